@@ -1,0 +1,118 @@
+"""The six roles, their passwords, and the database they share.
+
+  owner    migrates and owns everything; no process of the day uses it
+  core     checks rules, appends to the journal            gateway  reads orders, imports bank files, pays out
+  notary   reads the journal, keeps checkpoints            reader   reads what a program may show
+  auditor  reads everything, changes nothing
+
+What each may do in a package's schema stands in that package's schema.sql. Roles belong to the whole cluster; each has
+a random password in a file of its own, home/keys/database-ROLE.password (0600), so that a process can be given its own
+and no other.
+"""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ringfence.database import ROLES, RoleName, connection, refusals
+from ringfence.database.files import private_folder, write_once
+from ringfence.database.queries import NamedQueries, Query, load
+from ringfence.refusal import Refused
+
+if TYPE_CHECKING:
+    from ringfence.database.server import Server
+
+VERSION_MIN = 15
+
+
+class Queries(NamedQueries):
+    rights_of_this_user: Query
+    role_exists: Query
+    statement_to_create_role: Query
+    statement_to_set_password: Query
+    database_exists: Query
+    statement_to_create_database: Query
+    statements_to_open_database: Query
+    lock_road: Query
+    road_exists: Query
+    applied_migrations: Query
+    record_migration: Query
+    this_transaction: Query
+
+
+QUERIES = load(Queries, "ringfence.database")
+
+
+def name_of(role: RoleName) -> str:
+    return f"ringfence_{role}"
+
+
+def password_file(home: Path, role: RoleName) -> Path:
+    return home / "keys" / f"database-{role}.password"
+
+
+def password_of(home: Path, role: RoleName) -> str:
+    path = password_file(home, role)
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise refusals.KEY_IS_MISSING(role=name_of(role), path=path, detail=error.strerror) from error
+
+
+def create_roles(server: "Server", *, new_passwords: bool = False) -> None:
+    """Every role exists and opens with its file. Checked in this order: version, rights, passwords of old roles."""
+    private_folder(server.home / "keys")
+    with server.connect_as_administrator() as administrator:
+        row = administrator.execute(QUERIES.rights_of_this_user).fetchone()
+        assert row is not None  # noqa: S101 - a connected user is a role
+        user, superuser, createrole, createdb, version = row
+        if version < VERSION_MIN * 10000:
+            raise refusals.DATABASE_IS_TOO_OLD(address=server.address, found=version // 10000)
+        for permitted, missing in ((createrole, "create roles"), (createdb, "create databases")):
+            if not (superuser or permitted):
+                raise refusals.DATABASE_RIGHTS_ARE_INSUFFICIENT(user=user, address=server.address, missing=missing)
+        for role in ROLES:
+            _create_role(server, administrator, role, new_password=new_passwords)
+
+
+def _create_role(server: "Server", administrator: connection.Connection, role: RoleName, *, new_password: bool) -> None:
+    name, path = name_of(role), password_file(server.home, role)
+    existed = _one(administrator, QUERIES.role_exists, role=name)
+    write_once(path, secrets.token_urlsafe(32))
+    if existed and not new_password:
+        try:
+            server.connect(role, "postgres").close()
+        except Refused as refused:
+            if refused.name != refusals.DATABASE_REFUSES_THE_LOGIN.name:
+                raise
+            raise refusals.DATABASE_ROLE_HAS_ANOTHER_PASSWORD(role=name, address=server.address, path=path) from refused
+        return
+    password = password_of(server.home, role).encode()
+    verifier = administrator.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
+    with administrator.transaction():
+        if not existed:
+            administrator.execute(_one(administrator, QUERIES.statement_to_create_role, role=name).encode())
+        statement = _one(administrator, QUERIES.statement_to_set_password, role=name, verifier=verifier)
+        administrator.execute(statement.encode())
+
+
+def create_database(server: "Server", database: str | None = None) -> None:
+    """The database exists, and only our roles may connect to it."""
+    name = database or server.database
+    with server.connect_as_administrator() as administrator:
+        if not _one(administrator, QUERIES.database_exists, database=name):
+            administrator.execute(_one(administrator, QUERIES.statement_to_create_database, database=name).encode())
+        facts = {
+            "database": name,
+            "roles": [name_of(role) for role in ROLES],
+            "owner": name_of("owner"),
+            "core": name_of("core"),
+        }
+        for (statement,) in administrator.execute(QUERIES.statements_to_open_database, facts).fetchall():
+            administrator.execute(statement.encode())
+
+
+def _one(administrator: connection.Connection, query: Query, **facts: object) -> Any:
+    row = administrator.execute(query, facts).fetchone()
+    assert row is not None  # noqa: S101 - each of these queries gives one row
+    return row[0]
