@@ -1,0 +1,42 @@
+# Everything a newcomer types. Needs make and Python 3.11 or later with venv; the rest comes with the first command.
+# PYTHON=python3.13 chooses the Python of .venv; WORKERS=4 the number of test processes; NAME=ledger one benchmark.
+
+WORKERS ?= 2
+NAME ?= all
+VENV = .venv/bin/python
+
+.PHONY: help demo test lint lock bench soak
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo    one custody day on this machine, then the console in your browser'
+	@echo 'make test    lint, types and the whole suite on a real PostgreSQL'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make bench   every benchmark with its reference (NAME=one)'
+	@echo 'make soak    the long tests: crashes and random days until stopped (MINUTES=10)'
+	@echo 'make lock    resolve pyproject.toml again into requirements.lock'
+
+demo: .venv/installed
+	@$(VENV) -m ringfence demo
+
+# The closing line of a passing run is the suite's own.
+test: lint
+	@$(VENV) -m pytest -n $(WORKERS)
+
+lint: .venv/installed
+	@$(VENV) -m ruff check
+	@$(VENV) -m ruff format --check
+	@$(VENV) -m mypy
+
+bench: .venv/installed
+	@$(VENV) -m ringfence bench $(NAME)
+
+soak: .venv/installed
+	@RINGFENCE_SOAK_MINUTES=$${MINUTES:-10} $(VENV) -m pytest -m soak -n 0
+
+# Runs again when the lock or the project's own description changed, or when it did not finish.
+.venv/installed: requirements.lock pyproject.toml scripts/install.sh scripts/install.py
+	@sh scripts/install.sh
+
+lock: .venv/installed
+	@sh scripts/lock.sh
