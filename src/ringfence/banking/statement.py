@@ -34,8 +34,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from typing import Any, Self
 
 from ringfence.money import AMOUNT_OVERFLOWS, INT64_MAX, Currency, format_minor
 from ringfence.refusal import Fault, refusal
@@ -309,6 +310,11 @@ class StatementHeading(Heading):
     opening: Balance
     closing: Balance
 
+    @classmethod
+    def of(cls, heading: Heading, *, opening: Balance, closing: Balance, assumed: tuple[str, ...]) -> Self:
+        shared = _fields(heading) | {"assumed": (*heading.assumed, *assumed)}
+        return cls(**shared, opening=opening, closing=closing)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement(StatementHeading):
@@ -316,6 +322,10 @@ class Statement(StatementHeading):
 
     entries: tuple[Entry, ...]
     fingerprint: str
+
+    @classmethod
+    def of_entries(cls, close: "Close", entries: Sequence[Entry]) -> Self:
+        return cls(**_closed_fields(close), entries=tuple(entries))
 
     @property
     def booked(self) -> tuple[Entry, ...]:
@@ -333,6 +343,10 @@ class Notification(Heading):
 
     entries: tuple[Entry, ...]
     fingerprint: str
+
+    @classmethod
+    def of_entries(cls, close: "Close", entries: Sequence[Entry]) -> Self:
+        return cls(**_closed_fields(close), entries=tuple(entries))
 
 
 @dataclass(slots=True)
@@ -422,11 +436,12 @@ def _refuse_other_totals(heading: Heading, booked: Tally, listed: Tally) -> None
     """ISO 20022 does not say whether the totals count entries that are not booked: those of either reading hold."""
     if heading.totals is None:
         return
-    if (first := _difference(heading.totals, booked)) is None or _difference(heading.totals, listed) is None:
+    of_booked, of_listed = _difference(heading.totals, booked), _difference(heading.totals, listed)
+    if of_booked is None or of_listed is None:
         return
     if heading.page and not heading.page.whole:
         raise STATEMENT_IS_ONE_PAGE_OF_SEVERAL(statement=heading.statement_id, page=heading.page.number)
-    total, given, found, is_money = first
+    total, given, found, is_money = of_listed if heading.totals.entries == listed.count else of_booked
     raise STATEMENT_TOTALS_DIFFER(
         statement=heading.statement_id,
         total=total,
@@ -497,6 +512,14 @@ def refuse_twins(closes: Sequence[Close]) -> None:
         if close.fingerprint in fingerprints:
             raise STATEMENT_IS_GIVEN_TWICE(statement=close.heading.statement_id, account=close.heading.account)
         fingerprints.add(close.fingerprint)
+
+
+def _fields(heading: Heading) -> dict[str, Any]:
+    return {one.name: getattr(heading, one.name) for one in fields(heading)}
+
+
+def _closed_fields(close: Close) -> dict[str, Any]:
+    return _fields(close.heading) | {"assumed": close.assumed, "fingerprint": close.fingerprint}
 
 
 def _content_of(heading: Heading) -> tuple[str | None, ...]:
