@@ -1,0 +1,54 @@
+"""The numbers in `journal.code`: for a movement the business purpose, for an event its name.
+
+Purposes 1 to 42 are the numbers of the supervisory taxonomy of marketplace transactions; those of ours begin at 100,
+events at 1000. A number is never given a second meaning.
+"""
+
+from enum import IntEnum
+
+
+class Purpose(IntEnum):
+    """Why money moved."""
+
+    PLATFORM_FEE = 4  # platform service fee
+    DEPOSIT = 6  # top-up
+    WITHDRAWAL = 7
+    WITHDRAWAL_FEE = 23
+    FREEZE = 100
+    RELEASE = 101
+    CUSTOMER_TRANSFER = 102
+    UNALLOCATED_RECEIPT = 103
+    ALLOCATION = 104  # an unallocated receipt finds its owner
+    FEE_SWEEP = 105  # fees that are due leave the pool for the platform's own account
+    FUNDING = 106  # the platform pays a shortfall in
+    BANK_RETURN = 107
+    TAKEOVER = 108  # a movement of a book that was kept elsewhere
+    ROUNDING = 109  # a difference the source's own rounding explains
+    UNEXPLAINED = 110  # a difference that nothing explains
+
+
+class EventName(IntEnum):
+    """What was said, apart from money."""
+
+    ORDER_STATE = 1000
+    RISK_DECISION = 1010
+    PROPOSAL_MADE = 1020
+    PROPOSAL_APPROVED = 1021
+    PROPOSAL_REJECTED = 1022
+    POLICY_SET = 1023
+    PERSON_CHANGED = 1030
+    SIGNED_IN = 1031
+    PAYMENT_ORDERED = 1040
+    PAYMENT_STATUS = 1041
+    STATEMENT_IMPORTED = 1050
+    STATEMENT_QUARANTINED = 1051
+    RECONCILIATION_CLOSED = 1060
+    DISCREPANCY_OPENED = 1061
+    DISCREPANCY_CLOSED = 1062
+    SAFEGUARDING_TESTED = 1070
+    BRAKE_PULLED = 1080
+    BRAKE_RELEASED = 1081
+    ALARM_RAISED = 1082
+    CUSTOMER_REGISTERED = 1090
+    DAY_OPENED = 1100
+    DAY_CLOSED = 1101

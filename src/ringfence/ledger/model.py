@@ -1,0 +1,202 @@
+"""The nouns of the ledger: row, batch, account, result.
+
+A row is one line of the journal. A batch is many rows in columns (a NumPy structured array, one record a row) with the
+few payloads beside them, so that the hot path makes no object per transfer. `Line` is one row written by hand.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import rfc8785
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH_DAY: Final = date(1970, 1, 1)
+NO_ID: Final = bytes(16)
+PAYLOAD_BYTES_MAX: Final = 60_000  # an entry of a tile has a length of 16 bits
+
+
+class Kind(IntEnum):
+    """What a row does. 1 to 6 move or hold money; the rest say something about accounts, orders or requests."""
+
+    TRANSFER = 1  # moves money at once
+    PENDING = 2  # holds money until it is posted, voided or expired
+    POST = 3  # moves what was held, or a part; the rest is released
+    VOID = 4  # releases what was held
+    EXPIRE = 5  # releases what was held, once its time has passed
+    CORRECTION = 6  # takes a posted transfer back, whole, once
+    ACCOUNT_OPENED = 7
+    ACCOUNT_CLOSED = 8
+    EVENT = 16
+    REFUSAL = 17  # the answer "no" to an id, so that a retry is answered alike
+
+
+LINKED: Final = 1  # flag: this row and the next happen together or not at all
+
+
+class Result(IntEnum):
+    """The answer to one row, in order of precedence: the first broken requirement is the one that is named."""
+
+    POSTED = 0
+    ID_MUST_NOT_BE_ZERO = 1
+    LINKED_CHAIN_MUST_BE_CLOSED = 2
+    LINKED_ROW_FAILED = 3
+    ID_ALREADY_HAS_OTHER_CONTENT = 4
+    KIND_MUST_BE_KNOWN = 5
+    PAYLOAD_MUST_BE_VALID = 6
+    AMOUNT_MUST_BE_POSITIVE = 7
+    DEBIT_ACCOUNT_MUST_EXIST = 8
+    CREDIT_ACCOUNT_MUST_EXIST = 9
+    ACCOUNTS_MUST_BE_DIFFERENT = 10
+    ACCOUNTS_MUST_HAVE_THE_SAME_CURRENCY = 11
+    ACCOUNT_NUMBER_MUST_BE_NEXT = 12
+    ACCOUNT_NAME_MUST_BE_NEW = 13
+    ACCOUNT_MUST_EXIST = 14
+    ACCOUNT_MUST_BE_OPEN = 15
+    ACCOUNT_MUST_BE_EMPTY = 16
+    EXPIRY_MUST_BE_IN_THE_FUTURE = 17
+    PENDING_TRANSFER_MUST_EXIST = 18
+    PENDING_TRANSFER_ALREADY_POSTED = 19
+    PENDING_TRANSFER_ALREADY_VOIDED = 20
+    PENDING_TRANSFER_ALREADY_EXPIRED = 21
+    PENDING_TRANSFER_MUST_HAVE_THE_SAME_ACCOUNTS = 22
+    AMOUNT_MUST_NOT_EXCEED_PENDING_AMOUNT = 23
+    PENDING_TRANSFER_HAS_PASSED_ITS_EXPIRY = 24
+    PENDING_TRANSFER_HAS_NOT_EXPIRED = 25
+    CORRECTED_TRANSFER_MUST_EXIST = 26
+    CORRECTED_TRANSFER_MUST_BE_POSTED = 27
+    CORRECTION_MUST_MIRROR_THE_TRANSFER = 28
+    TRANSFER_ALREADY_CORRECTED = 29
+    BALANCE_MUST_FIT_64_BITS = 30
+    BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM = 31
+    BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM = 32
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+NOT_RECORDED: Final = (Result.ID_MUST_NOT_BE_ZERO, Result.ID_ALREADY_HAS_OTHER_CONTENT)
+"""Refusals that leave no row: there is no id to answer for, or the id has its answer already."""
+
+ROW: Final = np.dtype(
+    [
+        ("kind", np.int16),
+        ("flags", np.int16),
+        ("id", "V16"),
+        ("debit_account", np.int64),
+        ("credit_account", np.int64),
+        ("amount", np.int64),  # minor units of the accounts' currency
+        ("refers_to", "V16"),  # zero: none
+        ("order_id", "V16"),  # zero: none
+        ("code", np.int32),
+        ("value_date", np.int32),  # days since 1970-01-01
+        ("expires_at", np.int64),  # microseconds since 1970 UTC; 0: none
+    ]
+)
+
+Rows = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row, written by hand. Amounts are minor units; `payload` is a JSON object without floats."""
+
+    kind: Kind
+    id: UUID
+    debit_account: int = 0
+    credit_account: int = 0
+    amount: int = 0
+    refers_to: UUID | None = None
+    order_id: UUID | None = None
+    code: int = 0
+    value_date: date = EPOCH_DAY
+    expires_at: datetime | None = None
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows in columns; `payloads` maps a row's index to its canonical JSON."""
+
+    rows: Rows
+    payloads: Mapping[int, bytes] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of a book. `minimum` and `maximum` bound the balance on the account's normal side, in minor units: the
+    minimum holds for balance less what is held for leaving, the maximum for balance plus what is expected to arrive.
+    """
+
+    account: int
+    name: str
+    currency: str
+    side: str  # "debit" (an asset) or "credit" (a liability)
+    minimum: int | None
+    maximum: int | None
+    owner: str  # whose it is: "customer:…", "platform", "bank:…"
+    pool: str  # the segregation key: client money, own money, …
+
+    def payload(self) -> dict[str, Any]:
+        """What ACCOUNT_OPENED says of it. Numbers beyond 2⁵³ are not JSON's, so limits are decimal strings."""
+        return {
+            "account": self.account,
+            "currency": self.currency,
+            "maximum": None if self.maximum is None else str(self.maximum),
+            "minimum": None if self.minimum is None else str(self.minimum),
+            "name": self.name,
+            "owner": self.owner,
+            "pool": self.pool,
+            "side": self.side,
+        }
+
+
+def batch(chains: Iterable[Sequence[Line]]) -> Batch:
+    """Lines in columns. Each chain happens whole or not at all; a chain of one line is a plain row."""
+    lines: list[Line] = []
+    flags: list[int] = []
+    for chain in chains:
+        lines += chain
+        flags += [LINKED] * (len(chain) - 1) + [0]
+    rows = np.zeros(len(lines), ROW)
+    payloads: dict[int, bytes] = {}
+    for index, line in enumerate(lines):
+        rows[index] = (
+            line.kind,
+            flags[index],
+            line.id.bytes,
+            line.debit_account,
+            line.credit_account,
+            line.amount,
+            line.refers_to.bytes if line.refers_to else NO_ID,
+            line.order_id.bytes if line.order_id else NO_ID,
+            line.code,
+            (line.value_date - EPOCH_DAY).days,
+            microseconds(line.expires_at) if line.expires_at else 0,
+        )
+        if line.payload is not None:
+            payloads[index] = canonical(line.payload)
+    return Batch(rows, payloads)
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """RFC 8785 bytes of a JSON object."""
+    return rfc8785.dumps(dict(value))
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970 UTC, without a float on the way."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)

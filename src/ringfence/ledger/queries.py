@@ -1,0 +1,33 @@
+"""The ledger's named queries (sql/queries.sql)."""
+
+from ringfence.database.queries import NamedQueries, Query, load
+
+
+class _Queries(NamedQueries):
+    book_by_name: Query
+    books: Query
+    open_book: Query
+    head: Query
+    advance: Query
+    copy_journal_in: Query
+    copy_journal_out: Query
+    payloads: Query
+    rows_by_id: Query
+    references: Query
+    insert_account: Query
+    close_account: Query
+    project_entries: Query
+    projected: Query
+    head_at: Query
+    account_by_name: Query
+    accounts: Query
+    balance_before: Query
+    balances_before: Query
+    statement: Query
+    journal_page: Query
+    rows_of_order: Query
+    events_of: Query
+    expired_pending: Query
+
+
+QUERIES = load(_Queries, "ringfence.ledger")

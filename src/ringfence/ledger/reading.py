@@ -1,0 +1,228 @@
+"""Questions to a book: accounts, balances at any sequence or time, statements, the journal itself.
+
+Balances and statements are read from `ledger.entry`, which follows the journal. A caller that must read its own writes
+says so with `fresh=True` (role core) and waits until the entries are up to the head.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row, dict_row
+
+from ringfence.database.connection import Connection
+from ringfence.database.queries import Query
+from ringfence.ledger.model import Account, Kind, Result
+from ringfence.ledger.queries import QUERIES
+from ringfence.ledger.refusals import BOOK_MUST_EXIST, BOOK_NAME_MUST_BE_NEW, RESULT_REFUSALS
+
+PROJECTED_ROWS: Final = 20_000  # journal rows that one call brings into the entries
+LATEST: Final = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Book:
+    book_id: int
+    name: str
+    opened_at: datetime
+    head: int
+    head_at: datetime
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Minor units on the account's normal side; `available` is what may still leave."""
+
+    account: int
+    name: str
+    currency: str
+    side: str
+    owner: str
+    pool: str
+    balance: int
+    held: int
+    expected: int
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.held
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One movement on one account: changes and the state after it, in minor units on the normal side."""
+
+    sequence: int
+    kind: int
+    change: int
+    outgoing: int
+    incoming: int
+    balance: int
+    held: int
+    expected: int
+    id: UUID
+    refers_to: UUID | None
+    order_id: UUID | None
+    code: int
+    value_date: date
+    posted_at: datetime
+    counter_account: int
+
+    @property
+    def kind_word(self) -> str:
+        return Kind(self.kind).name.lower()
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One row of the journal, with the names of its accounts; `payload` is the parsed JSON of events and the like."""
+
+    sequence: int
+    kind: int
+    flags: int
+    id: UUID
+    debit_account: int
+    debit_name: str | None
+    credit_account: int
+    credit_name: str | None
+    currency: str | None
+    amount: int
+    refers_to: UUID | None
+    order_id: UUID | None
+    code: int
+    value_date: date
+    posted_at: datetime
+    expires_at: datetime | None
+    payload: bytes | None
+
+    @property
+    def kind_word(self) -> str:
+        return Kind(self.kind).name.lower()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return dict(json.loads(self.payload)) if self.payload else {}
+
+
+@dataclass(frozen=True)
+class Event:
+    """An EVENT row: what was said, when, and about which order."""
+
+    sequence: int
+    id: UUID
+    order_id: UUID | None
+    posted_at: datetime
+    said: dict[str, Any]
+
+
+def open_book(connection: Connection, name: str, at: datetime) -> Book:
+    """Open a book; its number is the next. `book_name_must_be_new` if there is one of that name."""
+    taken = books(connection)
+    if any(book.name == name for book in taken):
+        raise BOOK_NAME_MUST_BE_NEW(book=name)
+    number = max((book.book_id for book in taken), default=0) + 1
+    connection.execute(QUERIES.open_book, {"book_id": number, "name": name, "at": at})
+    return book_named(connection, name)
+
+
+def book_named(connection: Connection, name: str) -> Book:
+    with connection.cursor(row_factory=class_row(Book)) as cursor:
+        book = cursor.execute(QUERIES.book_by_name, {"name": name}).fetchone()
+    if book is None:
+        raise BOOK_MUST_EXIST(book=name)
+    return book
+
+
+def books(connection: Connection) -> list[Book]:
+    with connection.cursor(row_factory=class_row(Book)) as cursor:
+        return cursor.execute(QUERIES.books).fetchall()
+
+
+def project(connection: Connection, book: int) -> int:
+    """Bring the entries up to the head, in pieces; returns the number of journal rows that they cover."""
+    while True:
+        with connection.transaction():
+            reached = _one(connection, QUERIES.project_entries, {"book": book, "rows": PROJECTED_ROWS})
+        if reached >= _one(connection, QUERIES.head, {"book": book}):
+            return reached
+
+
+def head_at(connection: Connection, book: int, at: datetime) -> int:
+    """The number of rows posted at or before a time: the sequence to give to the functions below."""
+    return _one(connection, QUERIES.head_at, {"book": book, "at": at})
+
+
+def account(connection: Connection, book: int, name: str) -> Account:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(QUERIES.account_by_name, {"book": book, "name": name}).fetchone()
+    if row is None:
+        raise RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST](account=name)
+    return Account(**{key: row[key] for key in Account.__dataclass_fields__})
+
+
+def balances(
+    connection: Connection, book: int, pattern: str = "%", *, before: int = LATEST, fresh: bool = False
+) -> list[Balance]:
+    """Balances of the accounts whose name is LIKE `pattern`, as they were before row `before`."""
+    if fresh:
+        project(connection, book)
+    with connection.cursor(row_factory=class_row(Balance)) as cursor:
+        question = {"book": book, "pattern": pattern, "sequence": before}
+        return cursor.execute(QUERIES.balances_before, question).fetchall()
+
+
+def balance(connection: Connection, book: int, name: str, *, before: int = LATEST, fresh: bool = False) -> Balance:
+    """Balance of one account as it was before row `before`."""
+    if fresh:
+        project(connection, book)
+    known = account(connection, book, name)
+    question = {"book": book, "account": known.account, "sequence": before}
+    row = connection.execute(QUERIES.balance_before, question).fetchone() or (0, 0, 0)
+    return Balance(known.account, known.name, known.currency, known.side, known.owner, known.pool, *row)
+
+
+def statement(
+    connection: Connection,
+    book: int,
+    name: str,
+    *,
+    first: int = 0,
+    last: int = LATEST,
+    limit: int = 1_000_000,
+    fresh: bool = False,
+) -> Sequence[StatementLine]:
+    """What happened to one account from row `first` to row `last` (exclusive), the latest first."""
+    if fresh:
+        project(connection, book)
+    number = account(connection, book, name).account
+    question = {"book": book, "account": number, "first": first, "last": last, "limit": limit}
+    with connection.cursor(row_factory=class_row(StatementLine)) as cursor:
+        return cursor.execute(QUERIES.statement, question).fetchall()
+
+
+def journal_page(connection: Connection, book: int, *, before: int = LATEST, limit: int = 50) -> list[JournalLine]:
+    """Rows of the journal, the latest first."""
+    with connection.cursor(row_factory=class_row(JournalLine)) as cursor:
+        return cursor.execute(QUERIES.journal_page, {"book": book, "before": before, "limit": limit}).fetchall()
+
+
+def rows_of_order(connection: Connection, book: int, order_id: UUID) -> list[JournalLine]:
+    """What stands in the journal about one order, in order."""
+    with connection.cursor(row_factory=class_row(JournalLine)) as cursor:
+        return cursor.execute(QUERIES.rows_of_order, {"book": book, "order_id": order_id}).fetchall()
+
+
+def events(connection: Connection, book: int, code: int, first: int = 0) -> Iterator[Event]:
+    """Events of one code (see `ringfence.ledger.events`), from row `first` on."""
+    for row in connection.execute(QUERIES.events_of, {"book": book, "code": code, "first": first}):
+        yield Event(row[0], row[1], row[2], row[3], json.loads(row[4]))
+
+
+def _one(connection: Connection, query: Query, parameters: dict[str, Any]) -> int:
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        raise BOOK_MUST_EXIST(book=parameters.get("book"))
+    return int(row[0])

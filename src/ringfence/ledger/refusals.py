@@ -1,0 +1,165 @@
+"""How the ledger says no: one refusal for each `Result`, in the same order of precedence, and those of the journal."""
+
+from typing import Final
+
+from ringfence.ledger.model import Result
+from ringfence.refusal import Fault, Refusal, refusal
+
+_SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
+    Result.ID_MUST_NOT_BE_ZERO: (Fault.INPUT, "The id is zero.", "标识不得为零。"),
+    Result.LINKED_CHAIN_MUST_BE_CLOSED: (
+        Fault.INPUT,
+        "The last row of the batch is linked to a next one that is not there.",
+        "批次最后一行声明与下一行相连，但下一行不存在。",
+    ),
+    Result.LINKED_ROW_FAILED: (
+        Fault.STATE,
+        "Another row of the same chain was refused, and a chain happens whole or not at all.",
+        "同一链中的另一行被拒绝；链要么全部生效，要么全部不生效。",
+    ),
+    Result.ID_ALREADY_HAS_OTHER_CONTENT: (
+        Fault.STATE,
+        "The id {id} was used before with other content.",
+        "标识 {id} 曾用于不同内容的请求。",
+    ),
+    Result.KIND_MUST_BE_KNOWN: (Fault.INPUT, "The kind of row is unknown.", "行的种类未知。"),
+    Result.PAYLOAD_MUST_BE_VALID: (
+        Fault.INPUT,
+        "The payload is missing, too long or does not describe what the row needs.",
+        "附带内容缺失、过长或不符合该行的要求。",
+    ),
+    Result.AMOUNT_MUST_BE_POSITIVE: (Fault.INPUT, "The amount is not positive.", "金额必须为正。"),
+    Result.DEBIT_ACCOUNT_MUST_EXIST: (Fault.UNKNOWN, "The debit account does not exist.", "借方账户不存在。"),
+    Result.CREDIT_ACCOUNT_MUST_EXIST: (Fault.UNKNOWN, "The credit account does not exist.", "贷方账户不存在。"),
+    Result.ACCOUNTS_MUST_BE_DIFFERENT: (
+        Fault.INPUT,
+        "Debit and credit account are the same.",
+        "借方与贷方是同一账户。",
+    ),
+    Result.ACCOUNTS_MUST_HAVE_THE_SAME_CURRENCY: (
+        Fault.INPUT,
+        "The two accounts have different currencies.",
+        "两个账户的币种不同。",
+    ),
+    Result.ACCOUNT_NUMBER_MUST_BE_NEXT: (
+        Fault.STATE,
+        "Account numbers are given in order, and this is not the next.",
+        "账户编号须连续，此编号不是下一个。",
+    ),
+    Result.ACCOUNT_NAME_MUST_BE_NEW: (
+        Fault.STATE,
+        "An account of that name exists already.",
+        "同名账户已存在。",
+    ),
+    Result.ACCOUNT_MUST_EXIST: (Fault.UNKNOWN, "The account does not exist.", "账户不存在。"),
+    Result.ACCOUNT_MUST_BE_OPEN: (Fault.STATE, "An account of this row is closed.", "所涉账户已销户。"),
+    Result.ACCOUNT_MUST_BE_EMPTY: (
+        Fault.STATE,
+        "The account has a balance or money on hold, so it cannot be closed.",
+        "账户仍有余额或冻结款，不能销户。",
+    ),
+    Result.EXPIRY_MUST_BE_IN_THE_FUTURE: (
+        Fault.INPUT,
+        "Only a pending transfer expires, and only in the future.",
+        "只有待定转账可设到期时间，且须在将来。",
+    ),
+    Result.PENDING_TRANSFER_MUST_EXIST: (
+        Fault.UNKNOWN,
+        "There is no such pending transfer.",
+        "所指的待定转账不存在。",
+    ),
+    Result.PENDING_TRANSFER_ALREADY_POSTED: (
+        Fault.STATE,
+        "The pending transfer was posted before.",
+        "该待定转账已入账。",
+    ),
+    Result.PENDING_TRANSFER_ALREADY_VOIDED: (
+        Fault.STATE,
+        "The pending transfer was voided before.",
+        "该待定转账已撤销。",
+    ),
+    Result.PENDING_TRANSFER_ALREADY_EXPIRED: (
+        Fault.STATE,
+        "The pending transfer has expired.",
+        "该待定转账已到期失效。",
+    ),
+    Result.PENDING_TRANSFER_MUST_HAVE_THE_SAME_ACCOUNTS: (
+        Fault.INPUT,
+        "The accounts are not those of the pending transfer.",
+        "账户与待定转账不一致。",
+    ),
+    Result.AMOUNT_MUST_NOT_EXCEED_PENDING_AMOUNT: (
+        Fault.INPUT,
+        "The amount is more than the pending transfer holds.",
+        "金额超过待定转账的金额。",
+    ),
+    Result.PENDING_TRANSFER_HAS_PASSED_ITS_EXPIRY: (
+        Fault.STATE,
+        "The time of the pending transfer has passed.",
+        "待定转账已过到期时间。",
+    ),
+    Result.PENDING_TRANSFER_HAS_NOT_EXPIRED: (
+        Fault.STATE,
+        "The time of the pending transfer has not passed yet.",
+        "待定转账尚未到期。",
+    ),
+    Result.CORRECTED_TRANSFER_MUST_EXIST: (
+        Fault.UNKNOWN,
+        "The transfer to be corrected does not exist.",
+        "要更正的转账不存在。",
+    ),
+    Result.CORRECTED_TRANSFER_MUST_BE_POSTED: (
+        Fault.STATE,
+        "Only a posted transfer can be corrected.",
+        "只有已入账的转账可以更正。",
+    ),
+    Result.CORRECTION_MUST_MIRROR_THE_TRANSFER: (
+        Fault.INPUT,
+        "A correction has the same amount with debit and credit exchanged.",
+        "更正须金额相同、借贷互换。",
+    ),
+    Result.TRANSFER_ALREADY_CORRECTED: (
+        Fault.STATE,
+        "The transfer was corrected before.",
+        "该转账已更正过。",
+    ),
+    Result.BALANCE_MUST_FIT_64_BITS: (
+        Fault.STATE,
+        "A sum of the account would exceed 64 bits.",
+        "账户累计额将超出 64 位。",
+    ),
+    Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM: (
+        Fault.STATE,
+        "The account's available balance would fall below its minimum.",
+        "账户可用余额将低于下限。",
+    ),
+    Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM: (
+        Fault.STATE,
+        "The account's balance would exceed its maximum.",
+        "账户余额将超过上限。",
+    ),
+}
+
+RESULT_REFUSALS: Final[dict[Result, Refusal]] = {
+    result: refusal(result.word, fault, en=english, zh=chinese)
+    for result, (fault, english, chinese) in _SENTENCES.items()
+}
+
+BOOK_MUST_EXIST = refusal(
+    "book_must_exist",
+    Fault.UNKNOWN,
+    en="There is no book named {book}.",
+    zh="没有名为 {book} 的账簿。",
+)
+BOOK_NAME_MUST_BE_NEW = refusal(
+    "book_name_must_be_new",
+    Fault.STATE,
+    en="A book named {book} exists already.",
+    zh="名为 {book} 的账簿已存在。",
+)
+CLOCK_MUST_NOT_GO_BACK = refusal(
+    "clock_must_not_go_back",
+    Fault.MACHINE,
+    en="The clock shows {now}, but the book was last written at {last}. Set the clock right; nothing was written.",
+    zh="时钟显示 {now}，但账簿最后写入于 {last}。请校正时钟；本次未写入任何内容。",
+)

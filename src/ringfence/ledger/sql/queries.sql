@@ -1,0 +1,118 @@
+-- name: book_by_name
+SELECT book_id, name, opened_at, head, head_at FROM ledger.book WHERE name = %(name)s;
+
+-- name: books
+SELECT book_id, name, opened_at, head, head_at FROM ledger.book ORDER BY book_id;
+
+-- name: open_book
+SELECT ledger.open_book(%(book_id)s, %(name)s, %(at)s);
+
+-- name: head
+SELECT head, head_at FROM ledger.book WHERE book_id = %(book)s;
+
+-- name: advance
+SELECT ledger.advance(%(book)s, %(expected)s, %(rows)s, %(at)s);
+
+-- name: copy_journal_in
+COPY ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id,
+                     code, value_date, posted_at, expires_at, payload) FROM STDIN (FORMAT BINARY);
+
+-- Fixed width on purpose: no column is null, so that NumPy reads the stream as an array.
+-- name: copy_journal_out
+COPY (
+    SELECT sequence, kind, flags, id, debit_account, credit_account, amount,
+           coalesce(refers_to, '00000000-0000-0000-0000-000000000000'),
+           coalesce(order_id, '00000000-0000-0000-0000-000000000000'),
+           code, value_date, posted_at, coalesce(expires_at, 'infinity')
+      FROM ledger.journal WHERE book_id = {book} AND sequence >= {first} AND sequence < {last} ORDER BY sequence
+) TO STDOUT (FORMAT BINARY);
+
+-- name: payloads
+SELECT sequence, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND sequence >= %(first)s AND sequence < %(last)s AND payload IS NOT NULL;
+
+-- name: rows_by_id
+SELECT sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id, code, value_date,
+       expires_at, payload
+  FROM ledger.journal WHERE book_id = %(book)s AND id = ANY(%(ids)s);
+
+-- name: references
+SELECT j.id, j.kind, j.debit_account, j.credit_account, j.amount, r.kind AS referred_by
+  FROM ledger.journal j
+  LEFT JOIN ledger.journal r ON r.book_id = j.book_id AND r.refers_to = j.id AND r.sequence < %(before)s
+ WHERE j.book_id = %(book)s AND j.id = ANY(%(ids)s) AND j.kind <= 6 AND j.sequence < %(before)s;
+
+-- name: insert_account
+INSERT INTO ledger.account (book_id, account, name, currency, side, minimum, maximum, owner, pool, opened)
+VALUES (%(book)s, %(account)s, %(name)s, %(currency)s, %(side)s, %(minimum)s, %(maximum)s, %(owner)s, %(pool)s,
+        %(opened)s);
+
+-- name: close_account
+UPDATE ledger.account SET closed = %(closed)s WHERE book_id = %(book)s AND account = %(account)s;
+
+-- name: project_entries
+SELECT ledger.project_entries(%(book)s, %(rows)s);
+
+-- name: projected
+SELECT sequence FROM ledger.projection WHERE book_id = %(book)s AND name = 'entry';
+
+-- name: head_at
+SELECT ledger.head_at(%(book)s, %(at)s);
+
+-- name: account_by_name
+SELECT account, name, currency, side, minimum, maximum, owner, pool, opened, closed
+  FROM ledger.account WHERE book_id = %(book)s AND name = %(name)s;
+
+-- name: accounts
+SELECT account, name, currency, side, minimum, maximum, owner, pool, opened, closed
+  FROM ledger.account WHERE book_id = %(book)s AND name LIKE %(pattern)s ORDER BY account;
+
+-- name: balance_before
+SELECT balance, held, expected FROM ledger.entry
+ WHERE book_id = %(book)s AND account = %(account)s AND sequence < %(sequence)s ORDER BY sequence DESC LIMIT 1;
+
+-- name: balances_before
+SELECT a.account, a.name, a.currency, a.side, a.owner, a.pool, coalesce(e.balance, 0) AS balance,
+       coalesce(e.held, 0) AS held, coalesce(e.expected, 0) AS expected
+  FROM ledger.account a
+  LEFT JOIN LATERAL (SELECT balance, held, expected FROM ledger.entry e
+                      WHERE e.book_id = a.book_id AND e.account = a.account AND e.sequence < %(sequence)s
+                      ORDER BY e.sequence DESC LIMIT 1) e ON true
+ WHERE a.book_id = %(book)s AND a.name LIKE %(pattern)s AND a.opened < %(sequence)s
+ ORDER BY a.account;
+
+-- name: statement
+SELECT e.sequence, e.kind, e.change, e.outgoing, e.incoming, e.balance, e.held, e.expected,
+       j.id, j.refers_to, j.order_id, j.code, j.value_date, j.posted_at,
+       CASE WHEN j.debit_account = e.account THEN j.credit_account ELSE j.debit_account END AS counter_account
+  FROM ledger.entry e JOIN ledger.journal j ON j.book_id = e.book_id AND j.sequence = e.sequence
+ WHERE e.book_id = %(book)s AND e.account = %(account)s AND e.sequence >= %(first)s AND e.sequence < %(last)s
+ ORDER BY e.sequence DESC LIMIT %(limit)s;
+
+-- name: journal_page
+SELECT j.sequence, j.kind, j.flags, j.id, j.debit_account, d.name AS debit_name, j.credit_account,
+       c.name AS credit_name, coalesce(d.currency, c.currency) AS currency, j.amount, j.refers_to, j.order_id, j.code,
+       j.value_date, j.posted_at, j.expires_at, j.payload
+  FROM ledger.journal j
+  LEFT JOIN ledger.account d ON d.book_id = j.book_id AND d.account = j.debit_account
+  LEFT JOIN ledger.account c ON c.book_id = j.book_id AND c.account = j.credit_account
+ WHERE j.book_id = %(book)s AND j.sequence < %(before)s ORDER BY j.sequence DESC LIMIT %(limit)s;
+
+-- name: rows_of_order
+SELECT j.sequence, j.kind, j.flags, j.id, j.debit_account, d.name AS debit_name, j.credit_account,
+       c.name AS credit_name, coalesce(d.currency, c.currency) AS currency, j.amount, j.refers_to, j.order_id, j.code,
+       j.value_date, j.posted_at, j.expires_at, j.payload
+  FROM ledger.journal j
+  LEFT JOIN ledger.account d ON d.book_id = j.book_id AND d.account = j.debit_account
+  LEFT JOIN ledger.account c ON c.book_id = j.book_id AND c.account = j.credit_account
+ WHERE j.book_id = %(book)s AND j.order_id = %(order_id)s ORDER BY j.sequence;
+
+-- name: events_of
+SELECT sequence, id, order_id, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = 16 AND code = %(code)s AND sequence >= %(first)s ORDER BY sequence;
+
+-- name: expired_pending
+SELECT p.id, p.debit_account, p.credit_account, p.amount, p.order_id FROM ledger.journal p
+ WHERE p.book_id = %(book)s AND p.kind = 2 AND p.expires_at <= %(at)s
+   AND NOT EXISTS (SELECT FROM ledger.journal r WHERE r.book_id = p.book_id AND r.refers_to = p.id)
+ ORDER BY p.sequence;
