@@ -13,6 +13,7 @@ from typing import Final
 
 import psycopg
 
+from ringfence.database.refusals import refused_by
 from ringfence.ledger.journal import Answer, Journal, Unit
 from ringfence.refusal import Refused
 
@@ -62,16 +63,16 @@ class Writer:
     def _append(self, group: list[tuple[Unit, "Future[list[Answer]]"]]) -> None:
         try:
             answers = self.journal.submit([unit for unit, _ in group], self._clock())
-        except psycopg.IntegrityError as error:
-            # The projection of one unit breaks a constraint: find it by taking them one by one.
-            if len(group) == 1:
-                group[0][1].set_exception(error)
-            else:
+        except (Refused, psycopg.Error, OSError) as error:
+            said_no = isinstance(error, psycopg.Error) and error.sqlstate is not None
+            if said_no and len(group) > 1:
+                # A projection of one unit breaks a constraint of its table: find it by taking them one by one.
                 for each in group:
                     self._append([each])
-        except (Refused, psycopg.Error, OSError) as error:
+                return
+            meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
             for _, future in group:
-                future.set_exception(error)
+                future.set_exception(meaning or error)
         except BaseException as error:
             for _, future in group:
                 future.set_exception(error)
