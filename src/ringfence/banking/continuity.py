@@ -8,9 +8,9 @@ one before:
     ======================  ===========================================================================================
     the next opening is      finding
     ======================  ===========================================================================================
-    equal                   joined, also across days without a statement: a bank need not send one when nothing happened.
-                            Weekdays that were crossed so are listed as a `Gap`, since balances cannot tell them from
-                            days whose movements cancelled out.
+    equal                   joined, also across days without a statement: a bank need not send one when nothing
+                            happened. Weekdays that were crossed so are listed as a `Gap`, since balances cannot tell
+                            them from days whose movements cancelled out.
     another, days between   break `day_is_missing`
     another, dates overlap  break `periods_overlap`
     another otherwise       break `balance_differs`
@@ -26,7 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ringfence.banking.statement import Balance, Close, Statement, StatementHeading
 from ringfence.money import Currency, format_minor
@@ -177,7 +177,7 @@ def continuity(sheets: Iterable[Sheet]) -> Continuity:
         ordered = in_order(usable)
         breaks += doubled
         joined: set[date] = set()
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in pairwise(ordered):
             broken = follows(before, after)
             if broken:
                 breaks.append(broken)
