@@ -17,6 +17,6 @@ The nouns
 The invariant: movements and differences, added up from zero, are the source's running balance after every movement. A
 difference is never absorbed and never forced: it is a line of its own, against an account of its own.
 
-The only way in is `load.take_over`: read, prove, post, and prove the book by the book's own statements. Its pure half is
-`berka.read`, `proof.prove` and `proof.plan`. The same source again changes nothing.
+The only way in is `load.take_over`: read, prove, post, and prove the book by the book's own statements. Its pure half
+is `berka.read`, `proof.prove` and `proof.plan`. The same source again changes nothing.
 """
