@@ -247,7 +247,7 @@ class Tiles:
     def bundle(self, index: int) -> list[bytes]:
         tile = Tile(ENTRIES, index, width_of(ENTRIES, index, self.size))
         records = split_bundle(tile, self._read(tile))
-        if record_hashes(records) != self._tile(Tile(0, index, tile.width)):
+        if record_hashes(records) != self.tile(Tile(0, index, tile.width)):
             raise LOG_FILE_IS_CORRUPTED(path=tile.path)
         return records
 
@@ -267,9 +267,9 @@ class Tiles:
         inside = level % HEIGHT
         tile_index, at = divmod(index << inside, WIDTH)
         tile = Tile(level // HEIGHT, tile_index, width_of(level // HEIGHT, tile_index, self.size))
-        return _subtree(self._tile(tile)[at : at + (1 << inside)])
+        return _subtree(self.tile(tile)[at : at + (1 << inside)])
 
-    def _tile(self, tile: Tile) -> list[bytes]:
+    def tile(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile, checked. A partial tile belongs to the edge, which was checked first of all."""
         known = self._edge.get(tile) or self._remembered.get(tile)
         if known is not None:
@@ -347,7 +347,7 @@ def write_files(directory: Path, files: Sequence[File]) -> None:
     next call overwrites.
     """
     new = [file for file in files if not _is_there(directory, file)]
-    folders = {directory}
+    folders: set[Path] = set()
     for file in new:
         folders |= _make_folders(directory, (directory / file.path).parent)
         _write(directory, file)

@@ -1,0 +1,402 @@
+"""Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
+
+    python verify.py FOLDER [--key VKEY] [--json] [--lang en|zh]
+    python verify.py receipts/<id>.json --key VKEY
+
+The folder is described in docs/reference/evidence-format.md. Ends with 0 if everything in it agrees with what was
+signed, 1 if anything does not, 2 if it cannot be read or the call is wrong. Needs Python 3.11 or later and the package
+`cryptography`, for signatures.
+
+The checks, each of which names the place where it fails:
+
+    manifest     manifest.json is in its one spelling
+    files        every file is listed there with its length and SHA-256, and none is spare
+    key          notary.vkey is a key, and the one that was given with --key
+    checkpoint   is signed with that key, and agrees with the manifest
+    entries      the bundles hold as many entries as were signed
+    root         the entries hash to the root that was signed
+    tiles        the hashes in between are those of the entries
+    checkpoints  every older checkpoint was signed over a beginning of the same entries
+    journal      rows are numbered without a gap, ids occur once, time does not go back
+    replay       every row keeps the rules of the book, from the first to the last
+    book         book.json says what the journal and the checkpoint say
+    receipts     every receipt is a row of this book, proven up to a signed root
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from uuid import UUID
+
+from words import CHECKS, LANGUAGES, Unreadable, Wrong, say
+
+try:
+    import log
+    from book import Book, Journal, Row, decode
+except ImportError as missing:
+    if (missing.name or "").split(".")[0] != "cryptography":
+        raise
+    print(say("en", "cryptography_is_missing", {}), file=sys.stderr)
+    sys.exit(2)
+from folder import Folder, check_files, check_manifest, parse_object
+
+RECEIPT_FORMAT: Final = "ringfence-receipt-1"
+RECEIPT_FIELDS: Final = {"checkpoint": str, "format": str, "index": int, "leaf": str, "path": list}
+RECEIPT_BYTES_MAX: Final = 1 << 21
+BOOK_FIELDS: Final = {"book": int, "currencies": list, "name": str}
+VALID, NOT_VALID, UNREADABLE = 0, 1, 2
+
+Value = TypeVar("Value")
+Arguments = ParamSpec("Arguments")
+
+
+@dataclass
+class Check:
+    """What was found about one thing: right or wrong, and the sentence that says so, with its place."""
+
+    name: str
+    valid: bool = True
+    sentence: str = ""
+    facts: dict[str, object] = field(default_factory=dict)
+
+    def right(self, sentence: str, **facts: object) -> None:
+        self.sentence, self.facts = sentence, facts
+
+
+@dataclass
+class Verdict:
+    size: int | None = None
+    root: bytes | None = None
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def valid(self) -> bool:
+        return bool(self.checks) and all(check.valid for check in self.checks)
+
+    def check(
+        self,
+        name: str,
+        examine: Callable[Concatenate[Check, Arguments], Value],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Value | None:
+        """Run one check and note what it found. None if it found something wrong."""
+        check = Check(name)
+        self.checks.append(check)
+        try:
+            return examine(check, *arguments, **options)
+        except Unreadable:
+            raise
+        except Wrong as wrong:
+            check.valid, check.sentence, check.facts = False, wrong.name, wrong.facts
+            return None
+
+
+def needed(value: Value | None, check: str) -> Value:
+    """What an earlier check found, without which this one means nothing."""
+    if value is None:
+        raise Wrong("not_checked", check=check)
+    return value
+
+
+def verify(path: Path, given: log.Key | None) -> Verdict:
+    """All checks of a folder. Raises `Unreadable` if there is nothing to check."""
+    verdict = Verdict()
+    folder = Folder(path)
+    manifest = verdict.check("manifest", the_manifest, folder)
+    verdict.check("files", the_files, folder, manifest)
+    key = verdict.check("key", the_key, folder, given) or given
+    signed = verdict.check("checkpoint", the_checkpoint, folder, key)
+    tree = verdict.check("entries", the_entries, folder, signed)
+    verdict.check("root", the_root, tree, signed, manifest)
+    verdict.check("tiles", the_tiles, folder, tree)
+    verdict.check("checkpoints", older_checkpoints, folder, key, signed, tree)
+    verdict.check("journal", the_journal, folder, tree)
+    book = verdict.check("replay", the_replay, folder, tree)
+    verdict.check("book", the_book, folder, book, signed, manifest)
+    verdict.check("receipts", the_receipts, folder, key, signed, tree)
+    if signed is not None:
+        verdict.size, verdict.root = signed.size, signed.root
+    return verdict
+
+
+def the_manifest(check: Check, folder: Folder) -> dict[str, Any]:
+    manifest = check_manifest(folder)
+    check.right("manifest_is_right", files=len(manifest["files"]))
+    return manifest
+
+
+def the_files(check: Check, folder: Folder, manifest: dict[str, Any] | None) -> None:
+    check_files(folder, needed(manifest, "manifest")["files"])
+    check.right("files_are_right", files=len(folder.files) - 1)
+
+
+def the_key(check: Check, folder: Folder, given: log.Key | None) -> log.Key:
+    line, newline, rest = folder.read("notary.vkey").decode("utf-8", "replace").partition("\n")
+    if not newline or rest:
+        raise Wrong("key_is_malformed", path="notary.vkey")
+    found = log.parse_key(line, "notary.vkey")
+    if given is not None and given != found:
+        raise Wrong("key_is_another", found=found, given=given)
+    check.right("key_is_right" if given else "key_is_the_folders_own", key=found)
+    return found
+
+
+def the_checkpoint(check: Check, folder: Folder, key: log.Key | None) -> log.Checkpoint:
+    signed = log.open_checkpoint(folder.read("checkpoint"), needed(key, "key"), "checkpoint")
+    if key is not None and signed.origin != key.name:
+        raise Wrong("checkpoint_is_of_another_log", path="checkpoint", found=signed.origin, wanted=key.name)
+    check.right("checkpoint_is_right", origin=signed.origin, size=signed.size)
+    return signed
+
+
+# The log
+
+
+def the_entries(check: Check, folder: Folder, signed: log.Checkpoint | None) -> log.Tree:
+    tree = log.Tree()
+    for bundle in bundles(folder, needed(signed, "checkpoint").size):
+        tree.add([log.record_hash(entry) for entry in bundle])
+    check.right("entries_are_right", size=tree.size)
+    return tree
+
+
+def bundles(folder: Folder, size: int) -> Iterator[list[bytes]]:
+    for tile in log.tiles_of(size, log.ENTRIES):
+        yield log.entries_of(tile, folder.read(tile.path))
+
+
+def the_root(
+    check: Check, tree: log.Tree | None, signed: log.Checkpoint | None, manifest: dict[str, Any] | None
+) -> None:
+    tree, signed = needed(tree, "entries"), needed(signed, "checkpoint")
+    if tree.root(tree.size) != signed.root:
+        raise Wrong("root_is_another", size=signed.size)
+    listed = needed(manifest, "manifest")
+    for name, found in (("origin", signed.origin), ("size", signed.size), ("root", log.spell(signed.root))):
+        if listed[name] != found:
+            raise Wrong("manifest_disagrees", field=name, listed=listed[name], found=found)
+    check.right("root_is_right", size=signed.size)
+
+
+def the_tiles(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    tree = needed(tree, "entries")
+    expected = {tile.path for tile in log.tiles_of(tree.size, log.ENTRIES)}
+    for level in range(len(tree.rows)):
+        for tile in log.tiles_of(tree.size, level):
+            expected.add(tile.path)
+            log.compare_tile(tile, folder.read(tile.path), tree.tile(tile))
+    for path in folder.files:
+        if path.startswith("tile/") and path not in expected:
+            raise Wrong("file_has_no_place", path=path)
+    check.right("tiles_are_right", tiles=len(expected))
+
+
+def older_checkpoints(
+    check: Check, folder: Folder, key: log.Key | None, signed: log.Checkpoint | None, tree: log.Tree | None
+) -> None:
+    key, signed, tree = needed(key, "key"), needed(signed, "checkpoint"), needed(tree, "entries")
+    paths = [path for path in folder.files if path.startswith("checkpoints/")]
+    for path in paths:
+        older = log.open_checkpoint(folder.read(path), key, path)
+        _check_beginning(older, signed, tree, path)
+        if path != f"checkpoints/{older.size}":
+            raise Wrong("checkpoint_has_another_size", path=path, found=older.size)
+    check.right("older_are_right", checkpoints=len(paths))
+
+
+def _check_beginning(older: log.Checkpoint, signed: log.Checkpoint, tree: log.Tree, path: str) -> None:
+    """Was this checkpoint signed over a beginning of the entries that are here?"""
+    if older.origin != signed.origin:
+        raise Wrong("checkpoint_is_of_another_log", path=path, found=older.origin, wanted=signed.origin)
+    if older.size > signed.size:
+        raise Wrong("checkpoint_has_another_size", path=path, found=older.size)
+    if tree.root(older.size) != older.root:
+        raise Wrong("older_root_is_another", path=path, size=older.size)
+
+
+# The book
+
+
+def rows(folder: Folder, size: int) -> Iterator[tuple[Row, bytes]]:
+    sequence = 0
+    for bundle in bundles(folder, size):
+        for entry in bundle:
+            yield decode(entry, sequence)
+            sequence += 1
+
+
+def the_journal(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    journal = Journal()
+    for row, _ in rows(folder, needed(tree, "entries").size):
+        journal.add(row)
+    journal.close()
+    check.right("journal_is_right", rows=journal.rows)
+
+
+def the_replay(check: Check, folder: Folder, tree: log.Tree | None) -> Book:
+    book = Book()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        book.apply(row, payload)
+    book.close()
+    check.right(
+        "replay_is_right",
+        rows=book.rows,
+        accounts=len(book.accounts),
+        movements=book.movements,
+        refusals=book.refusals,
+        currencies=", ".join(book.currencies()) or "-",
+    )
+    return book
+
+
+def the_book(
+    check: Check,
+    folder: Folder,
+    book: Book | None,
+    signed: log.Checkpoint | None,
+    manifest: dict[str, Any] | None,
+) -> None:
+    book, signed, manifest = needed(book, "replay"), needed(signed, "checkpoint"), needed(manifest, "manifest")
+    said = folder.read_json("book.json", BOOK_FIELDS)
+    number = said["book"] if book.number is None else book.number
+    true = {"book": number, "currencies": book.currencies(), "name": signed.origin.rpartition("/")[2]}
+    for name, found in true.items():
+        if said[name] != found:
+            raise Wrong("book_disagrees", field=name, listed=said[name], found=found)
+    if manifest["book"] != number:
+        raise Wrong("manifest_disagrees", field="book", listed=manifest["book"], found=number)
+    check.right("book_is_right", book=number, name=said["name"], currencies=", ".join(said["currencies"]) or "-")
+
+
+# Receipts
+
+
+@dataclass(frozen=True)
+class Receipt:
+    index: int
+    leaf: bytes
+    id: UUID
+    signed: log.Checkpoint
+
+
+def the_receipts(
+    check: Check, folder: Folder, key: log.Key | None, signed: log.Checkpoint | None, tree: log.Tree | None
+) -> None:
+    key, signed, tree = needed(key, "key"), needed(signed, "checkpoint"), needed(tree, "entries")
+    paths = [path for path in folder.files if path.startswith("receipts/")]
+    for path in paths:
+        receipt = prove_receipt(folder.read(path, RECEIPT_BYTES_MAX), key, path)
+        _check_beginning(receipt.signed, signed, tree, path)
+        if tree.rows[0][receipt.index] != log.record_hash(receipt.leaf):
+            raise Wrong("receipt_is_of_another_entry", path=path, sequence=receipt.index)
+        if path != f"receipts/{receipt.id}.json":
+            raise Wrong("receipt_has_another_name", path=path, found=receipt.id)
+    check.right("receipts_are_right", receipts=len(paths))
+
+
+def prove_receipt(content: bytes, key: log.Key, path: str) -> Receipt:
+    """A receipt whose leaf is proven up to the root of its own checkpoint."""
+    found = parse_object(content, path, RECEIPT_FIELDS)
+    if found["format"] != RECEIPT_FORMAT:
+        raise Wrong("json_has_other_fields", path=path, field="format")
+    leaf = log.unspell(found["leaf"])
+    if leaf is None:
+        raise Wrong("json_has_other_fields", path=path, field="leaf")
+    proof = [hash_ for each in found["path"] if isinstance(each, str) and (hash_ := log.unspell(each)) is not None]
+    if len(proof) != len(found["path"]):
+        raise Wrong("json_has_other_fields", path=path, field="path")
+    signed = log.open_checkpoint(found["checkpoint"].encode(), key, path)
+    log.check_inclusion(proof, signed.size, signed.root, found["index"], log.record_hash(leaf), path)
+    row, _ = decode(leaf, found["index"])
+    if row.sequence != found["index"]:
+        raise Wrong("row_has_another_sequence", sequence=found["index"], found=row.sequence)
+    return Receipt(found["index"], leaf, UUID(bytes=row.id), signed)
+
+
+def verify_receipt(path: Path, key: log.Key) -> Verdict:
+    """One receipt alone, as a customer holds it."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(RECEIPT_BYTES_MAX)
+    except OSError as error:
+        raise Unreadable("file_cannot_be_read", path=path, cause=error.strerror) from None
+    verdict = Verdict()
+    receipt = verdict.check("receipt", one_receipt, content, key, path.name)
+    if receipt is not None:
+        verdict.size, verdict.root = receipt.signed.size, receipt.signed.root
+    return verdict
+
+
+def one_receipt(check: Check, content: bytes, key: log.Key, path: str) -> Receipt:
+    receipt = prove_receipt(content, key, path)
+    signed = receipt.signed
+    check.right("receipt_is_right", sequence=receipt.index, origin=signed.origin, id=receipt.id, size=signed.size)
+    return receipt
+
+
+# The verdict
+
+
+def as_json(verdict: Verdict, language: str) -> str:
+    checks = [
+        {"name": check.name, "valid": check.valid, "detail": say(language, check.sentence, check.facts)}
+        for check in verdict.checks
+    ]
+    root = None if verdict.root is None else log.spell(verdict.root)
+    told = {"valid": verdict.valid, "size": verdict.size, "root": root, "checks": checks}
+    return json.dumps(told, ensure_ascii=False, indent=2)
+
+
+def as_text(verdict: Verdict, language: str, path: Path) -> str:
+    lines = [say(language, "title", {"path": path}), ""]
+    for check in verdict.checks:
+        mark = "ok" if check.valid else "NO"
+        name = CHECKS[check.name][LANGUAGES.index(language)]
+        lines.append(f"  {mark}  {name:<12} {say(language, check.sentence, check.facts)}")
+    lines += ["", say(language, "valid" if verdict.valid else "not_valid", {})]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an exported book of Ringfence.")
+    parser.add_argument("path", type=Path, metavar="FOLDER", help="an exported folder, or one receipt")
+    parser.add_argument("--key", metavar="VKEY", help="the notary's key, as it reached you another way")
+    parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
+    options = parser.parse_args(arguments)
+    key = None
+    if options.key is not None:
+        try:
+            key = log.parse_key(options.key.strip(), "--key")
+        except Wrong:
+            parser.error(say(options.lang, "key_option_is_malformed", {}))
+    try:
+        if not options.path.is_file():
+            verdict = verify(options.path, key)
+        elif key is not None:
+            verdict = verify_receipt(options.path, key)
+        else:
+            parser.error(say(options.lang, "receipt_needs_a_key", {}))
+    except Unreadable as unreadable:
+        unread = Check("folder", valid=False, sentence=unreadable.name, facts=unreadable.facts)
+        reason = say(options.lang, unreadable.name, unreadable.facts)
+        print(
+            as_json(Verdict(checks=[unread]), options.lang)
+            if options.json
+            else say(options.lang, "unreadable", {"reason": reason})
+        )
+        return UNREADABLE
+    print(as_json(verdict, options.lang) if options.json else as_text(verdict, options.lang, options.path))
+    return VALID if verdict.valid else NOT_VALID
+
+
+if __name__ == "__main__":
+    sys.exit(main())

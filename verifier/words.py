@@ -1,0 +1,275 @@
+"""Every sentence of the verdict, in English and in Chinese, and the exception that carries one."""
+
+from typing import Final
+
+LANGUAGES: Final = ("en", "zh")
+
+SENTENCES: Final[dict[str, tuple[str, str]]] = {
+    # the folder
+    "folder_is_missing": ("{path} is not a folder that can be read.", "{path} 不是可读取的文件夹。"),
+    "folder_is_no_export": (
+        "{path} holds neither manifest.json nor checkpoint: it is not an exported book.",
+        "{path} 中既无 manifest.json 也无 checkpoint，不是导出的账簿。",
+    ),
+    "file_cannot_be_read": ("{path} cannot be read: {cause}.", "无法读取 {path}：{cause}。"),
+    "file_is_missing": ("{path} is missing.", "缺少 {path}。"),
+    "file_is_not_listed": ("{path} is not in the manifest.", "{path} 不在清单内。"),
+    "file_has_no_place": ("{path} does not belong into an export.", "导出文件夹中不应有 {path}。"),
+    "file_is_no_file": ("{path} is neither a file nor a folder.", "{path} 既非文件也非文件夹。"),
+    "folder_is_spare": ("The folder {path} holds no listed file.", "文件夹 {path} 内没有列入清单的文件。"),
+    "file_has_another_size": (
+        "{path} has {found} bytes; the manifest says {listed}.",
+        "{path} 有 {found} 字节，清单所列为 {listed}。",
+    ),
+    "file_has_another_hash": (
+        "{path} was changed: its SHA-256 is not the manifest's.",
+        "{path} 被改动：SHA-256 与清单不符。",
+    ),
+    "file_is_too_large": ("{path} is larger than any such file can be.", "{path} 超出此类文件的最大长度。"),
+    "both": ("{first} {second}", "{first}{second}"),
+    "and_more": ("{places} (and {more} more)", "{places}（另有 {more} 处）"),
+    "json_is_not_canonical": (
+        "{path} is not canonical JSON (RFC 8785); it differs from byte {byte} on.",
+        "{path} 不是规范 JSON（RFC 8785），自第 {byte} 字节起不符。",
+    ),
+    "json_has_other_fields": (
+        "{path} does not have exactly the fields of its format: {field}.",
+        "{path} 的字段不符合其格式：{field}。",
+    ),
+    "manifest_disagrees": (
+        "manifest.json says {field} is {listed}; it is {found}.",
+        "manifest.json 称 {field} 为 {listed}，实为 {found}。",
+    ),
+    # the key and the checkpoints
+    "key_is_malformed": ("{path} is not a key in its one spelling.", "{path} 不是规范的密钥。"),
+    "key_is_another": (
+        "The folder's key {found} is not the key you gave, {given}.",
+        "文件夹中的密钥 {found} 不是您所给的 {given}。",
+    ),
+    "note_is_malformed": (
+        "{path} is not a signed note in its one spelling (line {line}).",
+        "{path} 不是规范的签名笺（第 {line} 行）。",
+    ),
+    "note_is_not_signed": ("{path} is not signed by the key {key}.", "{path} 没有密钥 {key} 的签名。"),
+    "note_is_forged": (
+        "{path} carries a signature of {key} that was not made over this text.",
+        "{path} 上 {key} 的签名并非对此文本所作。",
+    ),
+    "checkpoint_is_malformed": (
+        "{path} is not a checkpoint: line {line} is wrong.",
+        "{path} 不是检查点：第 {line} 行有误。",
+    ),
+    "checkpoint_is_of_another_log": (
+        "{path} is a checkpoint of {found}, not of {wanted}.",
+        "{path} 是 {found} 的检查点，而非 {wanted}。",
+    ),
+    "checkpoint_has_another_size": (
+        "{path} is of {found} rows, which its name or place does not allow.",
+        "{path} 为 {found} 行，与其名称或位置不符。",
+    ),
+    # the tree
+    "bundle_is_malformed": (
+        "{path} is not made of {width} whole entries.",
+        "{path} 并非由 {width} 条完整条目组成。",
+    ),
+    "root_is_another": (
+        "The {size} entries make another root than the one that was signed.",
+        "{size} 条条目得出的树根与签名的树根不同。",
+    ),
+    "entry_differs_from_tile": (
+        "Entry {sequence} in {path} does not hash to the hash in {tile}.",
+        "{path} 中第 {sequence} 条条目的哈希与 {tile} 不符。",
+    ),
+    "tile_is_another": (
+        "{path} does not hold the hashes of the entries, from hash {index} on.",
+        "{path} 自第 {index} 个哈希起与条目不符。",
+    ),
+    "older_root_is_another": (
+        "{path} was signed over another beginning: the first {size} entries make another root now.",
+        "{path} 签的是另一段历史：现有前 {size} 条条目得出的树根不同。",
+    ),
+    "proof_has_wrong_length": (
+        "The proof in {path} does not have the length that its place asks for.",
+        "{path} 中证明的长度不符。",
+    ),
+    "proof_leads_elsewhere": (
+        "The proof in {path} does not lead to the signed root.",
+        "{path} 中的证明不能得出所签的树根。",
+    ),
+    # the receipts
+    "receipt_is_of_another_entry": (
+        "{path} holds another leaf than entry {sequence} of the book.",
+        "{path} 的叶与账簿第 {sequence} 条条目不同。",
+    ),
+    "receipt_has_another_name": (
+        "{path} is the receipt of {found}, as its name does not say.",
+        "{path} 是 {found} 的回执，与文件名不符。",
+    ),
+    # the journal
+    "row_is_malformed": ("Row {sequence} is not leaf version 1: {field}.", "第 {sequence} 行不是第 1 版叶：{field}。"),
+    "row_is_of_another_book": (
+        "Row {sequence} is of book {found}, not of {wanted}.",
+        "第 {sequence} 行属于账簿 {found}，而非 {wanted}。",
+    ),
+    "row_has_another_sequence": (
+        "The row at place {sequence} says that it is row {found}.",
+        "位于第 {sequence} 的行自称第 {found} 行。",
+    ),
+    "row_repeats_an_id": (
+        "Row {sequence} has the id {id} of row {earlier}.",
+        "第 {sequence} 行的标识 {id} 与第 {earlier} 行相同。",
+    ),
+    "row_goes_back_in_time": (
+        "Row {sequence} was posted before the row ahead of it.",
+        "第 {sequence} 行的入账时间早于前一行。",
+    ),
+    "chain_is_open": (
+        "Row {sequence}, the last, is linked to a row that is not there.",
+        "最后的第 {sequence} 行与不存在的行相连。",
+    ),
+    "row_breaks_a_rule": ("Row {sequence}: {rule}", "第 {sequence} 行：{rule}"),
+    "book_disagrees": (
+        "book.json says {field} is {listed}; the journal and the checkpoint say {found}.",
+        "book.json 称 {field} 为 {listed}，日志与检查点为 {found}。",
+    ),
+    # the rules of the book
+    "amount_must_be_positive": ("the amount is not positive.", "金额不为正。"),
+    "account_must_exist": ("account {account} was not opened before.", "账户 {account} 此前未开立。"),
+    "account_must_be_open": ("account {account} is closed.", "账户 {account} 已销户。"),
+    "accounts_must_be_different": ("debit and credit account are the same.", "借贷为同一账户。"),
+    "accounts_must_have_the_same_currency": ("the accounts have different currencies.", "两账户币种不同。"),
+    "expiry_must_be_in_the_future": (
+        "only a pending transfer expires, and only in the future.",
+        "只有待定转账可设到期时间，且须在将来。",
+    ),
+    "sum_must_fit_64_bits": ("a sum of account {account} exceeds 64 bits.", "账户 {account} 的累计额超出 64 位。"),
+    "balance_must_not_fall_below_its_minimum": (
+        "account {account} has {available} to spend and a minimum of {minimum}; {amount} leave.",
+        "账户 {account} 可用 {available}，下限 {minimum}，却转出 {amount}。",
+    ),
+    "balance_must_not_exceed_its_maximum": (
+        "account {account} may reach {reach} and has a maximum of {maximum}; {amount} arrive.",
+        "账户 {account} 可达 {reach}，上限 {maximum}，却转入 {amount}。",
+    ),
+    "pending_must_exist": ("there is no pending transfer {id}.", "不存在待定转账 {id}。"),
+    "pending_must_be_open": (
+        "the pending transfer {id} was resolved by row {earlier}.",
+        "待定转账 {id} 已由第 {earlier} 行了结。",
+    ),
+    "pending_must_have_the_same_accounts": (
+        "the accounts are not those of the pending transfer.",
+        "账户与待定转账不一致。",
+    ),
+    "amount_must_not_exceed_pending": (
+        "{amount} is more than the {held} that are held.",
+        "{amount} 超过所冻结的 {held}。",
+    ),
+    "pending_has_passed_its_expiry": ("the pending transfer had expired.", "待定转账已过期。"),
+    "pending_has_not_expired": ("the pending transfer had not expired yet.", "待定转账尚未到期。"),
+    "corrected_transfer_must_exist": ("there is no posted transfer {id}.", "不存在已入账的转账 {id}。"),
+    "transfer_must_be_corrected_once": (
+        "the transfer {id} was corrected by row {earlier}.",
+        "转账 {id} 已由第 {earlier} 行更正。",
+    ),
+    "correction_must_mirror": (
+        "the correction is not the transfer with debit and credit exchanged.",
+        "更正并非原转账的借贷互换。",
+    ),
+    "account_number_must_be_next": ("account {account} is not the next number.", "账户 {account} 不是下一个编号。"),
+    "account_name_must_be_new": ("an account is named {account} already.", "已有名为 {account} 的账户。"),
+    "account_must_be_empty": ("account {account} is closed with money in it.", "账户 {account} 未清零即销户。"),
+    "payload_must_be_valid": ("the payload is not what its kind asks for.", "附带内容不符合该种类的要求。"),
+    "refusal_must_move_nothing": ("a refusal names accounts or an amount.", "拒绝记录含有账户或金额。"),
+    "kind_must_be_known": ("kind {kind} is unknown.", "未知种类 {kind}。"),
+    "debits_must_equal_credits": (
+        "in {currency} debits are {debits} and credits {credits}.",
+        "{currency} 借方合计 {debits}，贷方合计 {credits}。",
+    ),
+    # what was found to be right
+    "manifest_is_right": ("It lists {files} files.", "列有 {files} 个文件。"),
+    "files_are_right": ("{files} files are as the manifest lists them.", "{files} 个文件与清单相符。"),
+    "key_is_right": ("The folder's key is the key you gave, {key}.", "文件夹中的密钥即您所给的 {key}。"),
+    "key_is_the_folders_own": (
+        "The key is the folder's own: compare {key} with one that reached you another way, or give it with --key.",
+        "所用密钥取自文件夹本身：请与经其他途径得到的密钥核对 {key}，或以 --key 给出。",
+    ),
+    "checkpoint_is_right": ("{origin}, {size} rows, is signed.", "{origin}，{size} 行，签名有效。"),
+    "entries_are_right": ("{size} entries are there.", "{size} 条条目齐全。"),
+    "root_is_right": (
+        "The {size} entries make the root that was signed.",
+        "{size} 条条目得出所签的树根。",
+    ),
+    "tiles_are_right": ("{tiles} tiles hold the hashes of the entries.", "{tiles} 个哈希块与条目相符。"),
+    "older_are_right": (
+        "{checkpoints} older checkpoints are beginnings of this book.",
+        "{checkpoints} 个较早的检查点均为本账簿的前缀。",
+    ),
+    "journal_is_right": (
+        "{rows} rows without a gap, each id once, time never going back.",
+        "{rows} 行无缺号，标识不重复，时间不倒退。",
+    ),
+    "replay_is_right": (
+        "{rows} rows keep the rules: {accounts} accounts, {movements} movements, {refusals} refusals, in {currencies}.",
+        "{rows} 行均合规则：{accounts} 个账户，{movements} 笔变动，{refusals} 笔拒绝，币种 {currencies}。",
+    ),
+    "book_is_right": ("Book {name} ({book}) in {currencies}.", "账簿 {name}（{book}），币种 {currencies}。"),
+    "receipts_are_right": ("{receipts} receipts are in the book.", "{receipts} 张回执均在账簿内。"),
+    "receipt_is_right": (
+        "Row {sequence} of {origin}, {id}, is in the book of {size} rows that was signed.",
+        "{origin} 的第 {sequence} 行 {id} 在所签的 {size} 行账簿内。",
+    ),
+    "not_checked": ("Not checked, because {check} is wrong.", "因 {check} 有误而未检查。"),
+    # the verdict
+    "valid": ("VALID. Nothing in this folder contradicts what was signed.", "有效。文件夹内容与所签一致。"),
+    "not_valid": ("NOT VALID. Do not rely on this folder.", "无效。请勿依赖此文件夹。"),
+    "unreadable": ("CANNOT BE READ. {reason}", "无法读取。{reason}"),
+    "title": ("Evidence in {path}", "证据：{path}"),
+    "receipt_needs_a_key": (
+        "a receipt alone proves nothing without a key that reached you another way: give it with --key",
+        "单独一张回执须以经其他途径得到的密钥验证：请以 --key 给出",
+    ),
+    "key_option_is_malformed": ("--key is not a key in its one spelling", "--key 不是规范的密钥"),
+    "cryptography_is_missing": (
+        "this program needs the Python package cryptography",
+        "本程序需要 Python 软件包 cryptography",
+    ),
+}
+
+CHECKS: Final[dict[str, tuple[str, str]]] = {
+    "folder": ("folder", "文件夹"),
+    "manifest": ("manifest", "清单"),
+    "files": ("files", "文件"),
+    "key": ("key", "密钥"),
+    "checkpoint": ("checkpoint", "检查点"),
+    "entries": ("entries", "条目"),
+    "root": ("root", "树根"),
+    "tiles": ("tiles", "哈希块"),
+    "checkpoints": ("checkpoints", "较早检查点"),
+    "journal": ("journal", "日志"),
+    "replay": ("replay", "重演"),
+    "book": ("book", "账簿"),
+    "receipts": ("receipts", "回执"),
+    "receipt": ("receipt", "回执"),
+}
+
+
+class Wrong(Exception):  # noqa: N818 - a finding about the folder, not an error of this program
+    """Something in the folder is not as it must be: a sentence's name and the facts, among them the place."""
+
+    def __init__(self, name: str, **facts: object) -> None:
+        super().__init__(name)
+        self.name = name
+        self.facts = facts
+
+
+class Unreadable(Wrong):
+    """The folder, or a file of it, cannot be read at all."""
+
+
+def say(language: str, name: str, facts: dict[str, object]) -> str:
+    """A sentence. A fact that is itself a finding is said in the same language."""
+    said = {
+        key: say(language, value.name, value.facts) if isinstance(value, Wrong) else value
+        for key, value in facts.items()
+    }
+    return SENTENCES[name][LANGUAGES.index(language)].format(**said)
