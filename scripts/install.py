@@ -1,18 +1,23 @@
 """Install requirements.lock, with its hashes, and this project into the environment that runs this; show a bar.
 
-Standard library alone: it runs before anything is installed. pip's whole output is kept in install.log of the
+Standard library alone: it runs before anything is installed. The whole output of pip is kept in install.log of the
 environment, and its end is printed when pip fails.
 """
+# ruff: noqa: INP001 - a program of its own folder, not a package
 
 import re
 import subprocess
 import sys
+import sysconfig
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 _BAR = 30
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+_FOUND = re.compile(r"^(?:Collecting|Processing|Requirement already satisfied:|Ignoring) ", re.MULTILINE)
+_tenths_said: set[int] = set()
 
 
 def say(line: str) -> None:
@@ -20,36 +25,34 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def show(done: int, total: int, what: str) -> None:
-    """One line that is rewritten on a terminal; elsewhere a line for every tenth package."""
+def show(done: int, total: int, step: str) -> None:
+    """One line, rewritten on a terminal; elsewhere a line for each tenth of the way."""
     filled = _BAR * done // total
-    bar = "█" * filled + "·" * (_BAR - filled)
-    if not (sys.stderr.encoding or "").lower().startswith("utf"):
-        bar = bar.replace("█", "#").replace("·", ".")
-    line = f"ringfence: installing [{bar}] {done}/{total} {what}"
+    full, empty = ("█", "·") if (sys.stderr.encoding or "").lower().startswith("utf") else ("#", ".")
+    line = f"ringfence: {step:<10} [{full * filled}{empty * (_BAR - filled)}] {100 * done // total:3d} %"
     if sys.stderr.isatty():
-        say(f"\r\x1b[K{line[:110]}")
-    elif done % 10 == 0 or done == total:
+        say(f"\r\x1b[K{line}")
+    elif done * 10 // total not in _tenths_said:
+        _tenths_said.add(done * 10 // total)
         say(line + "\n")
 
 
 def install(log: Path) -> int:
-    """Run pip on the lock; its exit code."""
+    """Run pip on the lock; its exit code. Half of the way is finding the packages, half is unpacking them."""
     total = len(re.findall(r"^[a-z0-9].*==", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
-    done = 0
-    show(done, total, "")
+    site = Path(sysconfig.get_path("purelib"))
     command = [*_PIP, "--progress-bar", "off", "--require-hashes", "-r", str(LOCK)]
     with log.open("w", encoding="utf-8") as kept:
-        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        assert pip.stdout is not None  # noqa: S101 - asked for above
-        for line in pip.stdout:
-            kept.write(line)
-            if match := re.match(r"(?:Collecting|Requirement already satisfied:|Ignoring) ([\w.-]+)", line):
-                done = min(done + 1, total)
-                show(done, total, match[1])
-            elif line.startswith("Installing collected packages"):
-                show(total, total, "unpacking")
-    return pip.wait()
+        pip = subprocess.Popen(command, stdout=kept, stderr=subprocess.STDOUT)
+        while pip.poll() is None:
+            said = log.read_text(encoding="utf-8", errors="replace")
+            unpacked = len(list(site.glob("*.dist-info"))) if "Installing collected packages" in said else 0
+            found = total if unpacked else len(_FOUND.findall(said))
+            show(min(found, total) + min(unpacked, total), 2 * total, "unpacking" if unpacked else "fetching")
+            time.sleep(0.2)
+    if pip.returncode == 0:
+        show(2 * total, 2 * total, "installed")
+    return pip.returncode
 
 
 def main() -> int:

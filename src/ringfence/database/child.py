@@ -9,16 +9,19 @@ Both happen between fork and exec of a supervisor with one thread.
 """
 
 import ctypes
+import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
 _NAME_OF_ROOT_INSIDE = 1000
-_OUT_OF_REACH = 255
+_PROGRAMS_OUT_OF_REACH, _FOLDER_OUT_OF_REACH, _UNKNOWN = 251, 252, 253  # exit codes above every errno
 
 
 def _libc() -> ctypes.CDLL:
@@ -57,7 +60,7 @@ def becoming(death_signal: signal.Signals) -> Callable[[], None]:
     return become
 
 
-def namespace_forbids(programs: Path, folder: Path) -> tuple[str, str] | None:
+def namespace_forbids(program: Path, folder: Path) -> tuple[str, str] | None:
     """None, or why root's child would not work: ("forbidden", reason) or ("out_of_reach", path). Tried in a child."""
     if os.geteuid() != 0:
         return None
@@ -65,20 +68,49 @@ def namespace_forbids(programs: Path, folder: Path) -> tuple[str, str] | None:
         return ("forbidden", "there are none on this system")
     child = os.fork()
     if child == 0:
-        code = _OUT_OF_REACH
-        try:
-            enter_user_namespace()
-            # Capabilities of the namespace do not help with files of unmapped owners, so access(2) tells the truth.
-            code = 0 if os.access(programs, os.X_OK) else 251
-            code = code or (0 if os.access(folder, os.R_OK | os.W_OK | os.X_OK) else 252)
-        except OSError as error:
-            code = min(error.errno or 250, 250)
-        finally:
-            os._exit(code)
+        code = _UNKNOWN
+        with suppress(BaseException):  # whatever happens, the child must not go on as a second supervisor
+            code = _try_namespace(program, folder)
+        os._exit(code)
     _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code == 0:
-        return None
-    if code in (251, 252):
-        return ("out_of_reach", str(programs if code == 251 else folder))
-    return ("forbidden", os.strerror(code) if code > 0 else f"signal {-code}")
+    match os.waitstatus_to_exitcode(status):
+        case 0:
+            return None
+        case 251 | 252 as code:
+            return ("out_of_reach", str(program if code == _PROGRAMS_OUT_OF_REACH else folder))
+        case errno.ENOSPC:
+            return ("forbidden", "user.max_user_namespaces is reached")
+        case code:
+            return ("forbidden", os.strerror(code) if 0 < code < _PROGRAMS_OUT_OF_REACH else f"exit {code}")
+
+
+def _try_namespace(program: Path, folder: Path) -> int:
+    """Zero, or an exit code. Capabilities inside do not help with files of unmapped owners, so access(2) is right."""
+    try:
+        enter_user_namespace()
+    except OSError as error:
+        return error.errno if error.errno and error.errno < _PROGRAMS_OUT_OF_REACH else _UNKNOWN
+    if not os.access(program, os.R_OK | os.X_OK):
+        return _PROGRAMS_OUT_OF_REACH
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return _FOLDER_OUT_OF_REACH
+    return 0
+
+
+def postgres_in(cluster: Path, first: int | None) -> list[int]:
+    """The numbers of the PostgreSQL processes that work in this data folder.
+
+    On Linux all of them, by their working folder; elsewhere the first alone, if that number still is a `postgres`.
+    """
+    if sys.platform != "linux":
+        if first is None:
+            return []
+        name = subprocess.run(["ps", "-o", "comm=", "-p", str(first)], capture_output=True, text=True, check=False)
+        return [first] if Path(name.stdout.strip()).name == "postgres" else []
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with suppress(OSError):
+                if (process / "comm").read_text().strip() == "postgres" and (process / "cwd").samefile(cluster):
+                    found.append(int(process.name))
+    return found

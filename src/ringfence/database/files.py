@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def private_folder(folder: Path) -> Path:
     except OSError as error:
         raise refused_by_disk(folder, error) from error
     return folder
+
+
+def private_socket_folder(run: Path) -> Path:
+    """The same beside everybody's temporary files, where somebody may have been faster: then it is not mended."""
+    try:
+        run.mkdir(mode=0o700, exist_ok=True)
+        found = run.lstat()
+    except OSError as error:
+        raise refusals.SOCKET_IS_TAKEN(path=run, detail=error.strerror or error) from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise refusals.SOCKET_IS_TAKEN(path=run, detail="it is not a private folder of this user")
+    return run
 
 
 def write_once(path: Path, secret: str) -> None:
