@@ -1,0 +1,172 @@
+"""Customers and custodian accounts: registering them opens their accounts in the ledger."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ringfence.core import Core
+from ringfence.custody.queries import QUERIES
+from ringfence.custody.refusals import (
+    CUSTODIAN_ACCOUNT_MUST_EXIST,
+    CUSTOMER_ID_IS_NOT_A_WORD,
+    CUSTOMER_IS_REGISTERED_ALREADY,
+    CUSTOMER_MUST_EXIST,
+)
+from ringfence.database.connection import Connection
+from ringfence.ledger.codes import EventName
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Account, Kind, Line
+from ringfence.money import currency
+
+_WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """`bank` is the custodian account that holds the money; `available` and `frozen` are ledger account numbers."""
+
+    customer_id: str
+    name: str
+    nature: str
+    payee_account: str
+    bank: str
+    currency: str
+    available: int
+    frozen: int
+    registered_at: datetime
+
+    @property
+    def reference(self) -> str:
+        """What a payer writes so that the money finds this customer."""
+        return f"RF-{self.customer_id}"
+
+
+@dataclass(frozen=True)
+class CustodianAccount:
+    """Our cashbook of a bank account, and the bank's number for it."""
+
+    name: str
+    bank: str
+    scheme: str
+    identification: str
+    holder: str
+    bank_code: str
+    currency: str
+    pool: str
+    ledger_account: int
+
+    @property
+    def unallocated(self) -> str:
+        """The ledger's account of money that arrived here without an owner."""
+        return "unallocated:" + self.name.removeprefix("bank:")
+
+
+def fees_due(unit: str) -> str:
+    """The account of fees that are earned but still lie in the pool; a sweep takes them out."""
+    return f"fees:due:{unit}"
+
+
+def platform_funding(unit: str) -> str:
+    """The account of the platform's own money that was paid in to cover a shortfall."""
+    return f"platform:funding:{unit}"
+
+
+def open_custodian_account(
+    core: Core, bank: str, account: str, *, scheme: str, identification: str, holder: str, bank_code: str, unit: str
+) -> CustodianAccount:
+    """Open the cashbook of a custodian account for client money, with its account for unallocated receipts, and once
+    for a book and currency those of fees and of the platform.
+    """
+    name = f"bank:{bank}:{account}"
+    _open_accounts(
+        core,
+        [
+            Account(0, name, unit, "debit", None, None, f"bank:{bank}", "client"),
+            Account(0, f"unallocated:{bank}:{account}", unit, "credit", 0, None, "unallocated", "client"),
+            Account(0, fees_due(unit), unit, "credit", 0, None, "platform", "client"),
+            Account(0, platform_funding(unit), unit, "credit", None, None, "platform", "own"),
+        ],
+    )
+    row = {"book": core.book.book_id, "name": name, "bank": bank, "scheme": scheme, "identification": identification}
+    row |= {"holder": holder, "bank_code": bank_code, "currency": unit, "pool": "client"}
+    opened = _event(core, f"custodian account {name}", {"account": name, "bank": bank, "currency": unit})
+    core.post(Unit([opened], [(QUERIES.insert_bank_account, row)]))
+    with core.connection() as connection:
+        return custodian_account(connection, core.book.book_id, name)
+
+
+def register(core: Core, customer_id: str, *, name: str, nature: str, payee_account: str, bank: str) -> Customer:
+    """Register a customer: two accounts in the ledger, money held at the custodian account `bank`. The same again
+    changes nothing; other particulars under the same id are refused.
+    """
+    if not _WORD.fullmatch(customer_id):
+        raise CUSTOMER_ID_IS_NOT_A_WORD(customer=customer_id[:60])
+    with core.connection() as connection:
+        held_at = custodian_account(connection, core.book.book_id, bank)
+        known = find_customer(connection, core.book.book_id, customer_id)
+    if known is not None:
+        if (known.name, known.nature, known.payee_account, known.bank) != (name, nature, payee_account, bank):
+            raise CUSTOMER_IS_REGISTERED_ALREADY(customer=customer_id)
+        return known
+    owner, unit = f"customer:{customer_id}", currency(held_at.currency).code
+    available, frozen = f"{owner}:available", f"{owner}:frozen"
+    _open_accounts(core, [Account(0, each, unit, "credit", 0, None, owner, "client") for each in (available, frozen)])
+    row = {"book": core.book.book_id, "customer_id": customer_id, "name": name, "nature": nature, "bank": bank}
+    row |= {"payee_account": payee_account, "currency": unit, "available": available, "frozen": frozen}
+    registered = _event(core, f"customer {customer_id}", {"customer": customer_id, "nature": nature, "bank": bank})
+    core.post(Unit([registered], [(QUERIES.insert_customer, row | {"at": core.clock()})]))
+    with core.connection() as connection:
+        return customer(connection, core.book.book_id, customer_id)
+
+
+def customer(connection: Connection, book: int, customer_id: str) -> Customer:
+    """A customer by id, or `customer_must_exist`."""
+    found = find_customer(connection, book, customer_id)
+    if found is None:
+        raise CUSTOMER_MUST_EXIST(customer=customer_id[:60])
+    return found
+
+
+def find_customer(connection: Connection, book: int, customer_id: str) -> Customer | None:
+    with connection.cursor(row_factory=class_row(Customer)) as cursor:
+        return cursor.execute(QUERIES.customer, {"book": book, "customer_id": customer_id}).fetchone()
+
+
+def customers(
+    connection: Connection, book: int, search: str = "", *, after: str = "", limit: int = 50
+) -> list[Customer]:
+    """Customers whose id or name contains `search`, by id, beginning after the id `after`."""
+    pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    question = {"book": book, "pattern": pattern, "after": after, "limit": limit}
+    with connection.cursor(row_factory=class_row(Customer)) as cursor:
+        return cursor.execute(QUERIES.customers, question).fetchall()
+
+
+def custodian_accounts(connection: Connection, book: int) -> list[CustodianAccount]:
+    with connection.cursor(row_factory=class_row(CustodianAccount)) as cursor:
+        return cursor.execute(QUERIES.bank_accounts, {"book": book}).fetchall()
+
+
+def custodian_account(connection: Connection, book: int, name: str) -> CustodianAccount:
+    """A custodian account by its ledger name, or `custodian_account_must_exist`."""
+    for each in custodian_accounts(connection, book):
+        if each.name == name:
+            return each
+    raise CUSTODIAN_ACCOUNT_MUST_EXIST(account=name[:100])
+
+
+def _open_accounts(core: Core, accounts: list[Account]) -> None:
+    """Open each account that is not there yet. Ids follow from the name, so that a retry is a replay."""
+    for account in accounts:
+        identity = derived(UUID(int=core.book.book_id), f"account {account.name}")
+        core.post(Unit([Line(Kind.ACCOUNT_OPENED, identity, payload=account.payload())]))
+
+
+def _event(core: Core, what: str, said: dict[str, object]) -> Line:
+    identity = derived(UUID(int=core.book.book_id), what)
+    return Line(Kind.EVENT, identity, code=EventName.CUSTOMER_REGISTERED, payload=said)

@@ -1,0 +1,91 @@
+"""The lifecycle of every kind of order: one table. The diagram on an order's page is drawn from it.
+
+A step is (from, what happens, to) under its kind; `None` is the state before the order exists. `moves` answers the only
+question: which state does this lead to? What is not in the table is refused.
+
+>>> moves("withdrawal", "released", "sent to the bank")
+'sent'
+"""
+
+from typing import Final
+
+from ringfence.refusal import Fault, refusal
+
+ORDER_MAY_NOT_DO_THAT_NOW = refusal(
+    "order_may_not_do_that_now",
+    Fault.STATE,
+    en="A {kind} that is {state} cannot be {act}.",
+    zh="状态为 {state} 的 {kind} 不能执行 {act}。",
+)
+
+_PAYOUT: Final = (
+    (None, "refused by risk", "refused"),
+    (None, "held by risk", "held"),
+    (None, "placed above the limit", "awaiting_approval"),
+    (None, "placed", "released"),
+    ("held", "released by two people", "released"),
+    ("held", "rejected by a person", "rejected"),
+    ("held", "cancelled", "cancelled"),
+    ("awaiting_approval", "approved", "released"),
+    ("awaiting_approval", "rejected by a person", "rejected"),
+    ("awaiting_approval", "cancelled", "cancelled"),
+    ("released", "sent to the bank", "sent"),
+    ("released", "paid by the bank", "settled"),
+    ("released", "rejected by the bank", "failed"),
+    ("sent", "paid by the bank", "settled"),
+    ("sent", "rejected by the bank", "failed"),
+    ("settled", "returned by the bank", "returned"),
+)
+_AT_ONCE: Final = (
+    (None, "refused by risk", "refused"),
+    (None, "held by risk", "held"),
+    (None, "placed", "settled"),
+    ("held", "released by two people", "settled"),
+    ("held", "rejected by a person", "rejected"),
+    ("held", "cancelled", "cancelled"),
+)
+
+LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
+    "deposit": (
+        (None, "announced", "expected"),
+        (None, "received by the bank", "settled"),
+        (None, "received, owner unknown", "unallocated"),
+        ("expected", "received by the bank", "settled"),
+        ("expected", "cancelled", "cancelled"),
+    ),
+    "withdrawal": _PAYOUT,
+    "fee_sweep": _PAYOUT,
+    "freeze": _AT_ONCE,
+    "release": _AT_ONCE,
+    "transfer": _AT_ONCE,
+    "fee": _AT_ONCE,
+    "allocation": (
+        (None, "proposed", "awaiting_approval"),
+        ("awaiting_approval", "approved", "settled"),
+        ("awaiting_approval", "rejected by a person", "rejected"),
+    ),
+    "funding": (
+        (None, "announced", "expected"),
+        ("expected", "received by the bank", "settled"),
+        ("expected", "cancelled", "cancelled"),
+    ),
+}
+"""Kinds of order: 充值, 提现, 手续费划转, 冻结, 解冻, 转账, 收费, 认领, 补足."""
+
+
+def moves(kind: str, state: str | None, act: str) -> str:
+    """The state to which `act` takes an order, or `order_may_not_do_that_now`."""
+    for before, what, after in LIFECYCLE[kind]:
+        if (before, what) == (state, act):
+            return after
+    raise ORDER_MAY_NOT_DO_THAT_NOW(kind=kind, state=state or "new", act=act)
+
+
+def states(kind: str) -> list[str]:
+    """The states of a kind, in the order in which the table names them first."""
+    named = [state for before, _, after in LIFECYCLE[kind] for state in (before, after) if state]
+    return list(dict.fromkeys(named))
+
+
+def is_final(kind: str, state: str) -> bool:
+    return all(before != state for before, _, _ in LIFECYCLE[kind])

@@ -1,0 +1,34 @@
+"""The named queries of custody (sql/queries.sql)."""
+
+from ringfence.database.queries import NamedQueries, Query, load
+
+
+class _Queries(NamedQueries):
+    open_day: Query
+    close_day: Query
+    current_day: Query
+    days: Query
+    insert_customer: Query
+    customer: Query
+    customers: Query
+    insert_bank_account: Query
+    bank_accounts: Query
+    insert_order: Query
+    move_order: Query
+    order_by_id: Query
+    order_by_proposal: Query
+    orders: Query
+    orders_by_state: Query
+    expected_deposit: Query
+    insert_payment_order: Query
+    insert_cash_movement: Query
+    insert_receipt: Query
+    insert_status_taken: Query
+    new_advices: Query
+    new_statuses: Query
+    submitted_orders: Query
+    unallocated: Query
+    hold: Query
+
+
+QUERIES = load(_Queries, "ringfence.custody")

@@ -1,0 +1,102 @@
+"""How custody says no."""
+
+from ringfence.database.refusals import register
+from ringfence.refusal import Fault, refusal
+
+NO_DAY_IS_OPEN = refusal(
+    "no_day_is_open",
+    Fault.STATE,
+    en="No business day is open; open one first (`ringfence day open`).",
+    zh="没有开启的营业日；请先日始（`ringfence day open`）。",
+)
+DAY_MUST_FOLLOW_THE_LAST = refusal(
+    "day_must_follow_the_last",
+    Fault.STATE,
+    en="{day} does not follow the last business day {last}, or that one is still open.",
+    zh="{day} 不晚于上一营业日 {last}，或上一营业日尚未日终。",
+)
+CUSTOMER_MUST_EXIST = refusal(
+    "customer_must_exist",
+    Fault.UNKNOWN,
+    en="There is no customer {customer}.",
+    zh="没有客户 {customer}。",
+)
+CUSTOMER_IS_REGISTERED_ALREADY = refusal(
+    "customer_is_registered_already",
+    Fault.STATE,
+    en="Customer {customer} is registered with other particulars.",
+    zh="客户 {customer} 已以不同资料登记。",
+)
+CUSTOMER_ID_IS_NOT_A_WORD = refusal(
+    "customer_id_is_not_a_word",
+    Fault.INPUT,
+    en="{customer!r} is not a customer id: small letters, digits and hyphens, at most 40.",
+    zh="{customer!r} 不是客户编号：应为小写字母、数字和连字符，最多 40 位。",
+)
+CUSTODIAN_ACCOUNT_MUST_EXIST = refusal(
+    "custodian_account_must_exist",
+    Fault.UNKNOWN,
+    en="There is no custodian account {account}.",
+    zh="没有存管账户 {account}。",
+)
+ORDER_MUST_EXIST = refusal(
+    "order_must_exist",
+    Fault.UNKNOWN,
+    en="There is no order {order}.",
+    zh="没有指令 {order}。",
+)
+ORDER_ID_ALREADY_HAS_OTHER_CONTENT = refusal(
+    "order_id_already_has_other_content",
+    Fault.STATE,
+    en="Order {order} was placed before with other content.",
+    zh="指令 {order} 曾以不同内容提交。",
+)
+ORDER_MOVED_MEANWHILE = refusal(
+    "order_moved_meanwhile",
+    Fault.STATE,
+    en="The order has moved on meanwhile; look again.",
+    zh="指令状态已变更，请重新查看。",
+)
+AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE = refusal(
+    "amount_of_an_order_must_be_positive",
+    Fault.INPUT,
+    en="An order is for more than nothing; this one says {amount}.",
+    zh="指令金额必须大于零，此处为 {amount}。",
+)
+CUSTOMERS_MUST_BE_DIFFERENT = refusal(
+    "customers_must_be_different",
+    Fault.INPUT,
+    en="A transfer goes from one customer to another.",
+    zh="转账的双方须为不同客户。",
+)
+CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT = refusal(
+    "customers_must_share_a_custodian_account",
+    Fault.STATE,
+    en="The money of {one} and {other} lies at different custodian accounts; the banks would have to move it.",
+    zh="{one} 与 {other} 的资金存于不同存管账户，须由银行划转。",
+)
+PAYEE_NAME_MUST_BE_THE_CUSTOMERS = refusal(
+    "payee_name_must_be_the_customers",
+    Fault.INPUT,
+    en="A withdrawal goes to an account in the customer's own name.",
+    zh="提现只能付至客户本人同名账户。",
+)
+RECEIPT_MUST_BE_UNALLOCATED = refusal(
+    "receipt_must_be_unallocated",
+    Fault.STATE,
+    en="Receipt {order} is not waiting for its owner.",
+    zh="来款 {order} 不在待认领状态。",
+)
+
+register(
+    {
+        "order_moves_from_the_state_that_was_seen": ORDER_MOVED_MEANWHILE,
+        "status_is_acted_upon_once": ORDER_MOVED_MEANWHILE,
+        "receipt_is_taken_once": ORDER_MOVED_MEANWHILE,
+        "day_is_open": NO_DAY_IS_OPEN,
+        "one_day_is_open": DAY_MUST_FOLLOW_THE_LAST,
+        "day_is_opened_once": DAY_MUST_FOLLOW_THE_LAST,
+        "order_is_placed_once": ORDER_MOVED_MEANWHILE,
+        "customer_is_registered_once": CUSTOMER_IS_REGISTERED_ALREADY,
+    }
+)

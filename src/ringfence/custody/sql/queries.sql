@@ -1,0 +1,125 @@
+-- name: open_day
+INSERT INTO custody.day (book_id, day, opened_at) VALUES (%(book)s, %(day)s, %(at)s);
+
+-- name: close_day
+SELECT custody.close_day(%(book)s, %(day)s, %(at)s);
+
+-- name: current_day
+SELECT day FROM custody.day WHERE book_id = %(book)s AND closed_at IS NULL;
+
+-- name: days
+SELECT day, opened_at, closed_at FROM custody.day WHERE book_id = %(book)s ORDER BY day DESC LIMIT %(limit)s;
+
+-- name: insert_customer
+INSERT INTO custody.customer (book_id, customer_id, name, nature, payee_account, bank, currency, available, frozen,
+                              registered_at)
+SELECT %(book)s, %(customer_id)s, %(name)s, %(nature)s, %(payee_account)s, %(bank)s, %(currency)s,
+       (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(available)s),
+       (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(frozen)s), %(at)s;
+
+-- name: customer
+SELECT customer_id, name, nature, payee_account, bank, currency, available, frozen, registered_at
+  FROM custody.customer WHERE book_id = %(book)s AND customer_id = %(customer_id)s;
+
+-- name: customers
+SELECT customer_id, name, nature, payee_account, bank, currency, available, frozen, registered_at
+  FROM custody.customer
+ WHERE book_id = %(book)s AND (customer_id ILIKE %(pattern)s OR name ILIKE %(pattern)s) AND customer_id > %(after)s
+ ORDER BY customer_id LIMIT %(limit)s;
+
+-- name: insert_bank_account
+INSERT INTO banking.account (book_id, name, bank, scheme, identification, holder, bank_code, currency, pool,
+                             ledger_account)
+SELECT %(book)s, %(name)s, %(bank)s, %(scheme)s, %(identification)s, %(holder)s, %(bank_code)s, %(currency)s, %(pool)s,
+       account FROM ledger.account WHERE book_id = %(book)s AND name = %(name)s;
+
+-- name: bank_accounts
+SELECT name, bank, scheme, identification, holder, bank_code, currency, pool, ledger_account
+  FROM banking.account WHERE book_id = %(book)s ORDER BY name;
+
+-- name: insert_order
+INSERT INTO custody."order" (book_id, order_id, kind, state, day, customer_id, other_customer, account_name, currency,
+    amount, payee_name, payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at)
+VALUES (%(book)s, %(order_id)s, %(kind)s, %(state)s, %(day)s, %(customer_id)s, %(other_customer)s, %(account_name)s,
+    %(currency)s, %(amount)s, %(payee_name)s, %(payee_account)s, %(reference)s, %(maker)s, %(asked)s, %(payment)s,
+    %(proposal_id)s, %(at)s, %(at)s);
+
+-- name: move_order
+SELECT custody.move_order(%(book)s, %(order_id)s, %(seen)s, %(becomes)s, %(at)s);
+
+-- name: order_by_id
+SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
+       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+  FROM custody."order" WHERE book_id = %(book)s AND order_id = %(order_id)s;
+
+-- name: order_by_proposal
+SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
+       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+  FROM custody."order" WHERE book_id = %(book)s AND proposal_id = %(proposal_id)s;
+
+-- name: orders
+SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
+       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+  FROM custody."order"
+ WHERE book_id = %(book)s AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+   AND (%(customer)s::text IS NULL OR customer_id = %(customer)s) AND (%(day)s::date IS NULL OR day = %(day)s)
+   AND (placed_at, order_id) < (%(before_at)s, %(before_id)s)
+ ORDER BY placed_at DESC, order_id DESC LIMIT %(limit)s;
+
+-- name: orders_by_state
+SELECT kind, state, count(*) AS orders, sum(amount)::bigint AS amount, currency FROM custody."order"
+ WHERE book_id = %(book)s AND (%(day)s::date IS NULL OR day = %(day)s) GROUP BY kind, state, currency ORDER BY kind, state;
+
+-- name: expected_deposit
+SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
+       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+  FROM custody."order" WHERE book_id = %(book)s AND state = 'expected' AND kind IN ('deposit', 'funding')
+   AND reference = %(reference)s AND amount = %(amount)s ORDER BY placed_at LIMIT 1;
+
+-- name: insert_payment_order
+INSERT INTO banking.payment_order (book_id, order_id, account_name, payload, ordered_at)
+VALUES (%(book)s, %(order_id)s, %(account_name)s, %(payload)s, %(at)s);
+
+-- name: insert_cash_movement
+INSERT INTO custody.cash_movement (book_id, account_name, journal_id, key_kind, key)
+VALUES (%(book)s, %(account_name)s, %(journal_id)s, %(key_kind)s, %(key)s);
+
+-- name: insert_receipt
+INSERT INTO custody.receipt (book_id, account_name, key, order_id)
+VALUES (%(book)s, %(account_name)s, %(key)s, %(order_id)s);
+
+-- name: insert_status_taken
+INSERT INTO custody.status_taken (book_id, order_id, code) VALUES (%(book)s, %(order_id)s, %(code)s);
+
+-- name: new_advices
+SELECT a.account_name, a.key, a.amount, a.booking_date, a.reversal, a.bank_reference, a.end_to_end_id,
+       a.original_reference, a.counterparty_name, a.counterparty_account, a.remittance, b.currency, b.pool,
+       b.ledger_account
+  FROM banking.advice a JOIN banking.account b ON b.book_id = a.book_id AND b.name = a.account_name
+ WHERE a.book_id = %(book)s
+   AND NOT EXISTS (SELECT FROM custody.receipt r WHERE r.book_id = a.book_id AND r.account_name = a.account_name
+                                                   AND r.key = a.key)
+ ORDER BY a.taken LIMIT %(limit)s;
+
+-- name: new_statuses
+SELECT s.order_id, s.code, s.outcome, s.reasons FROM banking.payment_status s
+ WHERE s.book_id = %(book)s
+   AND NOT EXISTS (SELECT FROM custody.status_taken t WHERE t.book_id = s.book_id AND t.order_id = s.order_id
+                                                        AND t.code = s.code)
+ ORDER BY s.taken LIMIT %(limit)s;
+
+-- name: submitted_orders
+SELECT o.order_id FROM custody."order" o JOIN banking.submission s ON s.book_id = o.book_id AND s.order_id = o.order_id
+ WHERE o.book_id = %(book)s AND o.state = 'released' ORDER BY s.submitted_at LIMIT %(limit)s;
+
+-- name: unallocated
+SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
+       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+  FROM custody."order" o WHERE book_id = %(book)s AND kind = 'deposit' AND state = 'unallocated'
+   AND NOT EXISTS (SELECT FROM custody."order" a WHERE a.book_id = o.book_id AND a.kind = 'allocation'
+                      AND a.reference = o.order_id::text AND a.state = 'settled')
+ ORDER BY placed_at;
+
+-- name: hold
+SELECT debit_account, credit_account, amount, code, value_date FROM ledger.journal
+ WHERE book_id = %(book)s AND id = %(id)s AND kind = 2;
