@@ -68,8 +68,8 @@ def parsed(content: bytes) -> etree._Element:
     )
     try:
         root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as broken:
-        raise NotSafeXmlError(str(broken)[:200]) from None
+    except etree.XMLSyntaxError as broken:
+        raise NotSafeXmlError(" ".join(str(broken.msg).split())[:160]) from None
     document_type: object = root.getroottree().docinfo.internalDTD  # None where there is none, which the stubs deny
     if document_type is not None:
         raise NotSafeXmlError("it carries a document type declaration")

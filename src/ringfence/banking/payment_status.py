@@ -66,8 +66,8 @@ STATUS_REPORT_IS_NOT_XML = refusal(
 STATUS_REPORT_IS_ANOTHER_MESSAGE = refusal(
     "status_report_is_another_message",
     Fault.INPUT,
-    en="This is {found}, not a payment status report (pain.002).",
-    zh="这是 {found}，不是付款状态报告（pain.002）。",
+    en="This is {found}, not a payment status report of a version that is read here (pain.002.001.03 or .10).",
+    zh="这是 {found}，不是本版本可读的付款状态报告（pain.002.001.03 或 .10）。",
 )
 STATUS_REPORT_LACKS_AN_ELEMENT = refusal(
     "status_report_lacks_an_element",
@@ -198,9 +198,13 @@ class Standing:
 
 
 def status_of(
-    report: StatusReport, end_to_end_id: str, payment_information_id: str | None = None
+    report: StatusReport, message_id: str, end_to_end_id: str, payment_information_id: str | None = None
 ) -> PaymentStatus | None:
-    """What the report says of one payment of the message it answers; None if nothing, which is not a rejection."""
+    """What the report says of one payment that was sent in `message_id`; None if nothing, which is not a rejection. A
+    report on another message says nothing of it, even where it names the same EndToEndId.
+    """
+    if report.original_message_id != message_id:
+        return None
     for status in report.payments:
         same_instruction = payment_information_id in {None, status.payment_information_id}
         if status.end_to_end_id == end_to_end_id and same_instruction:

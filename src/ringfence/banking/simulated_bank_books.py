@@ -91,10 +91,14 @@ class Books:
         with self._refused_by_name():
             self._state = sqlite3.connect(folder / "simulated.sqlite", timeout=30, isolation_level=None)
             self._state.row_factory = sqlite3.Row
-            self._state.execute("pragma journal_mode = wal")
-            self._state.execute("pragma synchronous = full")
-            self._state.execute("pragma foreign_keys = on")
-            self._state.executescript(_SQL["schema"])
+            try:
+                self._state.execute("pragma journal_mode = wal")
+                self._state.execute("pragma synchronous = full")
+                self._state.execute("pragma foreign_keys = on")
+                self._state.executescript(_SQL["schema"])
+            except sqlite3.DatabaseError:
+                self._state.close()
+                raise
 
     def close(self) -> None:
         self._state.close()

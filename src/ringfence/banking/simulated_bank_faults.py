@@ -77,28 +77,30 @@ class Switches:
 
 
 def as_told(statement: DayStatement, switches: Switches, seed: int) -> DayStatement:
-    """The statement as the bank tells it: with one entry, chosen by the seed, missing, twice or changed, and with a
-    closing balance that is off. A day without entries has none to spoil.
+    """The statement as the bank tells it: with an entry missing, twice or changed, and a closing balance that is off.
+    The seed chooses the entry to miss, the next one is doubled, the one after that changed, so that faults set together
+    do not undo one another where there are entries enough. A day without entries has none to spoil.
     """
-    entries = list(statement.entries)
-    if entries:
-        chosen = _chosen(statement, seed, len(entries))
-        if switches.changed_amount_by_minor:
-            entries[chosen] = _changed(entries[chosen], switches.changed_amount_by_minor)
-        if switches.duplicated_entry:
-            entries.insert(chosen, entries[chosen])
-        if switches.missing_entry:
-            del entries[chosen]
+    entries, count = [], len(statement.entries)
+    missing = _chosen(statement, seed) % max(1, count)
+    doubled, changed = (missing + 1) % max(1, count), (missing + 2) % max(1, count)
+    for number, entry in enumerate(statement.entries):
+        if switches.missing_entry and number == missing:
+            continue
+        told = _changed(entry, switches.changed_amount_by_minor) if number == changed else entry
+        entries += [told, told] if switches.duplicated_entry and number == doubled else [told]
     closing_minor = statement.closing_minor + switches.closing_off_by_minor
     return replace(statement, entries=tuple(entries), closing_minor=closing_minor)
 
 
-def _chosen(statement: DayStatement, seed: int, count: int) -> int:
+def _chosen(statement: DayStatement, seed: int) -> int:
     text = f"{seed}/{statement.account.number}/{statement.last_day.isoformat()}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % count
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 def _changed(entry: BookedEntry, by_minor: int) -> BookedEntry:
     """The entry with another amount, still an amount: never nothing and never in the other direction."""
+    if by_minor == 0:
+        return entry
     direction = 1 if entry.signed_minor > 0 else -1
     return replace(entry, signed_minor=direction * max(1, abs(entry.signed_minor) + by_minor))
