@@ -23,6 +23,8 @@ class _Queries(NamedQueries):
     accounts: Query
     balance_before: Query
     balances_before: Query
+    balances_page: Query
+    account_names: Query
     statement: Query
     journal_page: Query
     rows_of_order: Query

@@ -5,7 +5,7 @@ says so with `fresh=True` (role core) and waits until the entries are up to the 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -172,6 +172,21 @@ def balances(
     with connection.cursor(row_factory=class_row(Balance)) as cursor:
         question = {"book": book, "pattern": pattern, "sequence": before}
         return cursor.execute(QUERIES.balances_before, question).fetchall()
+
+
+def balances_page(
+    connection: Connection, book: int, pattern: str = "%", *, after: int = 0, before: int = LATEST, limit: int = 100
+) -> list[Balance]:
+    """A page of `balances`: accounts with a number above `after`, at most `limit`."""
+    question = {"book": book, "pattern": pattern, "sequence": before, "after": after, "limit": limit}
+    with connection.cursor(row_factory=class_row(Balance)) as cursor:
+        return cursor.execute(QUERIES.balances_page, question).fetchall()
+
+
+def account_names(connection: Connection, book: int, accounts: Iterable[int]) -> dict[int, str]:
+    """The names of accounts by their numbers."""
+    wanted = sorted(set(accounts))
+    return dict(connection.execute(QUERIES.account_names, {"book": book, "accounts": wanted}).fetchall())
 
 
 def balance(connection: Connection, book: int, name: str, *, before: int = LATEST, fresh: bool = False) -> Balance:

@@ -81,6 +81,20 @@ SELECT a.account, a.name, a.currency, a.side, a.owner, a.pool, coalesce(e.balanc
  WHERE a.book_id = %(book)s AND a.name LIKE %(pattern)s AND a.opened < %(sequence)s
  ORDER BY a.account;
 
+-- A page of them, for a reader who turns pages: LIKE, from after one account number on.
+-- name: balances_page
+SELECT a.account, a.name, a.currency, a.side, a.owner, a.pool, coalesce(e.balance, 0) AS balance,
+       coalesce(e.held, 0) AS held, coalesce(e.expected, 0) AS expected
+  FROM ledger.account a
+  LEFT JOIN LATERAL (SELECT balance, held, expected FROM ledger.entry e
+                      WHERE e.book_id = a.book_id AND e.account = a.account AND e.sequence < %(sequence)s
+                      ORDER BY e.sequence DESC LIMIT 1) e ON true
+ WHERE a.book_id = %(book)s AND a.name LIKE %(pattern)s AND a.opened < %(sequence)s AND a.account > %(after)s
+ ORDER BY a.account LIMIT %(limit)s;
+
+-- name: account_names
+SELECT account, name FROM ledger.account WHERE book_id = %(book)s AND account = ANY(%(accounts)s);
+
 -- name: statement
 SELECT e.sequence, e.kind, e.change, e.outgoing, e.incoming, e.balance, e.held, e.expected,
        j.id, j.refers_to, j.order_id, j.code, j.value_date, j.posted_at,
