@@ -124,25 +124,37 @@ def new_database(server: Server) -> Callable[[str | None], str]:
     return make
 
 
-def _dropped(server: Server, name: str) -> None:
+@pytest.fixture
+def dropping(server: Server) -> Iterator[Callable[[str], str]]:
+    """Names a database that is to be dropped after the test."""
+    names: list[str] = []
+
+    def drop_after(name: str) -> str:
+        names.append(name)
+        return name
+
+    yield drop_after
     with server.connect_as_administrator() as administrator:
-        statement = psycopg.sql.SQL("drop database if exists {} with (force)")
-        administrator.execute(statement.format(psycopg.sql.Identifier(name)))
+        for name in names:
+            statement = psycopg.sql.SQL("drop database if exists {} with (force)")
+            administrator.execute(statement.format(psycopg.sql.Identifier(name)))
 
 
 @pytest.fixture
-def database(server: Server, template: str, new_database: Callable[[str | None], str]) -> Iterator[Database]:
+def database(
+    server: Server, template: str, new_database: Callable[[str | None], str], dropping: Callable[[str], str]
+) -> Iterator[Database]:
     """A new database with every package's tables."""
-    found = Database(server, new_database(template))
+    found = Database(server, dropping(new_database(template)))
     yield found
     found.close()
-    _dropped(server, found.name)
 
 
 @pytest.fixture
-def empty_database(server: Server, new_database: Callable[[str | None], str]) -> Iterator[Database]:
+def empty_database(
+    server: Server, new_database: Callable[[str | None], str], dropping: Callable[[str], str]
+) -> Iterator[Database]:
     """A new database with nothing in it."""
-    found = Database(server, new_database(None))
+    found = Database(server, dropping(new_database(None)))
     yield found
     found.close()
-    _dropped(server, found.name)

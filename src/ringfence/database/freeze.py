@@ -31,6 +31,19 @@ def catalogues(server: Server) -> tuple[catalogue.Catalogue, catalogue.Catalogue
     return found[0], found[1]
 
 
+def compare(road: catalogue.Catalogue, destination: catalogue.Catalogue, package: str | None = None) -> list[str]:
+    """What is not the same, a paragraph each; a package that the road knows nothing of is one line."""
+    told = []
+    for schema in [package] if package else ["", "database", *PACKAGES]:
+        left, right = ({key: text for key, text in side.items() if key[0] == schema} for side in (road, destination))
+        if right and not left:
+            told.append(f"{schema} is not on the road yet: python -m ringfence.database.freeze {schema}")
+        else:
+            told += catalogue.difference(left, right, "road", "destination")
+    strangers = {schema for schema, _, _ in (*road, *destination)} - {"", "database", *PACKAGES}
+    return told + [f"schema {schema} belongs to no package" for schema in sorted(strangers)]
+
+
 def write_migration(package: str, folder: Path) -> Path:
     """The package's schema.sql as the next migration of the folder."""
     number = len(migrate.migrations(folder)) + 1
@@ -60,20 +73,9 @@ def main() -> int:
         file = write_migration(package, Path(__file__).parent / "migrations")
         sys.stdout.write(f"{package}: wrote {file}\n")
         return 0
-    schemas = [package] if package else ["", "database", *PACKAGES]
-    told = [
-        line
-        for schema in schemas
-        for line in catalogue.difference(_only(road, schema), _only(destination, schema), "road", "destination")
-    ]
-    strangers = {schema for schema, _, _ in (*road, *destination)} - {"", "database", *PACKAGES}
-    told += [f"schema {schema} belongs to no package" for schema in sorted(strangers)]
+    told = compare(road, destination, package)
     sys.stdout.write("".join(f"{line}\n" for line in told) or "road and destination agree\n")
     return 1 if told else 0
-
-
-def _only(found: catalogue.Catalogue, schema: str) -> dict[tuple[str, str, str], str]:
-    return {key: definition for key, definition in found.items() if key[0] == schema}
 
 
 if __name__ == "__main__":

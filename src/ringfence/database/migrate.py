@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+import psycopg
+
 from ringfence.database import PACKAGES, refusals
 from ringfence.database.connection import Connection
 from ringfence.database.roles import QUERIES
@@ -123,6 +125,10 @@ def _stands_at(connection: Connection, steps: Sequence[Migration]) -> int:
 def _apply(connection: Connection, name: str, sql: str) -> None:
     """Run a file inside the open transaction; a file that ends the transaction itself is a defect of the file."""
     before = connection.execute(QUERIES.this_transaction).fetchone()
-    connection.execute(sql.encode())
+    try:
+        connection.execute(sql.encode())
+    except psycopg.Error as error:
+        error.add_note(f"in {name}")
+        raise
     if connection.execute(QUERIES.this_transaction).fetchone() != before:
         raise ValueError(f"{name} ends its transaction; a migration is one transaction")

@@ -7,6 +7,7 @@ Errors are recognised by SQLSTATE and by constraint name, never by their text. A
 and runs its statements inside `refusing()`. What is not recognised stays what it is: a defect, which raises.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -143,8 +144,10 @@ DATABASE_IS_NOT_PREPARED = refusal(
 KEY_IS_MISSING = refusal(
     "key_is_missing",
     Fault.MACHINE,
-    en="The password of {role} is not in {path}, or this user may not read it: {detail}.",
-    zh="{path} 中没有 {role} 的密码，或当前用户无权读取：{detail}。",
+    en="The password of {role} is not in {path}, or this user may not read it: {detail}."
+    " Run `ringfence migrate`, or copy the keys of the installation that did.",
+    zh="{path} 中没有 {role} 的密码，或当前用户无权读取：{detail}。请运行 `ringfence migrate`，"
+    "或复制已运行过它的安装的密钥。",
 )
 
 MIGRATION_HISTORY_WAS_ALTERED = refusal(
@@ -194,6 +197,7 @@ ROLE_MAY_NOT = refusal(
 RETRIED_BY_CALLERS = frozenset({SOMEBODY_WAS_FASTER.name})
 """Refusals after which the same transaction may be run again at once."""
 
+_OUR_STATE = re.compile(r"RF[0-9A-Z]{3}", re.ASCII)
 _of_constraint: dict[str, Refusal] = {}
 _of_state: dict[str, Refusal] = {
     "40001": SOMEBODY_WAS_FASTER,  # serialization_failure
@@ -213,10 +217,14 @@ _of_state: dict[str, Refusal] = {
 
 
 def register(refusals: Mapping[str, Refusal]) -> None:
-    """Say what a violated constraint means. A constraint's name stands for one refusal in the whole program."""
-    for constraint, meaning in refusals.items():
-        if _of_constraint.setdefault(constraint, meaning) is not meaning:
-            raise ValueError(f"constraint {constraint} already stands for {_of_constraint[constraint].name}")
+    """Say what a violated constraint means, or an SQLSTATE of our own (RFxxx, raised by a function of a package).
+
+    Each stands for one refusal in the whole program.
+    """
+    for name, meaning in refusals.items():
+        known = _of_state if _OUR_STATE.fullmatch(name) else _of_constraint
+        if known.setdefault(name, meaning) is not meaning:
+            raise ValueError(f"{name} already stands for {known[name].name}")
 
 
 def refused_by(error: "psycopg.Error") -> Refused | None:

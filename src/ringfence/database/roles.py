@@ -65,14 +65,20 @@ def create_roles(server: "Server", *, new_passwords: bool = False) -> None:
     with server.connect_as_administrator() as administrator:
         row = administrator.execute(QUERIES.rights_of_this_user).fetchone()
         assert row is not None  # noqa: S101 - a connected user is a role
-        user, superuser, createrole, createdb, version = row
-        if version < VERSION_MIN * 10000:
-            raise refusals.DATABASE_IS_TOO_OLD(address=server.address, found=version // 10000)
-        for permitted, missing in ((createrole, "create roles"), (createdb, "create databases")):
-            if not (superuser or permitted):
-                raise refusals.DATABASE_RIGHTS_ARE_INSUFFICIENT(user=user, address=server.address, missing=missing)
+        require_rights(server.address, *row)
         for role in ROLES:
             _create_role(server, administrator, role, new_password=new_passwords)
+
+
+def require_rights(
+    address: str, user: str, superuser: bool, may_create_roles: bool, may_create_databases: bool, version: int
+) -> None:
+    """Refuse a server that is too old, and then a user who may not do what preparing needs."""
+    if version < VERSION_MIN * 10000:
+        raise refusals.DATABASE_IS_TOO_OLD(address=address, found=f"{version // 10000}.{version % 10000}")
+    for permitted, missing in ((may_create_roles, "create roles"), (may_create_databases, "create databases")):
+        if not (superuser or permitted):
+            raise refusals.DATABASE_RIGHTS_ARE_INSUFFICIENT(user=user, address=address, missing=missing)
 
 
 def _create_role(server: "Server", administrator: connection.Connection, role: RoleName, *, new_password: bool) -> None:

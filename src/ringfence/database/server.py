@@ -95,7 +95,8 @@ def prepare(
     server: Server, report: Callable[[migrate.Migration], None] = lambda _: None, *, new_passwords: bool = False
 ) -> None:
     """Roles, database and migrations are there; running it again changes nothing."""
-    roles.create_roles(server, new_passwords=new_passwords)
-    roles.create_database(server)
-    with server.connect("owner") as owner:
-        migrate.upgrade(owner, report=report)
+    with refusals.refusing():
+        roles.create_roles(server, new_passwords=new_passwords)
+        roles.create_database(server)
+        with server.connect("owner") as owner:
+            migrate.upgrade(owner, report=report)
