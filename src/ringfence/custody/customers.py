@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ringfence.banking.desk import CustodianAccount, custodian_accounts
 from ringfence.core import Core
 from ringfence.custody.queries import QUERIES
 from ringfence.custody.refusals import (
@@ -44,26 +45,6 @@ class Customer:
     def reference(self) -> str:
         """What a payer writes so that the money finds this customer."""
         return f"RF-{self.customer_id}"
-
-
-@dataclass(frozen=True)
-class CustodianAccount:
-    """Our cashbook of a bank account, and the bank's number for it."""
-
-    name: str
-    bank: str
-    scheme: str
-    identification: str
-    holder: str
-    bank_code: str
-    currency: str
-    pool: str
-    ledger_account: int
-
-    @property
-    def unallocated(self) -> str:
-        """The ledger's account of money that arrived here without an owner."""
-        return "unallocated:" + self.name.removeprefix("bank:")
 
 
 def fees_due(unit: str) -> str:
@@ -145,11 +126,6 @@ def customers(
     question = {"book": book, "pattern": pattern, "after": after, "limit": limit}
     with connection.cursor(row_factory=class_row(Customer)) as cursor:
         return cursor.execute(QUERIES.customers, question).fetchall()
-
-
-def custodian_accounts(connection: Connection, book: int) -> list[CustodianAccount]:
-    with connection.cursor(row_factory=class_row(CustodianAccount)) as cursor:
-        return cursor.execute(QUERIES.bank_accounts, {"book": book}).fetchall()
 
 
 def custodian_account(connection: Connection, book: int, name: str) -> CustodianAccount:

@@ -12,7 +12,6 @@ class _Queries(NamedQueries):
     customer: Query
     customers: Query
     insert_bank_account: Query
-    bank_accounts: Query
     insert_order: Query
     move_order: Query
     order_by_id: Query
@@ -29,6 +28,7 @@ class _Queries(NamedQueries):
     submitted_orders: Query
     unallocated: Query
     hold: Query
+    cash_movement_by_key: Query
 
 
 QUERIES = load(_Queries, "ringfence.custody")

@@ -33,10 +33,6 @@ INSERT INTO banking.account (book_id, name, bank, scheme, identification, holder
 SELECT %(book)s, %(name)s, %(bank)s, %(scheme)s, %(identification)s, %(holder)s, %(bank_code)s, %(currency)s, %(pool)s,
        account FROM ledger.account WHERE book_id = %(book)s AND name = %(name)s;
 
--- name: bank_accounts
-SELECT name, bank, scheme, identification, holder, bank_code, currency, pool, ledger_account
-  FROM banking.account WHERE book_id = %(book)s ORDER BY name;
-
 -- name: insert_order
 INSERT INTO custody."order" (book_id, order_id, kind, state, day, customer_id, other_customer, account_name, currency,
     amount, payee_name, payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at)
@@ -123,3 +119,7 @@ SELECT order_id, kind, state, day, customer_id, other_customer, account_name, cu
 -- name: hold
 SELECT debit_account, credit_account, amount, code, value_date FROM ledger.journal
  WHERE book_id = %(book)s AND id = %(id)s AND kind = 2;
+
+-- name: cash_movement_by_key
+SELECT journal_id FROM custody.cash_movement
+ WHERE book_id = %(book)s AND account_name = %(account_name)s AND key_kind = %(key_kind)s AND key = %(key)s;

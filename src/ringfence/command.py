@@ -1,0 +1,105 @@
+"""What every verb of the command line shares: options, one way to print, one way to say no.
+
+A verb prints for people (Rich, in the language of the settings) or, with --json, one object for programs on standard
+output. A refusal is one sentence on standard error (with --json its object on standard output) and exit status 2; a
+verdict that is "no" (a discrepancy, an evidence that does not hold) is exit status 1.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ringfence.database.refusals import refused_by
+from ringfence.refusal import Refused
+from ringfence.settings import Settings, read_settings
+
+EXIT_VERDICT_NO: Final = 1
+EXIT_REFUSED: Final = 2
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the installation / 安装目录 (RINGFENCE_HOME).", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object / 输出一个 JSON 对象。")]
+BookName = Annotated[str, typer.Option("--book", help="Name of the book / 账簿名称。")]
+
+
+class Screen:
+    """Where a verb prints: to people, or to a program."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+        self.console = Console(stderr=as_json, highlight=False)
+
+    def say(self, english: str, chinese: str) -> None:
+        """A line for people; nothing when a program reads."""
+        if not self.as_json:
+            self.console.print(chinese if self.settings.language == "zh" else english)
+
+    def show(self, renderable: Any) -> None:
+        """A table or the like for people."""
+        if not self.as_json:
+            self.console.print(renderable)
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """The one object for programs."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+    def word(self, english: str, chinese: str) -> str:
+        return chinese if self.settings.language == "zh" else english
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A progress bar on standard error."""
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as progress:
+            yield progress
+
+
+@contextmanager
+def verb(home: Path | None, *, as_json: bool = False) -> Iterator[Screen]:
+    """The frame of every verb: settings in, refusals out."""
+    settings = None
+    try:
+        settings = read_settings(home=home)
+        yield Screen(settings, as_json=as_json)
+    except Refused as refused:
+        _refuse(refused, settings, as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_REFUSED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except Exception as error:
+        import psycopg
+
+        meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
+        if meaning is None:
+            raise
+        _refuse(meaning, settings, as_json=as_json)
+
+
+def _refuse(refused: Refused, settings: Settings | None, *, as_json: bool) -> None:
+    language = settings.language if settings else "en"
+    if as_json:
+        sys.stdout.write(json.dumps(refused.as_json(language), ensure_ascii=False, indent=2) + "\n")
+    else:
+        Console(stderr=True, highlight=False).print(f"[bold red]{refused.name}[/]: ", end="")
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(refused.sentence(language))
+    raise typer.Exit(EXIT_REFUSED)

@@ -1,0 +1,99 @@
+"""What people decided, taken to the order: released, rejected, cancelled. Each may be repeated after any crash."""
+
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ringfence.authority import proposals
+from ringfence.core import Core
+from ringfence.custody import lifecycle
+from ringfence.custody.customers import custodian_account, customer
+from ringfence.custody.days import current_day
+from ringfence.custody.orders import (
+    PAYOUTS,
+    Desk,
+    Order,
+    hold_of,
+    move,
+    moved_event,
+    order,
+    payment_event,
+    payment_order,
+    stored,
+)
+from ringfence.custody.queries import QUERIES
+from ringfence.ledger.codes import Purpose
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.reading import account
+
+
+def decide_proposal(desk: Desk, proposal_id: UUID) -> Order | None:
+    """Take a decided proposal to its order: released or rejected. None while it is undecided, or not about an order."""
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        verdict = proposals.verdict(connection, book, proposal_id)
+        with connection.cursor(row_factory=class_row(Order)) as cursor:
+            question = {"book": book, "proposal_id": proposal_id}
+            found = cursor.execute(QUERIES.order_by_proposal, question).fetchone()
+    if found is None or verdict == "open" or found.state not in ("held", "awaiting_approval"):
+        return found
+    if verdict == "approved":
+        return _release(desk, found)
+    return withdraw_order(desk, found, "rejected by a person")
+
+
+def cancel(desk: Desk, order_id: UUID) -> Order:
+    """Cancel an order on which nobody has decided yet; what was held is released."""
+    with desk.core.connection() as connection:
+        found = order(connection, desk.core.book.book_id, order_id)
+    return withdraw_order(desk, found, "cancelled")
+
+
+def withdraw_order(desk: Desk, found: Order, act: str) -> Order:
+    """End an order without money: void what it holds and move it by `act` (rejected, cancelled, failed)."""
+    core = desk.core
+    becomes = lifecycle.moves(found.kind, found.state, act)
+    with core.connection() as connection:
+        day = current_day(connection, core.book.book_id)
+        hold = hold_of(connection, core.book.book_id, found.order_id)
+    chain = [moved_event(found, becomes, day)]
+    if hold is not None:
+        void = derived(found.order_id, "void")
+        chain.append(replace(hold, kind=Kind.VOID, id=void, amount=0, refers_to=hold.id, value_date=day))
+    core.post(Unit(chain, [move(core, found, becomes)]))
+    return stored(core, found.order_id)
+
+
+def _release(desk: Desk, found: Order) -> Order:
+    core = desk.core
+    act = "released by two people" if found.state == "held" else "approved"
+    becomes = lifecycle.moves(found.kind, found.state, act)
+    with core.connection() as connection:
+        day = current_day(connection, core.book.book_id)
+        hold = hold_of(connection, core.book.book_id, found.order_id)
+    chain = [moved_event(found, becomes, day)]
+    also = [move(core, found, becomes)]
+    if found.kind in PAYOUTS and found.payment is not None:
+        chain.append(payment_event(found.order_id, found.payment, day))
+        also.append(payment_order(core, found.order_id, found.account_name, found.payment))
+    elif found.kind == "allocation":
+        chain.append(_allocation_line(core, found, day))
+    elif hold is not None:
+        post = derived(found.order_id, "post")
+        chain.append(replace(hold, kind=Kind.POST, id=post, refers_to=hold.id, value_date=day))
+    core.post(Unit(chain, also))
+    return stored(core, found.order_id)
+
+
+def _allocation_line(core: Core, found: Order, day: date) -> Line:
+    with core.connection() as connection:
+        bank = custodian_account(connection, core.book.book_id, str(found.account_name))
+        who = customer(connection, core.book.book_id, str(found.customer_id))
+        waiting = account(connection, core.book.book_id, bank.unallocated).account
+    identity = derived(found.order_id, "money")
+    money = Line(Kind.TRANSFER, identity, waiting, who.available, found.amount, order_id=found.order_id)
+    return replace(money, code=Purpose.ALLOCATION, value_date=day)

@@ -1,0 +1,306 @@
+"""Placing an order: one straight path, checks in declared order.
+
+  1  the same order again is answered with the order as it stands; the same id with other content is refused
+  2  a business day is open; the customer exists; the amount is positive; the payee is the customer
+  3  risk decides: allow, hold or refuse
+  4  one append: the order's state, the decision, the money (moved, held or left alone), and what follows at once:
+     a proposal for people, or the payment order for the gateway
+
+If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
+answer is final for that order id.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from ringfence.authority import policy as policies
+from ringfence.authority import proposals
+from ringfence.banking.instruction import Instruction
+from ringfence.core import Core
+from ringfence.custody import lifecycle
+from ringfence.custody.customers import Customer, custodian_account, customer, fees_due
+from ringfence.custody.days import current_day
+from ringfence.custody.orders import (
+    PAYOUTS,
+    PURPOSES,
+    Asked,
+    Desk,
+    Order,
+    find_order,
+    order,
+    payment_event,
+    payment_order,
+    state_event,
+    stored,
+)
+from ringfence.custody.queries import QUERIES
+from ringfence.custody.refusals import (
+    AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
+    CUSTOMERS_MUST_BE_DIFFERENT,
+    CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT,
+    ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    PAYEE_NAME_MUST_BE_THE_CUSTOMERS,
+    RECEIPT_MUST_BE_UNALLOCATED,
+)
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Statement, Unit
+from ringfence.ledger.model import Kind, Line, canonical
+from ringfence.ledger.reading import account
+from ringfence.money import currency, format_minor
+from ringfence.risk.decision import Decision, OrderFacts, Outcome
+
+
+@dataclass(frozen=True)
+class Movement:
+    """From which ledger account to which."""
+
+    debit: int
+    credit: int
+
+
+def place_withdrawal(
+    desk: Desk, order_id: UUID, customer_id: str, amount: int, *, payee_account: str, maker: str, reference: str = ""
+) -> Order:
+    """Hold the money and have it paid to the customer's own account at another bank (提现)."""
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+        bank = custodian_account(connection, desk.core.book.book_id, who.bank)
+    asked = Asked(order_id, "withdrawal", amount, who.currency, maker, customer_id, account_name=bank.name)
+    asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
+    return _place(desk, asked, who, Movement(who.available, bank.ledger_account))
+
+
+def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+    """Move money from available to frozen, for a bid or by a lawful order (冻结)."""
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+    asked = Asked(order_id, "freeze", amount, who.currency, maker, customer_id, reference=reference)
+    return _place(desk, asked, who, Movement(who.available, who.frozen))
+
+
+def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+    """Move money from frozen back to available (解冻)."""
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+    asked = Asked(order_id, "release", amount, who.currency, maker, customer_id, reference=reference)
+    return _place(desk, asked, who, Movement(who.frozen, who.available))
+
+
+def place_transfer(
+    desk: Desk, order_id: UUID, customer_id: str, to_customer: str, amount: int, *, maker: str, reference: str = ""
+) -> Order:
+    """Move money from one customer to another at the same custodian account."""
+    if customer_id == to_customer:
+        raise CUSTOMERS_MUST_BE_DIFFERENT()
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+        other = customer(connection, desk.core.book.book_id, to_customer)
+    if who.bank != other.bank:
+        raise CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT(one=customer_id, other=to_customer)
+    asked = Asked(order_id, "transfer", amount, who.currency, maker, customer_id, to_customer, reference=reference)
+    asked = replace(asked, payee_name=other.name)
+    return _place(desk, asked, who, Movement(who.available, other.available))
+
+
+def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+    """Take a fee of the published tariff from available money; `reference` names the tariff's line."""
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+        due = account(connection, desk.core.book.book_id, fees_due(who.currency)).account
+    asked = Asked(order_id, "fee", amount, who.currency, maker, customer_id, reference=reference)
+    return _place(desk, asked, who, Movement(who.available, due))
+
+
+def place_fee_sweep(
+    desk: Desk, order_id: UUID, account_name: str, amount: int, *, payee_name: str, payee_account: str, maker: str
+) -> Order:
+    """Pay earned fees out of the pool to the platform's own account; people approve it like any payout."""
+    with desk.core.connection() as connection:
+        bank = custodian_account(connection, desk.core.book.book_id, account_name)
+        due = account(connection, desk.core.book.book_id, fees_due(bank.currency)).account
+    asked = Asked(order_id, "fee_sweep", amount, bank.currency, maker, account_name=account_name)
+    asked = replace(asked, payee_name=payee_name, payee_account=payee_account)
+    return _place(desk, asked, None, Movement(due, bank.ledger_account))
+
+
+def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+    """Expect a payment with this reference and amount; nothing is credited before the bank has it (充值)."""
+    with desk.core.connection() as connection:
+        who = customer(connection, desk.core.book.book_id, customer_id)
+    asked = Asked(order_id, "deposit", amount, who.currency, maker, customer_id, account_name=who.bank)
+    return _announce(desk, replace(asked, reference=reference))
+
+
+def announce_funding(
+    desk: Desk, order_id: UUID, account_name: str, amount: int, *, maker: str, reference: str
+) -> Order:
+    """Expect the platform's own money, paid in to cover a shortfall."""
+    with desk.core.connection() as connection:
+        bank = custodian_account(connection, desk.core.book.book_id, account_name)
+    asked = Asked(order_id, "funding", amount, bank.currency, maker, account_name=account_name, reference=reference)
+    return _announce(desk, asked)
+
+
+def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: str, *, maker: str) -> Order:
+    """Say whose an unallocated receipt is; somebody else has to agree before it is credited."""
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        found = order(connection, book, receipt)
+        who = customer(connection, book, customer_id)
+        day = current_day(connection, book)
+        policy = policies.in_force(connection, book)
+    if found.state != "unallocated" or found.account_name != who.bank:
+        raise RECEIPT_MUST_BE_UNALLOCATED(order=receipt)
+    asked = Asked(order_id, "allocation", found.amount, found.currency, maker, customer_id)
+    asked = replace(asked, account_name=found.account_name, reference=str(receipt))
+    if known := _replayed(core, asked):
+        return known
+    payload = {"tag": "ringfence/allocation/v1", "book": core.book.name, "order": str(order_id)}
+    payload |= {"receipt": str(receipt), "customer": customer_id, "amount": found.decimal, "currency": found.currency}
+    state = lifecycle.moves("allocation", None, "proposed")
+    proposal = _proposal(core, policy, "allocation", asked, canonical(payload))
+    row = _order_row(core, asked, state, day) | {"proposal_id": proposal.proposal_id}
+    event = state_event(asked, state, None, day)
+    core.post(Unit([event, proposal.line], [(QUERIES.insert_order, row), *proposal.statements]))
+    return stored(core, order_id)
+
+
+def _announce(desk: Desk, asked: Asked) -> Order:
+    core = desk.core
+    if known := _replayed(core, asked):
+        return known
+    _check_amount(asked)
+    with core.connection() as connection:
+        day = current_day(connection, core.book.book_id)
+    state = lifecycle.moves(asked.kind, None, "announced")
+    row = _order_row(core, asked, state, day)
+    core.post(Unit([state_event(asked, state, None, day)], [(QUERIES.insert_order, row)]))
+    return stored(core, asked.order_id)
+
+
+def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> Order:
+    core, book = desk.core, desk.core.book.book_id
+    if known := _replayed(core, asked):
+        return known
+    _check_amount(asked)
+    with core.connection() as connection:
+        day = current_day(connection, book)
+        policy = policies.in_force(connection, book)
+    if asked.kind == "withdrawal" and who is not None and asked.payee_name != who.name:
+        raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
+
+    facts = _facts(desk, asked, day)
+    with desk.risk.deciding(facts) as decision:
+        payout = asked.kind in PAYOUTS
+        needed = policies.required(policy, "payout", asked.amount, asked.currency) if payout else None
+        act = _first_act(decision, payout=payout, people=needed.people if needed else 0)
+        state = lifecycle.moves(asked.kind, None, act)
+        row = _order_row(core, asked, state, day)
+        chain = [state_event(asked, state, None, day, desk), desk.risk.event(decision, facts, day)]
+        also: list[Statement] = []
+
+        if state != "refused":
+            chain.append(_money_line(asked, money, day, at_once=state == "settled"))
+        if payout and state != "refused":
+            row["payment"] = _instruction(core, asked, day, policy.version).canonical()
+        if state in ("held", "awaiting_approval"):
+            act_of_people = "hold_release" if state == "held" else "payout"
+            payload = row["payment"] or _hold_payload(core, asked, day)
+            proposal = _proposal(core, policy, act_of_people, asked, payload)
+            row["proposal_id"] = proposal.proposal_id
+            chain.append(proposal.line)
+            also += proposal.statements
+        if state == "released":
+            chain.append(payment_event(asked.order_id, row["payment"], day))
+            also.append(payment_order(core, asked.order_id, asked.account_name, row["payment"]))
+        core.post(Unit(chain, [(QUERIES.insert_order, row), *also]))
+    return stored(core, asked.order_id)
+
+
+def _first_act(decision: Decision, *, payout: bool, people: int) -> str:
+    if decision.outcome == Outcome.REFUSE:
+        return "refused by risk"
+    if decision.outcome == Outcome.HOLD:
+        return "held by risk"
+    return "placed above the limit" if payout and people else "placed"
+
+
+def _replayed(core: Core, asked: Asked) -> Order | None:
+    with core.connection() as connection:
+        found = find_order(connection, core.book.book_id, asked.order_id)
+    if found is not None and found.asked != asked.digest():
+        raise ORDER_ID_ALREADY_HAS_OTHER_CONTENT(order=asked.order_id)
+    return found
+
+
+def _check_amount(asked: Asked) -> None:
+    if asked.amount <= 0:
+        raise AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE(amount=asked.amount)
+
+
+def _order_row(core: Core, asked: Asked, state: str, day: date) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
+    row |= {"book": core.book.book_id, "state": state, "day": day, "asked": asked.digest()}
+    return row | {"payment": None, "proposal_id": None, "at": core.clock()}
+
+
+def _facts(desk: Desk, asked: Asked, day: date) -> OrderFacts:
+    return OrderFacts(
+        order_id=asked.order_id,
+        kind=asked.kind,
+        customer=asked.customer_id or "platform",
+        amount=asked.amount,
+        currency=asked.currency,
+        payee=desk.fingerprint(asked.payee_account) if asked.payee_account else None,
+        payee_name=asked.payee_name,
+        at=desk.core.clock(),
+        day=day,
+    )
+
+
+def _money_line(asked: Asked, money: Movement, day: date, *, at_once: bool) -> Line:
+    kind, word = (Kind.TRANSFER, "money") if at_once else (Kind.PENDING, "hold")
+    line = Line(kind, derived(asked.order_id, word), money.debit, money.credit, asked.amount, order_id=asked.order_id)
+    return replace(line, code=PURPOSES[asked.kind], value_date=day)
+
+
+def _instruction(core: Core, asked: Asked, day: date, policy_version: int) -> Instruction:
+    return Instruction(
+        book=core.book.name,
+        order_id=asked.order_id,
+        customer=asked.customer_id or "platform",
+        debtor_account=asked.account_name or "",
+        creditor_name=asked.payee_name or "",
+        creditor_account=asked.payee_account or "",
+        currency=asked.currency,
+        amount=format_minor(asked.amount, currency(asked.currency)),
+        execution_date=day,
+        policy_version=policy_version,
+        salt=core.new_id().hex,
+    )
+
+
+def _hold_payload(core: Core, asked: Asked, day: date) -> bytes:
+    said = {"tag": "ringfence/hold/v1", "book": core.book.name, "order": str(asked.order_id), "kind": asked.kind}
+    said |= {"customer": str(asked.customer_id), "amount": format_minor(asked.amount, currency(asked.currency))}
+    return canonical(said | {"currency": asked.currency, "day": day.isoformat(), "reference": asked.reference})
+
+
+def _proposal(core: Core, policy: policies.Policy, act: str, asked: Asked, payload: bytes) -> proposals.Drafted:
+    needed = policies.required(policy, act, asked.amount, asked.currency)
+    if act == "hold_release" and asked.kind in PAYOUTS:
+        payout = policies.required(policy, "payout", asked.amount, asked.currency)
+        needed = max(needed, payout, key=lambda each: each.people)
+    return proposals.draft(
+        core.book.book_id,
+        derived(asked.order_id, "proposal"),
+        act=act,
+        order_id=asked.order_id,
+        payload=payload,
+        maker=asked.maker,
+        needed=needed,
+        policy=policy,
+        at=core.clock(),
+    )
