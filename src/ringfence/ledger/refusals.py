@@ -151,6 +151,12 @@ BOOK_MUST_EXIST = refusal(
     en="There is no book named {book}.",
     zh="没有名为 {book} 的账簿。",
 )
+ROW_MUST_EXIST = refusal(
+    "row_must_exist",
+    Fault.UNKNOWN,
+    en="The journal has no row {sequence}.",
+    zh="账簿日志中没有第 {sequence} 行。",
+)
 BOOK_NAME_MUST_BE_NEW = refusal(
     "book_name_must_be_new",
     Fault.STATE,
