@@ -1,0 +1,72 @@
+"""In, out, and the language: the pages that somebody who is not signed in may reach."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form
+from fastapi.responses import Response
+
+from ringfence.refusal import Fault, Refused
+from ringfence.web import refusals
+from ringfence.web.answers import status_of
+from ringfence.web.shell import LANGUAGE_COOKIE
+from ringfence.web.visit import Anybody, local_path, session_token, set_cookie
+
+YEAR_SECONDS: Final = 365 * 24 * 3600
+_ANSWERED_BY_THE_FORM: Final = (Fault.IDENTITY, Fault.PERMISSION, Fault.UNKNOWN, Fault.STATE)
+
+pages = APIRouter()
+
+
+@pages.get("/sign-in")
+def sign_in_form(visit: Anybody, back: str = "/") -> Response:
+    if visit.caller:
+        return visit.go(local_path(back))
+    return visit.page("sign_in.html", back=local_path(back), name="", sentence=None)
+
+
+@pages.post("/sign-in")
+def sign_in(
+    visit: Anybody,
+    name: Annotated[str, Form(max_length=200)],
+    password: Annotated[str, Form(max_length=1000)],
+    back: Annotated[str, Form(max_length=2000)] = "/",
+) -> Response:
+    """The token of a new session goes into a cookie; the one before it, if any, is ended."""
+    try:
+        token = visit.shell.door.sign_in(name.strip(), password)
+    except Refused as no:
+        if no.refusal.fault not in _ANSWERED_BY_THE_FORM:
+            raise
+        visit.request.state.refused = no.name
+        sentence = no.sentence(visit.language)
+        return visit.page(
+            "sign_in.html", status=status_of(no.refusal), back=local_path(back), name=name, sentence=sentence
+        )
+    before = session_token(visit.request, visit.shell)
+    if before:
+        visit.shell.door.sign_out(before)
+    answer = visit.go(local_path(back))
+    set_cookie(visit.shell, answer, visit.shell.session_cookie, token)
+    return answer
+
+
+@pages.post("/sign-out")
+def sign_out(visit: Anybody) -> Response:
+    token = session_token(visit.request, visit.shell)
+    if token:
+        visit.shell.door.sign_out(token)
+    answer = visit.go("/sign-in")
+    for cookie in (visit.shell.session_cookie, visit.shell.form_cookie):
+        answer.delete_cookie(cookie, path="/", secure=visit.shell.secure, httponly=True, samesite="strict")
+    return answer
+
+
+@pages.post("/language")
+def choose_language(
+    visit: Anybody, language: Annotated[str, Form(max_length=8)], back: Annotated[str, Form(max_length=2000)] = "/"
+) -> Response:
+    if language not in visit.shell.languages:
+        raise refusals.REQUEST_IS_MALFORMED(detail="language")
+    answer = visit.go(local_path(back))
+    set_cookie(visit.shell, answer, LANGUAGE_COOKIE, language, seconds=YEAR_SECONDS)
+    return answer

@@ -1,0 +1,48 @@
+"""What machines ask: is it alive, and how is it doing? Neither says anything about the book's money."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from ringfence.console.guard import Meters
+from ringfence.core import Core
+from ringfence.ledger.reading import book_named
+from ringfence.refusal import Refused
+from ringfence.web import refusals
+from ringfence.web.visit import bearer_token, shell_of
+
+METRICS_ROLES: Final = frozenset({"auditor", "reader", "operator", "administrator"})
+_LOCAL: Final = ("127.0.0.1", "::1")
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+def routes(core: Core, meters: Meters) -> APIRouter:
+    """/healthz for everybody; /metrics for this machine, or with the token of a caller whose role reads them."""
+    router = APIRouter(include_in_schema=False)
+    head = Gauge("ringfence_book_head", "Rows in the journal.", ["book"], registry=meters.registry)
+
+    @router.get("/healthz")
+    def health() -> Response:
+        try:
+            with core.connection() as connection:
+                connection.execute(b"SELECT 1")
+        except Refused:
+            return JSONResponse({"status": "database"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/metrics")
+    def metrics(request: Request) -> Response:
+        local = request.client is not None and request.client.host in _LOCAL
+        forwarded = any(name in request.headers for name in _FORWARDED)  # a proxy of this machine is not this machine
+        if not local or forwarded:
+            token = bearer_token(request)
+            caller = shell_of(request).door.caller(token) if token else None
+            if caller is None or not caller.roles & METRICS_ROLES:
+                raise refusals.METRICS_ARE_FOR_THE_MACHINE()
+        with core.connection() as connection:
+            head.labels(core.book.name).set(book_named(connection, core.book.name).head)
+        return Response(generate_latest(meters.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router

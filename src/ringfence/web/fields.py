@@ -1,0 +1,34 @@
+"""Fields of an address, as forms send them: a field left empty is a field not given."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import Query
+from pydantic import BeforeValidator
+
+PAGE_ROWS: Final = 50
+PAGE_ROWS_MAX: Final = 500
+
+
+def _blank(given: Any) -> Any:
+    return None if isinstance(given, str) and not given.strip() else given
+
+
+Blank = BeforeValidator(_blank)
+Text = Annotated[str | None, Blank, Query(max_length=200)]
+Day = Annotated[date | None, Blank, Query(description="A day, YYYY-MM-DD (UTC).")]
+Sequence = Annotated[int | None, Blank, Query(ge=0, le=2**62, description="A row's number in the journal.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description="Rows of a page.")]
+
+
+def end_of(day: date) -> datetime:
+    """The last moment of a day in UTC."""
+    return datetime.combine(day, time.min, UTC) + timedelta(days=1) - timedelta(microseconds=1)
+
+
+def containing(text: str | None) -> str:
+    """The LIKE pattern of names that contain a text as it stands."""
+    if not text:
+        return "%"
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

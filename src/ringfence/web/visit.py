@@ -1,0 +1,201 @@
+"""One request: who asks, in which language, and how it is answered.
+
+A page takes `visit: Signed` (somebody is signed in) or `visit: Anybody`; an endpoint of the API takes `caller: Client`.
+
+A form's token is HMAC-SHA-256, under the random value of a cookie that only this host sets, over the session's token;
+so a form of another session, of another browser or of nobody is refused, and nothing is stored for it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from ringfence.core import Core
+from ringfence.refusal import Refused
+from ringfence.web import refusals
+from ringfence.web.shell import LANGUAGE_COOKIE, Caller, Entry, Shell
+from ringfence.web.words import LANGUAGES, Language, preferred
+
+SAFE_METHODS: Final = ("GET", "HEAD")
+FORM_FIELD: Final = "form_token"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request of a caller (None: nobody is signed in)."""
+
+    request: Request
+    shell: Shell
+    caller: Caller | None
+    language: Language
+
+    @property
+    def core(self) -> Core:
+        return self.shell.core
+
+    @property
+    def book(self) -> int:
+        return self.shell.core.book.book_id
+
+    @property
+    def now(self) -> datetime:
+        return self.shell.core.clock()
+
+    @property
+    def person(self) -> Caller:
+        """The caller, where there must be one."""
+        if self.caller is None:
+            raise refusals.NOBODY_IS_SIGNED_IN()
+        return self.caller
+
+    def say(self, text: str, **facts: Any) -> str:
+        return self.shell.templates.say(self.language, text, **facts)
+
+    def word(self, context: str, name: str) -> str:
+        return self.shell.templates.word(self.language, context, name)
+
+    def fragment(self, template: str, **facts: Any) -> str:
+        """HTML of a template with the names every template knows."""
+        return self.shell.templates.render(self.language, template, {**self._common(), **facts})
+
+    def page(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+        """A whole page; it carries the cookie its forms rest on, if the browser has none yet."""
+        response = HTMLResponse(self.fragment(template, **facts), status_code=status)
+        if self.shell.form_cookie not in self.request.cookies:
+            set_cookie(self.shell, response, self.shell.form_cookie, self._form_secret)
+        return response
+
+    def go(self, path: str, said: str | None = None, **query: Any) -> RedirectResponse:
+        """On to another page of ours (303), which shows the notice `said`."""
+        asked = {name: value for name, value in (query | {"said": said}).items() if value is not None}
+        return RedirectResponse(f"{path}?{urlencode(asked)}" if asked else path, status_code=303)
+
+    @property
+    def form_token(self) -> str:
+        return form_token(self._form_secret, session_token(self.request, self.shell))
+
+    @property
+    def _form_secret(self) -> str:
+        """The cookie's value; on a first visit a new one, the same for the whole request."""
+        state = self.request.state
+        if not hasattr(state, "form_secret"):
+            state.form_secret = self.request.cookies.get(self.shell.form_cookie) or secrets.token_urlsafe(32)
+        return str(state.form_secret)
+
+    def badge(self, entry: Entry) -> int:
+        """How many wait behind an entry of the navigation; none when that cannot be read now."""
+        try:
+            return entry.badge(self) if entry.badge else 0
+        except Refused:
+            return 0
+
+    def _common(self) -> Mapping[str, Any]:
+        said = self.request.query_params.get("said")
+        return {
+            "visit": self,
+            "caller": self.caller,
+            "book": self.shell.core.book,
+            "now": self.now,
+            "path": self.request.url.path,
+            "static": self.shell.static,
+            "form_field": FORM_FIELD,
+            "notice": said if said in self.shell.notices else None,
+            "entries": self.shell.entries if self.caller else (),
+        }
+
+
+def shell_of(request: Request) -> Shell:
+    shell: Shell = request.app.state.shell
+    return shell
+
+
+def language_of(request: Request) -> Language:
+    """The cookie's language on pages, else what Accept-Language asks for."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    for language in LANGUAGES:
+        if language == chosen and not is_api(request):
+            return language
+    return preferred(request.headers.get("accept-language", ""))
+
+
+def is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+def session_token(request: Request, shell: Shell) -> str:
+    return request.cookies.get(shell.session_cookie, "")
+
+
+def bearer_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def form_token(secret: str, session: str) -> str:
+    return hmac.new(secret.encode(), b"ringfence/form/v1\0" + session.encode(), hashlib.sha256).hexdigest()
+
+
+def set_cookie(shell: Shell, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+    """For this host only, not for scripts, and never sent from another site."""
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=shell.secure, httponly=True, samesite="strict")
+
+
+def local_path(text: str | None, otherwise: str = "/") -> str:
+    """A path of ours, from a field that anybody may have written."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")) or any(ord(c) < 32 for c in text):
+        return otherwise
+    parts = urlsplit(text)
+    return text if not parts.scheme and not parts.netloc else otherwise
+
+
+def anybody(request: Request) -> Visit:
+    shell = shell_of(request)
+    token = session_token(request, shell)
+    request.state.caller = shell.door.caller(token) if token else None
+    return Visit(request, shell, request.state.caller, language_of(request))
+
+
+def signed(visit: Annotated[Visit, Depends(anybody)]) -> Visit:
+    if visit.caller is None:
+        raise refusals.NOBODY_IS_SIGNED_IN()
+    return visit
+
+
+async def guard_form(request: Request) -> None:
+    """What changes something came from a form of this session. Checked for every page before anything else."""
+    if request.method in SAFE_METHODS:
+        return
+    shell = shell_of(request)
+    given = (await request.form()).get(FORM_FIELD)
+    secret = request.cookies.get(shell.form_cookie, "")
+    expected = form_token(secret, session_token(request, shell))
+    if not secret or not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected.encode()):
+        raise refusals.FORM_IS_STALE()
+
+
+def client(request: Request) -> Visit:
+    """A caller of the API: by its bearer token, or for questions by the cookie of a browser that is signed in."""
+    shell = shell_of(request)
+    token = bearer_token(request)
+    if not token:
+        token = session_token(request, shell)
+        if token and request.method not in SAFE_METHODS:
+            raise refusals.COOKIE_DOES_NOT_AUTHORISE()
+    caller = shell.door.caller(token) if token else None
+    if caller is None:
+        raise refusals.NOBODY_IS_SIGNED_IN()
+    request.state.caller = caller
+    return Visit(request, shell, caller, language_of(request))
+
+
+Anybody = Annotated[Visit, Depends(anybody)]
+Signed = Annotated[Visit, Depends(signed)]
+Client = Annotated[Visit, Depends(client)]
