@@ -3,10 +3,11 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ringfence.banking.account_number import iban, other_number
-from ringfence.banking.exchange import deliver
+from ringfence.banking.exchange import archive, arrivals, deliver
 from ringfence.banking.payment_file import DebtorAccount, PaymentOrder, payment_file
 from ringfence.banking.payment_status import Outcome, advance, read_status_report, status_of
 from ringfence.banking.reading import read_notifications, read_statement_file
@@ -209,6 +210,25 @@ def test_nothing_is_paid_twice(bank):
     assert reasons(bank) == [("RJCT", "DU04")]
     assert bank.balances()[POOL] == 990_00
     assert told(bank, 1).outcome is Outcome.SETTLED, "rejected copies say nothing of the first"
+
+
+def test_the_banks_database_itself_pays_an_identifier_once(bank, tmp_path):
+    """Were the check forgotten, the unique index would still stand."""
+    ordered(bank, order(1))
+    bank.serve_once(NOW)
+    with closing(sqlite3.connect(tmp_path / "bank" / "simulated.sqlite")) as state:
+        columns = ", ".join(row[1] for row in state.execute("pragma table_info(payment)") if row[1] != "payment_id")
+        with pytest.raises(sqlite3.IntegrityError, match=r"payment.number, payment.end_to_end_id"):
+            state.execute(f"insert into payment ({columns}) select {columns} from payment")
+
+
+def test_what_the_gateway_has_taken_is_not_sent_again(bank, tmp_path):
+    bank.receive(POOL, 1_00, "李四", None, "", NOW)
+    [arrival] = arrivals(bank.from_bank)
+    archive(arrival, tmp_path / "archive")
+    bank.receive(POOL, 2_00, "李四", None, "", NOW)
+    bank.serve_once(NOW)
+    assert [each.name for each in arrivals(bank.from_bank)] == ["SMPL-00000002-camt.054.001.08.xml"]
 
 
 def test_an_identifier_that_was_rejected_may_be_used_again(bank):
@@ -667,6 +687,22 @@ def test_a_crash_at_any_step_doubles_nothing_and_loses_nothing(tmp_path):
         with opened(folder) as bank:
             a_day(bank)
         assert outcome(folder) == expected, f"broken off at step {at}, {steps[at - 1]}"
+
+
+def test_a_file_delivered_again_after_a_crash_is_known_as_a_copy(tmp_path):
+    """Killed between moving an order file away and noting it; then the gateway, unsure, delivers it once more."""
+    put_down_orders(tmp_path)
+    with breaking_at(tmp_path, 0, end_by_exception) as (_, steps):
+        at = [*steps, "take: before commit", "take: committed", "take: moved"]
+    with pytest.raises(Crash, match=at[-1]), breaking_at(tmp_path, len(at), end_by_exception) as (bank, _):
+        bank.serve_once(NOW)
+    with opened(tmp_path) as bank:
+        bank.serve_once(NOW)
+        balances = bank.balances()
+        ordered(bank, order(1), order(2, 5_00, creditor=FEES), order(3, 10**9), message_id="M-1")
+        bank.serve_once(NOW)
+        assert reasons(bank) == [("RJCT", "DU01")]
+        assert bank.balances() == balances
 
 
 def end_by_signal(_name):
