@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from ringfence.banking.camt_fields import (
+    Part,
     account,
     child,
     children,
@@ -32,14 +33,15 @@ from ringfence.banking.camt_fields import (
     day,
     detail,
     instant,
-    local_name,
     minor_units,
     money,
+    names_in,
     number,
+    part_of,
     reference,
+    refuse_repeated,
     required_text,
     sign,
-    singles,
     text,
     transaction_code,
     truth,
@@ -49,6 +51,7 @@ from ringfence.banking.message_stream import (
     Element,
     Message,
     cleared,
+    local_name,
 )
 from ringfence.banking.statement import (
     BOOKED,
@@ -102,9 +105,9 @@ _PAGINATIONS = ("StmtPgntn", "RptPgntn", "NtfctnPgntn")
 _UNIT_NAMES = frozenset(
     (*_PAGINATIONS, "Id", "ElctrncSeqNb", "LglSeqNb", "CreDtTm", "FrToDt", "CpyDplctInd", "Acct", "TxsSummry")
 )
-_AMOUNT_NAMES = ("Amt", "CdtDbtInd", "RvslInd", "Sts")
+_BEFORE_DETAILS = ("Amt", "CdtDbtInd", "RvslInd")
 _ENTRY_NAMES = frozenset(
-    (*_AMOUNT_NAMES, "NtryRef", "BookgDt", "ValDt", "AcctSvcrRef", "BkTxCd", "Btch", "AddtlNtryInf")
+    (*_BEFORE_DETAILS, "Sts", "NtryRef", "BookgDt", "ValDt", "AcctSvcrRef", "BkTxCd", "Btch", "AddtlNtryInf")
 )
 _BOOKED_BALANCES = ("OPBD", "PRCD", "ITBD", "CLBD")
 
@@ -127,39 +130,42 @@ class _Sheet:
     gate: Gate
     keys: EntryKeys
     booked_on: date | None  # for an entry that does not say
-    balances: int
 
 
 def walk(message: Message, zone: tzinfo = UTC) -> Iterator[Heading | Entry | Close]:
     """Each heading, its entries, its close; times that name no offset are in the bank's `zone`."""
     unit = _UNITS[message.kind]
     _refuse_another_root(message)
-    group, sheet, details = _Group(), None, list[Detail]()
+    names = names_in(message.namespace)
+    of_entry = names_in(message.namespace, _BEFORE_DETAILS)
+    group, sheet, details, beginning = _Group(), None, list[Detail](), None
     closes: list[Close] = []
     for element in message.parts(("GrpHdr", unit, "Ntry", "TxDtls")):
         name = local_name(element)
         if name == "GrpHdr":
-            group = _group(element, zone)
+            group = _group(part_of(element, names), zone)
         elif name == unit:
-            _refuse_misplaced(element, (message.root or "",), message)
+            _refuse_misplaced(element, message.root or "", message)
             if sheet is None:
-                sheet = _sheet(message, group, element, None, zone)
+                sheet = _sheet(message, group, part_of(element, names), None, zone)
                 yield sheet.heading
-            _refuse_late_heading(sheet, element, message)
+            _refuse_late_heading(element, message)
             closes.append(sheet.gate.close())
             yield closes[-1]
             sheet = None
         else:
             entry = element if name == "Ntry" else _entry_around(element, message)
-            _refuse_misplaced(entry, (unit,), message)
-            if sheet is None and (around := entry.getparent()) is not None:
-                sheet = _sheet(message, group, around, entry, zone)
+            around = _refuse_misplaced(entry, unit, message)
+            beginning = beginning or part_of(entry, of_entry)
+            if sheet is None:
+                sheet = _sheet(message, group, part_of(around, names), beginning, zone)
                 yield sheet.heading
-            if sheet is not None and name == "TxDtls":
-                details.append(_detail(element, entry, sheet.heading))
-            elif sheet is not None:
-                made = _entry(entry, sheet, tuple(details), message)
+            if name == "TxDtls":
+                details.append(_detail(part_of(element, names), beginning, sheet.heading))
+            else:
+                made = _entry(part_of(element, names), sheet, tuple(details), message)
                 details.clear()
+                beginning = None
                 sheet.gate.enter(made)
                 yield made
         cleared(element)
@@ -168,38 +174,37 @@ def walk(message: Message, zone: tzinfo = UTC) -> Iterator[Heading | Entry | Clo
     refuse_twins(closes)
 
 
-def _sheet(message: Message, group: _Group, unit: Element, entry: Element | None, zone: tzinfo) -> _Sheet:
+def _sheet(message: Message, group: _Group, unit: Part, entry: Part | None, zone: tzinfo) -> _Sheet:
     heading = _heading(message, group, unit, entry, zone)
     closing = heading.closing.on if isinstance(heading, StatementHeading) else None
     booked_on = closing or day(child(unit, "CreDtTm")) or group.created_on
-    return _Sheet(heading, Gate(heading), EntryKeys(heading, closing), booked_on, sum(1 for _ in children(unit, "Bal")))
+    return _Sheet(heading, Gate(heading), EntryKeys(heading, closing), booked_on)
 
 
-def _heading(message: Message, group: _Group, unit: Element, entry: Element | None, zone: tzinfo) -> Heading:
-    part = singles(unit, _UNIT_NAMES)
-    place = local_name(unit)
-    statement_id = required_text(part.get("Id"), "Id", place)
-    owner = account(part.get("Acct"))
+def _heading(message: Message, group: _Group, unit: Part, entry: Part | None, zone: tzinfo) -> Heading:
+    refuse_repeated(unit, _UNIT_NAMES)
+    statement_id = required_text(child(unit, "Id"), "Id", unit.name or message.name)
+    owner = account(child(unit, "Acct"))
     if owner is None:
         raise STATEMENT_HAS_NO_ACCOUNT(statement=statement_id)
-    balances = list(children(unit, "Bal")) if message.kind == STATEMENT else []
-    money_unit = _currency(part.get("Acct"), balances, entry, statement_id)
-    pagination = next((part[name] for name in _PAGINATIONS if name in part), None)
-    page = _page(pagination) or group.page
+    balances = children(unit, "Bal") if message.kind == STATEMENT else []
+    money_unit = _currency(child(unit, "Acct"), balances, entry, statement_id)
+    page = _page(choice(unit, _PAGINATIONS)) or group.page
+    period = child(unit, "FrToDt")
     heading = Heading(
         message=message.name,
         message_id=group.message_id,
         statement_id=statement_id,
         account=owner,
         currency=money_unit,
-        electronic_sequence=number(part.get("ElctrncSeqNb")),
-        legal_sequence=number(part.get("LglSeqNb")),
-        created_at=instant(part.get("CreDtTm"), zone) or group.created_at,
-        first_day=day(_period_end(part.get("FrToDt"), "Fr")),
-        last_day=day(_period_end(part.get("FrToDt"), "To")),
+        electronic_sequence=number(child(unit, "ElctrncSeqNb")),
+        legal_sequence=number(child(unit, "LglSeqNb")),
+        created_at=instant(child(unit, "CreDtTm"), zone) or group.created_at,
+        first_day=day(choice(period, ("FrDtTm", "FrDt"))),
+        last_day=day(choice(period, ("ToDtTm", "ToDt"))),
         page=page,
-        copy=text(part.get("CpyDplctInd")),
-        totals=_totals(part.get("TxsSummry"), money_unit),
+        copy=text(child(unit, "CpyDplctInd")),
+        totals=_totals(child(unit, "TxsSummry"), money_unit),
     )
     if message.kind != STATEMENT:
         return heading
@@ -207,13 +212,13 @@ def _heading(message: Message, group: _Group, unit: Element, entry: Element | No
     return StatementHeading.of(heading, opening=opening, closing=closing, assumed=assumed)
 
 
-def _currency(owner: Element | None, balances: list[Element], entry: Element | None, statement_id: str) -> Currency:
+def _currency(owner: Part | None, balances: list[Part], entry: Part | None, statement_id: str) -> Currency:
     """The account's, or where the bank does not say, that of its booked balances, or else of its first entry."""
     if given := text(child(owner, "Ccy")):
         return currency(given)
     booked = (balance for balance in balances if _balance_kind(balance) in _BOOKED_BALANCES)
     for place in (*booked, entry):
-        if (amount := child(place, "Amt")) is not None and (found := amount.get("Ccy")):
+        if (amount := child(place, "Amt")) is not None and (found := amount.currency):
             return currency(found)
     if balances:  # none of them booked
         raise STATEMENT_HAS_NO_CLOSING_BALANCE(statement=statement_id, found=_kinds(balances))
@@ -221,7 +226,7 @@ def _currency(owner: Element | None, balances: list[Element], entry: Element | N
 
 
 def _balances(
-    elements: list[Element], unit: Currency, statement_id: str, page: Page | None
+    elements: list[Part], unit: Currency, statement_id: str, page: Page | None
 ) -> tuple[Balance, Balance, tuple[str, ...]]:
     """Opening and closing, and what of them had to be assumed."""
     found: dict[str, list[Balance]] = {kind: [] for kind in _BOOKED_BALANCES}
@@ -253,17 +258,17 @@ def _balances(
     return opening, closing, ("balance_is_credit",) if opening in unsigned or closing in unsigned else ()
 
 
-def _balance(element: Element, kind: str, unit: Currency) -> Balance:
-    part = singles(element, frozenset(("Amt", "CdtDbtInd", "Dt")))
-    if "Amt" not in part:
+def _balance(part: Part, kind: str, unit: Currency) -> Balance:
+    refuse_repeated(part, frozenset(("Amt", "CdtDbtInd", "Dt")))
+    if (stated := child(part, "Amt")) is None:
         raise STATEMENT_FIELD_IS_MISSING(element="Amt", place=f"Bal {kind}")
-    amount, found = money(part["Amt"])
+    amount, found = money(stated)
     if found != unit:
         raise STATEMENT_CURRENCIES_DIFFER(element=f"Bal {kind}", found=found.code, expected=unit.code)
-    on = day(part.get("Dt"))
+    on = day(child(part, "Dt"))
     if on is None:
         raise STATEMENT_FIELD_IS_MISSING(element="Dt", place=f"Bal {kind}")
-    return Balance(kind, amount * (sign(part.get("CdtDbtInd")) or 1), on)
+    return Balance(kind, amount * (sign(child(part, "CdtDbtInd")) or 1), on)
 
 
 def _one_of(balances: list[Balance], statement_id: str, unit: Currency) -> Balance | None:
@@ -275,7 +280,7 @@ def _one_of(balances: list[Balance], statement_id: str, unit: Currency) -> Balan
     return balances[0] if balances else None
 
 
-def _includes_credit_line(balance: Element) -> bool:
+def _includes_credit_line(balance: Part) -> bool:
     """A line of nothing changes nothing."""
     for line in children(balance, "CdtLine"):
         amount = child(line, "Amt")
@@ -284,16 +289,16 @@ def _includes_credit_line(balance: Element) -> bool:
     return False
 
 
-def _balance_kind(balance: Element) -> str:
+def _balance_kind(balance: Part) -> str:
     kind = child(balance, "Tp")
     return code(child(kind, "CdOrPrtry")) or code(kind) or ""
 
 
-def _kinds(balances: list[Element]) -> str:
+def _kinds(balances: list[Part]) -> str:
     return ", ".join(dict.fromkeys(map(_balance_kind, balances))) or "none"
 
 
-def _totals(summary: Element | None, unit: Currency) -> Totals | None:
+def _totals(summary: Part | None, unit: Currency) -> Totals | None:
     if summary is None:
         return None
     every, credited, debited = (child(summary, name) for name in ("TtlNtries", "TtlCdtNtries", "TtlDbtNtries"))
@@ -312,34 +317,30 @@ def _totals(summary: Element | None, unit: Currency) -> Totals | None:
     )
 
 
-def _sum(total: Element | None, unit: Currency) -> int | None:
+def _sum(total: Part | None, unit: Currency) -> int | None:
     """Some banks write the sum of debits with a minus; its direction is in its name."""
     found = child(total, "Sum")
     return None if found is None else abs(minor_units(found, unit, signed=True))
 
 
-def _entry(element: Element, sheet: _Sheet, details: tuple[Detail, ...], message: Message) -> Entry:
-    part = singles(element, _ENTRY_NAMES)
-    for name in ("Amt", "CdtDbtInd"):
-        if name not in part:
-            raise STATEMENT_FIELD_IS_MISSING(element=name, place="Ntry")
-    amount, unit = money(part["Amt"])
-    direction = sign(part["CdtDbtInd"])
-    if direction is None:
-        raise STATEMENT_FIELD_IS_MISSING(element="CdtDbtInd", place="Ntry")
+def _entry(part: Part, sheet: _Sheet, details: tuple[Detail, ...], message: Message) -> Entry:
+    refuse_repeated(part, _ENTRY_NAMES)
+    stated, direction = child(part, "Amt"), sign(child(part, "CdtDbtInd"))
+    if stated is None or direction is None:
+        raise STATEMENT_FIELD_IS_MISSING(element="Amt" if stated is None else "CdtDbtInd", place="Ntry")
+    amount, unit = money(stated)
     if unit != sheet.heading.currency:
         raise STATEMENT_CURRENCIES_DIFFER(element="Ntry/Amt", found=unit.code, expected=sheet.heading.currency.code)
-    status, booked_on = _status(part.get("Sts"), message), day(part.get("BookgDt"))
+    status, booked_on = _status(child(part, "Sts"), message), day(child(part, "BookgDt"))
     assumed = (() if status else ("booked",)) + (() if booked_on else ("booking_date",))
     booked_on = booked_on or sheet.booked_on
     if booked_on is None:
         raise STATEMENT_FIELD_IS_MISSING(element="BookgDt", place="Ntry")
-    value_date, reversal = day(part.get("ValDt")), truth(part.get("RvslInd")) or False
+    value_date, reversal = day(child(part, "ValDt")), truth(child(part, "RvslInd")) or False
     sole = details[0] if len(details) == 1 else Detail()
-    bank_reference = reference(part.get("AcctSvcrRef")) or sole.bank_reference
-    entry_reference = text(part.get("NtryRef"))
-    batch = part.get("Btch")
-    batch = batch if batch is not None else child(element, "NtryDtls", "Btch")
+    bank_reference = reference(child(part, "AcctSvcrRef")) or sole.bank_reference
+    entry_reference = text(child(part, "NtryRef"))
+    batch = child(part, "Btch") or child(part, "NtryDtls", "Btch")
     return Entry(
         key=sheet.keys.key(
             amount=direction * amount,
@@ -361,20 +362,20 @@ def _entry(element: Element, sheet: _Sheet, details: tuple[Detail, ...], message
         batch_message_id=text(child(batch, "MsgId")),
         batch_payment_information_id=text(child(batch, "PmtInfId")),
         batch_count=number(child(batch, "NbOfTxs")),
-        transaction_code=transaction_code(part.get("BkTxCd")),
-        additional=text(part.get("AddtlNtryInf")),
+        transaction_code=transaction_code(child(part, "BkTxCd")),
+        additional=text(child(part, "AddtlNtryInf")),
         details=details,
         assumed=assumed,
     )
 
 
-def _status(element: Element | None, message: Message) -> str | None:
+def _status(part: Part | None, message: Message) -> str | None:
     """A text up to version 05, a choice of codes later. A statement is of booked entries, so there the gates may bear
     out that an entry without a status is booked; elsewhere nothing could.
     """
     found = None
-    if element is not None:
-        found = code(element) if len(element) else text(element)
+    if part is not None:
+        found = text(part) if part.is_text else code(part)
         if found not in STATUSES:
             raise STATEMENT_ENTRY_STATUS_IS_UNKNOWN(status=(found or "")[:64], known=", ".join(STATUSES))
     elif message.kind != STATEMENT:
@@ -382,34 +383,30 @@ def _status(element: Element | None, message: Message) -> str | None:
     return found
 
 
-def _detail(element: Element, entry: Element, heading: Heading) -> Detail:
+def _detail(part: Part, entry: Part, heading: Heading) -> Detail:
     direction = sign(child(entry, "CdtDbtInd"))
     if direction is None:
         raise STATEMENT_FIELD_IS_MISSING(element="CdtDbtInd", place="Ntry")
     reversal = truth(child(entry, "RvslInd")) or False
     own = heading.account.identification
-    return detail(element, direction=direction, reversal=reversal, unit=heading.currency, own_account=own)
+    return detail(part, direction=direction, reversal=reversal, unit=heading.currency, own_account=own)
 
 
-def _group(element: Element, zone: tzinfo) -> _Group:
-    part = singles(element, frozenset(("MsgId", "CreDtTm", "MsgPgntn")))
-    created = part.get("CreDtTm")
-    return _Group(text(part.get("MsgId")), day(created), instant(created, zone), _page(part.get("MsgPgntn")))
+def _group(part: Part, zone: tzinfo) -> _Group:
+    created = child(part, "CreDtTm")
+    page = _page(child(part, "MsgPgntn"))
+    return _Group(text(child(part, "MsgId")), day(created), instant(created, zone), page)
 
 
-def _page(element: Element | None) -> Page | None:
-    if element is None:
+def _page(part: Part | None) -> Page | None:
+    if part is None:
         return None
-    page, last = number(child(element, "PgNb")), truth(child(element, "LastPgInd"))
+    page, last = number(child(part, "PgNb")), truth(child(part, "LastPgInd"))
     if page is None or last is None:
-        raise STATEMENT_FIELD_IS_MISSING(element="PgNb, LastPgInd", place=local_name(element))
+        raise STATEMENT_FIELD_IS_MISSING(element="PgNb, LastPgInd", place=part.name)
     if page < 1:
         raise STATEMENT_FIELD_IS_MALFORMED(element="PgNb", text=str(page), expected="a page, from 1")
     return Page(page, last)
-
-
-def _period_end(period: Element | None, side: str) -> Element | None:
-    return None if period is None else choice(period, (f"{side}DtTm", f"{side}Dt"))
 
 
 def _refuse_another_root(message: Message) -> None:
@@ -420,11 +417,13 @@ def _refuse_another_root(message: Message) -> None:
         raise MESSAGE_CONTRADICTS_ITS_NAMESPACE(message=message.kind, found=message.root[:64])
 
 
-def _refuse_misplaced(element: Element, places: tuple[str, ...], message: Message) -> None:
+def _refuse_misplaced(element: Element, place: str, message: Message) -> Element:
+    """What the element stands in, which is the place where it belongs."""
     around = element.getparent()
-    place = "" if around is None else local_name(around)
-    if place not in places:
-        raise STATEMENT_ELEMENT_IS_MISPLACED(element=local_name(element), place=place, message=message.name)
+    if around is None or local_name(around) != place:
+        found = "" if around is None else local_name(around)
+        raise STATEMENT_ELEMENT_IS_MISPLACED(element=local_name(element), place=found, message=message.name)
+    return around
 
 
 def _entry_around(transaction: Element, message: Message) -> Element:
@@ -438,17 +437,12 @@ def _entry_around(transaction: Element, message: Message) -> Element:
     return around
 
 
-def _refuse_late_heading(sheet: _Sheet, unit: Element, message: Message) -> None:
+def _refuse_late_heading(unit: Element, message: Message) -> None:
     """What belongs before the entries must not come after them, where it would have been read too late."""
-    if sheet.balances != sum(1 for _ in children(unit, "Bal")):
-        raise STATEMENT_ELEMENT_IS_MISPLACED(
-            element="Bal", place=f"{local_name(unit)} after Ntry", message=message.name
-        )
     after = False
     for element in unit:
         name = local_name(element)
-        if after and name in _UNIT_NAMES:
-            raise STATEMENT_ELEMENT_IS_MISPLACED(
-                element=name, place=f"{local_name(unit)} after Ntry", message=message.name
-            )
+        if after and (name in _UNIT_NAMES or name == "Bal"):
+            place = f"{local_name(unit)} after Ntry"
+            raise STATEMENT_ELEMENT_IS_MISPLACED(element=name, place=place, message=message.name)
         after = after or name == "Ntry"

@@ -1,12 +1,15 @@
 """The texts and small structures of camt messages as values: XML Schema's types, parties, references, codes.
 
-Each function takes an element and says where it looked when it refuses. Text is what stands between the tags, without
-the white space around it; a text with elements inside is refused, because its first piece is not the whole.
+An element is walked over once, into a `Part` that holds what is read of it. Text is what stands between the tags,
+without the white space around it; a text with elements inside is refused, because its first piece is not the whole.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from types import MappingProxyType
 
 from ringfence.banking.message_stream import Element
 from ringfence.banking.statement import (
@@ -33,56 +36,96 @@ _SIGNS = {"CRDT": 1, "DBIT": -1}
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def local_name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+@dataclass(slots=True)
+class Part:
+    """An element with what is read of it. `parts` holds the first of each name, `more` those that come again."""
+
+    name: str
+    text: str | None
+    currency: str | None  # of an amount
+    is_text: bool  # no element stands inside
+    parts: "Mapping[str, Part]"
+    more: "Sequence[Part]"
 
 
-def child(element: Element | None, *path: str) -> Element | None:
-    """The first descendant along the names, all in the namespace of the element."""
+_NOTHING: Mapping[str, Part] = MappingProxyType({})
+_NAMES = """
+Acct AcctSvcrRef AddtlNtryInf AddtlRmtInf AddtlTxInf Agt Amt AmtDtls BBAN BIC BICFI Bal BkTxCd BookgDt Btch Ccy Cd
+CdOrPrtry CdtDbtInd CdtLine Cdtr CdtrAcct CdtrAgt CdtrRef CdtrRefInf ClrSysMmbId CpyDplctInd CreDtTm Dbtr DbtrAcct
+DbtrAgt Domn Dt DtTm ElctrncSeqNb EndToEndId FinInstnId Fmly FrDt FrDtTm FrToDt IBAN Id Incl InstrId LastPgInd
+LglSeqNb MmbId MsgId MsgPgntn NbOfNtries NbOfTxs Nm NtfctnPgntn NtryDtls NtryRef Othr PgNb PmtInfId Prtry PrtryAcct
+Pty Ref Refs RltdAgts RltdPties RmtInf RptPgntn Rsn RtrInf RvslInd SchmeNm StmtPgntn Strd Sts SubFmlyCd Sum ToDt
+ToDtTm Tp TtlCdtNtries TtlDbtNtries TtlNetNtry TtlNetNtryAmt TtlNtries TxAmt TxId TxsSummry UPIC Ustrd ValDt
+"""
+
+
+def names_in(namespace: str, names: Iterable[str] = _NAMES.split()) -> dict[str, str]:
+    """The tags that are read, each with its local name."""
+    return {f"{{{namespace}}}{name}": name for name in names}
+
+
+def part_of(element: Element, names: Mapping[str, str]) -> Part:
+    """One walk over an element; what is not read is passed over with all that stands in it."""
+    parts: dict[str, Part] = {}
+    more: list[Part] = []
+    for inner in element:
+        name = names.get(inner.tag)
+        if name is None:
+            continue
+        part = part_of(inner, names) if len(inner) else _leaf(inner, name)
+        if name in parts:
+            more.append(part)
+        else:
+            parts[name] = part
+    return Part(names.get(element.tag, ""), None, None, False, parts, more)
+
+
+def _leaf(element: Element, name: str) -> Part:
+    text = element.text
+    stripped = text.strip(_WHITE) if text else None
+    return Part(name, stripped or None, element.get("Ccy") if name == "Amt" else None, True, _NOTHING, ())
+
+
+def child(part: Part | None, *path: str) -> Part | None:
+    """The first along the names."""
     for name in path:
-        if element is None:
+        if part is None:
             return None
-        element = next(element.iterchildren(_prefix(element) + name), None)
-    return element
+        part = part.parts.get(name)
+    return part
 
 
-def children(element: Element, name: str) -> Iterator[Element]:
-    return element.iterchildren(_prefix(element) + name)
+def children(part: Part | None, name: str) -> list[Part]:
+    if part is None or name not in part.parts:
+        return []
+    return [part.parts[name], *(again for again in part.more if again.name == name)]
 
 
-def singles(element: Element, names: frozenset[str]) -> dict[str, Element]:
-    """The children of these names, each of which may stand once only."""
-    prefix = _prefix(element)
-    found: dict[str, Element] = {}
-    for one in element:
-        tag = str(one.tag)
-        if tag.startswith(prefix) and (name := tag[len(prefix) :]) in names:
-            if name in found:
-                raise STATEMENT_FIELD_IS_REPEATED(element=name, place=local_name(element))
-            found[name] = one
-    return found
+def refuse_repeated(part: Part, names: frozenset[str]) -> None:
+    """What is read once may stand once only."""
+    for again in part.more:
+        if again.name in names:
+            raise STATEMENT_FIELD_IS_REPEATED(element=again.name, place=part.name)
 
 
-def text(element: Element | None) -> str | None:
-    if element is None:
+def text(part: Part | None) -> str | None:
+    if part is None:
         return None
-    if len(element):
-        raise STATEMENT_FIELD_IS_MALFORMED(
-            element=local_name(element), text=f"<{local_name(element[0])}>", expected="a text"
-        )
-    return (element.text or "").strip(_WHITE) or None
+    if not part.is_text:
+        raise STATEMENT_FIELD_IS_MALFORMED(element=part.name, text="<...>", expected="a text")
+    return part.text
 
 
-def required_text(element: Element | None, name: str, place: str) -> str:
-    found = text(element)
+def required_text(part: Part | None, name: str, place: str) -> str:
+    found = text(part)
     if found is None:
         raise STATEMENT_FIELD_IS_MISSING(element=name, place=place)
     return found
 
 
-def sign(element: Element | None) -> int | None:
+def sign(part: Part | None) -> int | None:
     """1 for a credit, -1 for a debit, None where there is no indicator."""
-    found = text(element)
+    found = text(part)
     if found is None:
         return None
     if found not in _SIGNS:
@@ -90,72 +133,70 @@ def sign(element: Element | None) -> int | None:
     return _SIGNS[found]
 
 
-def truth(element: Element | None) -> bool | None:
-    found = text(element)
-    if found is None or element is None:
+def truth(part: Part | None) -> bool | None:
+    found = text(part)
+    if found is None or part is None:
         return None
     if found not in _TRUTHS:
-        raise STATEMENT_FIELD_IS_MALFORMED(element=local_name(element), text=found[:64], expected="true or false")
+        raise STATEMENT_FIELD_IS_MALFORMED(element=part.name, text=found[:64], expected="true or false")
     return _TRUTHS[found]
 
 
-def number(element: Element | None) -> int | None:
+def number(part: Part | None) -> int | None:
     """A whole number of at most 18 digits."""
-    found = text(element)
-    if found is None or element is None:
+    found = text(part)
+    if found is None or part is None:
         return None
     if not re.fullmatch("[0-9]{1,18}", found, re.ASCII):
-        raise STATEMENT_FIELD_IS_MALFORMED(element=local_name(element), text=found[:64], expected="a whole number")
+        raise STATEMENT_FIELD_IS_MALFORMED(element=part.name, text=found[:64], expected="a whole number")
     return int(found)
 
 
-def money(element: Element) -> tuple[int, Currency]:
+def money(part: Part) -> tuple[int, Currency]:
     """Minor units and currency of an amount, which has no sign of its own (ISO 20022, minInclusive 0)."""
-    code = element.get("Ccy")
-    if code is None:
-        raise STATEMENT_FIELD_IS_MISSING(element="Ccy", place=local_name(element))
-    unit = currency(code)
-    return minor_units(element, unit, signed=False), unit
+    if part.currency is None:
+        raise STATEMENT_FIELD_IS_MISSING(element="Ccy", place=part.name)
+    unit = currency(part.currency)
+    return minor_units(part, unit, signed=False), unit
 
 
-def minor_units(element: Element, unit: Currency, *, signed: bool) -> int:
+def minor_units(part: Part, unit: Currency, *, signed: bool) -> int:
     """XML Schema's decimal allows a plus, and nothing on one side of the point; it has no exponent and no NaN."""
-    found = required_text(element, "a number", local_name(element))
+    found = required_text(part, "a number", part.name)
+    if found[0].isdigit() and found[-1] != ".":
+        return parse_minor(found, unit)
     match = _DECIMAL.fullmatch(found)
     if match is None or not (match["whole"] or match["fraction"]):
         return parse_minor(found, unit)  # refuses it in its own words
     if match["sign"] == "-" and not signed:
-        raise STATEMENT_AMOUNT_CARRIES_A_SIGN(element=local_name(element), text=found[:64])
+        raise STATEMENT_AMOUNT_CARRIES_A_SIGN(element=part.name, text=found[:64])
     minor = parse_minor(f"{match['whole'] or '0'}.{match['fraction'] or '0'}", unit)
     return -minor if match["sign"] == "-" else minor
 
 
-def day(element: Element | None) -> date | None:
+def day(part: Part | None) -> date | None:
     """The date as it is written, of a date, a date and time, or a choice of both (`Dt`, `DtTm`)."""
-    if element is None:
+    if part is None:
         return None
-    if len(element):
-        return day(choice(element, ("Dt", "DtTm")))
-    found = text(element)
+    if not part.is_text:
+        return day(choice(part, ("Dt", "DtTm")))
+    found = text(part)
     if found is None:
         return None
-    match = _DATE.fullmatch(found)
-    if match is None:
-        raise _no_date(element, found)
-    try:
-        return date.fromisoformat(match["date"])
-    except ValueError:
-        raise _no_date(element, found) from None
+    on = _date_in(found)
+    if on is None:
+        raise _no_date(part, found)
+    return on
 
 
-def instant(element: Element | None, zone: tzinfo) -> datetime | None:
+def instant(part: Part | None, zone: tzinfo) -> datetime | None:
     """The instant of a date and time, to the microsecond; one that names no offset is in the bank's zone."""
-    found = text(element)
-    if found is None or element is None:
+    found = text(part)
+    if found is None or part is None:
         return None
     match = _DATE.fullmatch(found)
     if match is None:
-        raise _no_date(element, found)
+        raise _no_date(part, found)
     time, fraction, offset = match["time"] or "00:00:00", (match["fraction"] or "")[:7], match["offset"] or ""
     midnight = time == "24:00:00"
     try:
@@ -163,22 +204,22 @@ def instant(element: Element | None, zone: tzinfo) -> datetime | None:
         at = at + timedelta(days=1) if midnight else at
         return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _no_date(element, found) from None
+        raise _no_date(part, found) from None
 
 
-def choice(element: Element, names: tuple[str, ...]) -> Element | None:
-    """The one of several elements that is there."""
-    return next((found for name in names if (found := child(element, name)) is not None), None)
+def choice(part: Part | None, names: tuple[str, ...]) -> Part | None:
+    """The one of several that is there."""
+    return next((found for name in names if (found := child(part, name)) is not None), None)
 
 
-def code(element: Element | None) -> str | None:
+def code(part: Part | None) -> str | None:
     """Of a choice between a code of ISO's and one of the bank's own."""
-    return None if element is None else text(choice(element, ("Cd", "Prtry")))
+    return text(choice(part, ("Cd", "Prtry")))
 
 
-def account(element: Element | None) -> Account | None:
+def account(part: Part | None) -> Account | None:
     """The identification of a cash account, in the ways of all versions since 001.01."""
-    identification = child(element, "Id")
+    identification = child(part, "Id")
     if identification is None:
         return None
     for name in ("IBAN", "BBAN", "UPIC"):
@@ -189,34 +230,33 @@ def account(element: Element | None) -> Account | None:
     return Account(code(child(other, "SchmeNm")) or "", found) if found else None
 
 
-def transaction_code(element: Element | None) -> str | None:
+def transaction_code(part: Part | None) -> str | None:
     """ISO's domain/family/subfamily, or the bank's own code after `bank:`."""
-    if element is None:
+    if part is None:
         return None
-    domain = child(element, "Domn")
+    domain = child(part, "Domn")
     family = child(domain, "Fmly")
     parts = [text(child(domain, "Cd")), text(child(family, "Cd")), text(child(family, "SubFmlyCd"))]
     if any(parts):
-        return "/".join(part or "" for part in parts)
-    own = text(child(element, "Prtry", "Cd"))
+        return "/".join(one or "" for one in parts)
+    own = text(child(part, "Prtry", "Cd"))
     return f"bank:{own}" if own else None
 
 
-def reference(element: Element | None) -> str | None:
-    found = text(element)
+def reference(part: Part | None) -> str | None:
+    found = text(part)
     return None if found in NO_REFERENCE else found
 
 
-def detail(element: Element, *, direction: int, reversal: bool, unit: Currency, own_account: str) -> Detail:
+def detail(part: Part, *, direction: int, reversal: bool, unit: Currency, own_account: str) -> Detail:
     """A transaction inside an entry (`TxDtls`). `direction` is the entry's, for a transaction that gives none."""
-    part = singles(element, _DETAIL_NAMES)
-    references, parties, remittance = part.get("Refs"), part.get("RltdPties"), part.get("RmtInf")
+    refuse_repeated(part, _DETAIL_NAMES)
+    references, parties, remittance = child(part, "Refs"), child(part, "RltdPties"), child(part, "RmtInf")
     towards = _other_side(parties, direction=-direction if reversal else direction, own_account=own_account)
-    structured = [] if remittance is None else list(children(remittance, "Strd"))
-    free = [] if remittance is None else list(children(remittance, "Ustrd"))
-    more = [line for one in structured for line in children(one, "AddtlRmtInf")]
+    structured = children(remittance, "Strd")
+    lines = [*children(remittance, "Ustrd"), *(more for one in structured for more in children(one, "AddtlRmtInf"))]
     return Detail(
-        amount=_detail_amount(element, unit, sign(part.get("CdtDbtInd")) or direction),
+        amount=_detail_amount(part, unit, sign(child(part, "CdtDbtInd")) or direction),
         bank_reference=reference(child(references, "AcctSvcrRef")),
         end_to_end_id=reference(child(references, "EndToEndId")),
         instruction_id=reference(child(references, "InstrId")),
@@ -225,11 +265,11 @@ def detail(element: Element, *, direction: int, reversal: bool, unit: Currency, 
         transaction_id=reference(child(references, "TxId")),
         counterparty_name=_party_name(child(parties, towards)),
         counterparty_account=_identification(child(parties, towards + "Acct")),
-        counterparty_bank=_bank(child(part.get("RltdAgts"), towards + "Agt", "FinInstnId")),
+        counterparty_bank=_bank(child(part, "RltdAgts", towards + "Agt", "FinInstnId")),
         creditor_reference=next(filter(None, map(_creditor_reference, structured)), None),
-        remittance="\n".join(filter(None, map(text, [*free, *more]))) or text(part.get("AddtlTxInf")),
-        return_reason=code(child(part.get("RtrInf"), "Rsn")),
-        transaction_code=transaction_code(part.get("BkTxCd")),
+        remittance="\n".join(filter(None, map(text, lines))) or text(child(part, "AddtlTxInf")),
+        return_reason=code(child(part, "RtrInf", "Rsn")),
+        transaction_code=transaction_code(child(part, "BkTxCd")),
     )
 
 
@@ -238,24 +278,28 @@ _DETAIL_NAMES = frozenset(
 )
 
 
-def _prefix(element: Element) -> str:
-    tag = str(element.tag)
-    return tag[: tag.rfind("}") + 1]
+@lru_cache
+def _date_in(found: str) -> date | None:
+    match = _DATE.fullmatch(found)
+    try:
+        return date.fromisoformat(match["date"]) if match else None
+    except ValueError:
+        return None
 
 
-def _no_date(element: Element, found: str) -> Refused:
-    return STATEMENT_FIELD_IS_MALFORMED(element=local_name(element), text=found[:64], expected="a date (ISO 8601)")
+def _no_date(part: Part, found: str) -> Refused:
+    return STATEMENT_FIELD_IS_MALFORMED(element=part.name, text=found[:64], expected="a date (ISO 8601)")
 
 
-def _detail_amount(element: Element, unit: Currency, direction: int) -> int | None:
+def _detail_amount(part: Part, unit: Currency, direction: int) -> int | None:
     """Versions up to 03 keep it in AmtDtls/TxAmt, later ones in Amt; only one in the account's currency counts."""
-    for amount in (child(element, "Amt"), child(element, "AmtDtls", "TxAmt", "Amt")):
-        if amount is not None and amount.get("Ccy") == unit.code:
+    for amount in (child(part, "Amt"), child(part, "AmtDtls", "TxAmt", "Amt")):
+        if amount is not None and amount.currency == unit.code:
             return direction * minor_units(amount, unit, signed=False)
     return None
 
 
-def _other_side(parties: Element | None, *, direction: int, own_account: str) -> str:
+def _other_side(parties: Part | None, *, direction: int, own_account: str) -> str:
     """Debtor or creditor: the side whose account is not ours; where that does not tell, the side that the money came
     from or went to. A reversal names the parties of what it takes back.
     """
@@ -266,26 +310,26 @@ def _other_side(parties: Element | None, *, direction: int, own_account: str) ->
     return "Dbtr" if direction > 0 else "Cdtr"
 
 
-def _identification(element: Element | None) -> str | None:
-    found = account(element)
+def _identification(part: Part | None) -> str | None:
+    found = account(part)
     return found.identification if found else None
 
 
-def _party_name(element: Element | None) -> str | None:
+def _party_name(part: Part | None) -> str | None:
     """Since version 08 the party is a choice of a party and a financial institution."""
     for path in (("Nm",), ("Pty", "Nm"), ("Agt", "FinInstnId", "Nm")):
-        if found := text(child(element, *path)):
+        if found := text(child(part, *path)):
             return found
     return None
 
 
-def _bank(element: Element | None) -> str | None:
+def _bank(part: Part | None) -> str | None:
     for path in (("BICFI",), ("BIC",), ("ClrSysMmbId", "MmbId"), ("Nm",)):
-        if found := text(child(element, *path)):
+        if found := text(child(part, *path)):
             return found
     return None
 
 
-def _creditor_reference(structured: Element) -> str | None:
+def _creditor_reference(structured: Part) -> str | None:
     information = child(structured, "CdtrRefInf")
     return text(child(information, "Ref")) or text(child(information, "CdtrRef"))

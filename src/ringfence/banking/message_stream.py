@@ -156,6 +156,10 @@ def opened(stream: BinaryIO) -> Message:
     return Message(kind, kind + match["version"], name.namespace, local, chain(head, _chunks(stream)))
 
 
+def local_name(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
 def cleared(element: Element) -> None:
     """Forget an element that has been read, and its brother before it. The element itself stays, empty, because the
     parser still hangs the next text on it.
@@ -174,7 +178,7 @@ def _first_elements(stream: BinaryIO, head: list[bytes]) -> tuple[Element | None
         if chunk is not None:
             head.append(chunk)
         elif not head:
-            raise BANK_FILE_IS_EMPTY()  # noqa: RSE102 - the call makes the exception
+            raise BANK_FILE_IS_EMPTY()
         _feed(parser, chunk)
         for element in _elements(parser):
             if declared := cast(Any, element.getroottree().docinfo).doctype:
@@ -235,4 +239,4 @@ def _elements(parser: etree.XMLPullParser) -> Iterator[Element]:
 
 
 def _is_document(element: Element) -> bool:
-    return etree.QName(element).localname == "Document"
+    return local_name(element) == "Document"

@@ -107,5 +107,5 @@ def _refuse_other_than_xml(name: str, stream: BinaryIO) -> None:
     if not _looks_like_xml(stream):
         beginning = _beginning(stream)
         if not beginning.strip():
-            raise BANK_FILE_IS_EMPTY()  # noqa: RSE102 - the call makes the exception
+            raise BANK_FILE_IS_EMPTY()
         raise BANK_FILE_FORMAT_IS_UNKNOWN(name=name, beginning=ascii(beginning[:16])[1:])

@@ -31,7 +31,6 @@ What a bank left out and a rule of ours supplied is named in `assumed`, so that 
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -534,4 +533,5 @@ def _text(value: object) -> str | None:
 
 
 def _canonical(*facts: str | None) -> bytes:
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
+    """Each fact after its length, so that no two lists of facts have the same bytes."""
+    return "".join("-," if fact is None else f"{len(fact)}:{fact}," for fact in facts).encode()
