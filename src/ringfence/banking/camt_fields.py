@@ -77,7 +77,8 @@ def part_of(element: Element, names: Mapping[str, str]) -> Part:
             more.append(part)
         else:
             parts[name] = part
-    return Part(names.get(element.tag, ""), None, None, False, parts, more)
+    name = names.get(element.tag, "")
+    return Part(name, None, element.get("Ccy") if name == "Amt" else None, False, parts, more)
 
 
 def _leaf(element: Element, name: str) -> Part:

@@ -105,7 +105,7 @@ _LIMIT_ERRORS = frozenset(
     {114, etree.ErrorTypes.ERR_NAME_TOO_LONG, etree.ErrorTypes.ERR_ENTITY_LOOP}  # 114 is XML_ERR_RESOURCE_LIMIT
 )
 # What libxml2 tells only when the file has ended, although more of it would not have helped.
-_COMPLETE_ERRORS = frozenset({etree.ErrorTypes.ERR_DOCUMENT_EMPTY, etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE})
+_COMPLETE_ERRORS = frozenset({etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE})
 
 
 @dataclass(frozen=True)
