@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ringfence.database import RoleName, migrate, roles
+from ringfence.database import PACKAGES, RoleName, migrate, roles
 from ringfence.database.connection import Connection
 from ringfence.database.server import Server, open_server
 
@@ -68,19 +68,47 @@ def server(run_home: Path, external_url: str | None) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def template(server: Server, run_home: Path) -> Iterator[str]:
-    """A database at the destination of every package, which tests copy."""
+    """A database at the destination of every package, which tests copy; the last worker to leave drops it."""
     name = f"ringfence_template_{run_home.name[-12:].replace('-', '_')}"
-    with (run_home / "lock").open("w") as lock:
+    with (run_home / "template-users").open("w") as users, (run_home / "lock").open("w") as lock:
+        fcntl.flock(users, fcntl.LOCK_SH)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (run_home / "template").exists():
             roles.create_database(server, name)
             with server.connect("owner", name) as owner:
-                migrate.build_destination(owner)
-            (run_home / "template").touch()
-    yield name
-    if server.administrator.get("user") != "ringfence_superuser":
-        with suppress(psycopg.Error), server.connect_as_administrator() as administrator:
-            administrator.execute(psycopg.sql.SQL("drop database if exists {}").format(psycopg.sql.Identifier(name)))
+                (run_home / "template").write_text(_build(owner))
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        yield name
+        with suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _drop(server, name)
+
+
+def _build(owner: Connection) -> str:
+    """Every package's tables, as far as they can be built; the rest is the complaint of the first that cannot."""
+    for package in PACKAGES:
+        try:
+            migrate.build_destination(owner, [package])
+        except psycopg.Error as error:
+            return f"{package}\n{error}\n{''.join(getattr(error, '__notes__', []))}"
+    return ""
+
+
+def _require_built(complaint: str, module: str) -> None:
+    """A package's tests need the tables of its own package and of those before; all other tests need every table."""
+    subject = module.removeprefix("test_").partition("_")[0]
+    broken = complaint.partition("\n")[0]
+    needed = (
+        () if subject == "database" else PACKAGES[: PACKAGES.index(subject) + 1] if subject in PACKAGES else PACKAGES
+    )
+    if broken in needed:
+        pytest.fail(f"the tables of {complaint}", pytrace=False)
+
+
+def _drop(server: Server, name: str) -> None:
+    with server.connect_as_administrator() as administrator:
+        statement = psycopg.sql.SQL("drop database if exists {} with (force)")
+        administrator.execute(statement.format(psycopg.sql.Identifier(name)))
 
 
 @dataclass
@@ -134,17 +162,21 @@ def dropping(server: Server) -> Iterator[Callable[[str], str]]:
         return name
 
     yield drop_after
-    with server.connect_as_administrator() as administrator:
-        for name in names:
-            statement = psycopg.sql.SQL("drop database if exists {} with (force)")
-            administrator.execute(statement.format(psycopg.sql.Identifier(name)))
+    for name in names:
+        _drop(server, name)
 
 
 @pytest.fixture
 def database(
-    server: Server, template: str, new_database: Callable[[str | None], str], dropping: Callable[[str], str]
+    request: pytest.FixtureRequest,
+    run_home: Path,
+    server: Server,
+    template: str,
+    new_database: Callable[[str | None], str],
+    dropping: Callable[[str], str],
 ) -> Iterator[Database]:
     """A new database with every package's tables."""
+    _require_built((run_home / "template").read_text(), request.module.__name__)
     found = Database(server, dropping(new_database(template)))
     yield found
     found.close()
