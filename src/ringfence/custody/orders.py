@@ -23,7 +23,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement
 from ringfence.ledger.model import Kind, Line
 from ringfence.money import currency, format_minor
-from ringfence.risk.store import Risk
+from ringfence.risk.desk import Desk as RiskDesk
 
 PURPOSES: Final = {
     "deposit": Purpose.DEPOSIT,
@@ -45,7 +45,7 @@ class Desk:
     """Where orders are placed: the core, the risk engine, and the key that makes fingerprints of payees' accounts."""
 
     core: Core
-    risk: Risk
+    risk: RiskDesk
     payee_key: bytes
 
     def fingerprint(self, account: str) -> str:

@@ -192,13 +192,13 @@ def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> O
         raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
 
     facts = _facts(desk, asked, day)
-    with desk.risk.deciding(facts) as decision:
+    with desk.risk.ruling(facts) as ruling:
         payout = asked.kind in PAYOUTS
-        needed = policies.required(policy, "payout", asked.amount, asked.currency) if payout else None
-        act = _first_act(decision, payout=payout, people=needed.people if needed else 0)
+        needed = policies.required(policy, act_of(asked.kind), asked.amount, asked.currency) if payout else None
+        act = _first_act(ruling.decision, payout=payout, people=needed.people if needed else 0)
         state = lifecycle.moves(asked.kind, None, act)
         row = _order_row(core, asked, state, day)
-        chain = [state_event(asked, state, None, day, desk), desk.risk.event(decision, facts, day)]
+        chain = [state_event(asked, state, None, day, desk), ruling.line]
         also: list[Statement] = []
 
         if state != "refused":
@@ -206,7 +206,7 @@ def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> O
         if payout and state != "refused":
             row["payment"] = _instruction(core, asked, day, policy.version).canonical()
         if state in ("held", "awaiting_approval"):
-            act_of_people = "hold_release" if state == "held" else "payout"
+            act_of_people = "hold_release" if state == "held" else act_of(asked.kind)
             payload = row["payment"] or _hold_payload(core, asked, day)
             proposal = _proposal(core, policy, act_of_people, asked, payload)
             row["proposal_id"] = proposal.proposal_id
@@ -217,6 +217,11 @@ def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> O
             also.append(payment_order(core, asked.order_id, asked.account_name, row["payment"]))
         core.post(Unit(chain, [(QUERIES.insert_order, row), *also]))
     return stored(core, asked.order_id)
+
+
+def act_of(kind: str) -> str:
+    """The act of the authority policy that a payout of this kind is."""
+    return "payout" if kind == "withdrawal" else kind
 
 
 def _first_act(decision: Decision, *, payout: bool, people: int) -> str:
@@ -250,7 +255,7 @@ def _facts(desk: Desk, asked: Asked, day: date) -> OrderFacts:
     return OrderFacts(
         order_id=asked.order_id,
         kind=asked.kind,
-        customer=asked.customer_id or "platform",
+        customer=asked.customer_id,
         amount=asked.amount,
         currency=asked.currency,
         payee=desk.fingerprint(asked.payee_account) if asked.payee_account else None,
@@ -291,7 +296,7 @@ def _hold_payload(core: Core, asked: Asked, day: date) -> bytes:
 def _proposal(core: Core, policy: policies.Policy, act: str, asked: Asked, payload: bytes) -> proposals.Drafted:
     needed = policies.required(policy, act, asked.amount, asked.currency)
     if act == "hold_release" and asked.kind in PAYOUTS:
-        payout = policies.required(policy, "payout", asked.amount, asked.currency)
+        payout = policies.required(policy, act_of(asked.kind), asked.amount, asked.currency)
         needed = max(needed, payout, key=lambda each: each.people)
     return proposals.draft(
         core.book.book_id,

@@ -168,6 +168,9 @@ def _take_return(core: Core, advice: Advice, paid: Order, day: date) -> None:
 
 def _take_receipt(desk: Desk, advice: Advice, day: date) -> None:
     core, book = desk.core, desk.core.book.book_id
+    if _is_told_twice(core, advice):
+        _shelve(core, advice, None, day)  # the statement will say whether the bank has it twice as well
+        return
     order_id = derived(UUID(int=book), f"receipt {advice.account_name} {advice.key}")
     with core.connection() as connection:
         expected = _expected(connection, book, advice)
@@ -186,7 +189,7 @@ def _take_receipt(desk: Desk, advice: Advice, day: date) -> None:
     facts = OrderFacts(
         order_id=order_id,
         kind="deposit",
-        customer=owner.customer_id if owner else "unallocated",
+        customer=owner.customer_id if owner else None,
         amount=advice.amount,
         currency=advice.currency,
         payee=desk.fingerprint(advice.counterparty_account) if advice.counterparty_account else None,
@@ -194,11 +197,23 @@ def _take_receipt(desk: Desk, advice: Advice, day: date) -> None:
         at=core.clock(),
         day=day,
     )
-    with desk.risk.deciding(facts) as decision:
-        clear = owner is not None and decision.outcome == Outcome.ALLOW
+    with desk.risk.ruling(facts) as ruling:
+        clear = owner is not None and ruling.decision.outcome == Outcome.ALLOW
         found = replace(asked, customer_id=owner.customer_id) if owner and clear else asked
         target = owner.available if owner and clear else unallocated
-        _credit(core, advice, found, expected if clear else None, target, day, [desk.risk.event(decision, facts, day)])
+        _credit(core, advice, found, expected if clear else None, target, day, [ruling.line])
+
+
+def _is_told_twice(core: Core, advice: Advice) -> bool:
+    key = advice.bank_reference or advice.key
+    question = {
+        "book": core.book.book_id,
+        "account_name": advice.account_name,
+        "key_kind": "bank_reference",
+        "key": key,
+    }
+    with core.connection() as connection:
+        return connection.execute(QUERIES.cash_movement_by_key, question | {"key": key}).fetchone() is not None
 
 
 def _credit(
