@@ -19,7 +19,7 @@ from jinja2 import PackageLoader
 from starlette.exceptions import HTTPException
 
 from ringfence import __version__
-from ringfence.console import documentation, position, session, watch
+from ringfence.console import documentation, password, position, session, watch
 from ringfence.console.guard import Guard, Meters
 from ringfence.core import Core
 from ringfence.refusal import Refused
@@ -38,12 +38,13 @@ def application(
     door: Door,
     modules: Sequence[Module],
     *,
+    desks: Sequence[Any] = (),
     hosts: Sequence[str] = LOCAL_HOSTS,
     secure: bool = False,
     meters: Meters | None = None,
 ) -> FastAPI:
-    """The console and the API of one book. `hosts` are the names it answers for; `secure` says that readers come by
-    https (through a proxy), so that cookies are bound to it.
+    """The console and the API of one book. `desks` are what domains hold while the core runs; `hosts` are the names it
+    answers for; `secure` says that readers come by https (through a proxy), so that cookies are bound to it.
     """
     meters = meters or Meters()
     app = FastAPI(
@@ -60,10 +61,11 @@ def application(
     app.state.shell = Shell(
         core=core,
         door=door,
+        desks={type(desk): desk for desk in desks},
         templates=templates_of(modules),
         entries=sorted((entry for module in modules for entry in module.entries), key=lambda entry: entry.order),
         panels=sorted((panel for module in modules for panel in module.panels), key=lambda panel: panel.order),
-        notices=frozenset(name for module in modules for name in module.words.get("notice", ())),
+        notices=frozenset(name for module in modules for name in module.words.get("notice", ())) | {"password_changed"},
         static={name: f"/static/{name}?v={hashlib.sha256(body).hexdigest()[:12]}" for name, body in files.items()},
         secure=secure,
         languages=LANGUAGES,
@@ -71,9 +73,12 @@ def application(
     app.include_router(watch.routes(core, meters))
     app.include_router(_static(files))
     app.include_router(session.pages, dependencies=[Depends(guard_form)], include_in_schema=False)
-    for pages in (position.pages, documentation.pages, *(module.pages for module in modules if module.pages)):
+    own = (position.pages, password.pages, documentation.pages)
+    for pages in (*own, *(module.pages for module in modules if module.pages)):
         app.include_router(pages, dependencies=[Depends(guard_form), Depends(signed)], include_in_schema=False)
     for module in modules:
+        if module.entrance:
+            app.include_router(module.entrance, prefix="/api/v1", tags=[module.package])
         if module.router:
             app.include_router(module.router, prefix="/api/v1", dependencies=[Depends(client)], tags=[module.package])
     app.add_exception_handler(Refused, _refused)

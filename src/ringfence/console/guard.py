@@ -155,7 +155,7 @@ class Guard:
             path=scope["path"],  # the query is left out: it may hold what somebody searched for
             status=status,
             milliseconds=round(seconds * 1000, 1),
-            person=caller.person if caller else None,
+            caller=caller.maker if caller else None,
             refused=refused or state.get("refused"),
         )
 

@@ -13,7 +13,8 @@ from ringfence.refusal import Refused
 from ringfence.web import refusals
 from ringfence.web.visit import bearer_token, shell_of
 
-METRICS_ROLES: Final = frozenset({"auditor", "reader", "operator", "administrator"})
+METRICS_ROLES: Final = ("auditor", "system_admin", "security_admin")
+METRICS_SCOPE: Final = "metrics"
 _LOCAL: Final = ("127.0.0.1", "::1")
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
@@ -38,8 +39,8 @@ def routes(core: Core, meters: Meters) -> APIRouter:
         forwarded = any(name in request.headers for name in _FORWARDED)  # a proxy of this machine is not this machine
         if not local or forwarded:
             token = bearer_token(request)
-            caller = shell_of(request).door.caller(token) if token else None
-            if caller is None or not caller.roles & METRICS_ROLES:
+            caller = shell_of(request).door.bearer(token) if token else None
+            if caller is None or not (caller.has_role(*METRICS_ROLES) or METRICS_SCOPE in caller.scopes):
                 raise refusals.METRICS_ARE_FOR_THE_MACHINE()
         with core.connection() as connection:
             head.labels(core.book.name).set(book_named(connection, core.book.name).head)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Refusal, Refused
 from ringfence.web import refusals
-from ringfence.web.visit import Visit, is_api, language_of, local_path, shell_of
+from ringfence.web.visit import PASSWORD_PATH, Visit, here, is_api, language_of, local_path, shell_of
 
 
 class Answer(BaseModel):
@@ -70,8 +70,10 @@ def refusal_answer(request: Request, refused: Refused) -> Response:
         return answer
     visit = Visit(request, shell_of(request), getattr(request.state, "caller", None), language)
     if refused.name == refusals.NOBODY_IS_SIGNED_IN.name and request.method == "GET":
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = here(request)
         return visit.go("/sign-in", back=None if back == "/" else back)
+    if refused.name == refusals.NEW_PASSWORD_IS_NEEDED.name and request.method == "GET":
+        return visit.go(PASSWORD_PATH)
     return visit.page(
         "refusal.html", status=status, refused=refused, sentence=refused.sentence(language), back=_came_from(request)
     )

@@ -10,6 +10,12 @@ NOBODY_IS_SIGNED_IN = refusal(
     en="Sign in first; there is no session, or it has ended.",
     zh="请先登录：没有会话，或会话已结束。",
 )
+NEW_PASSWORD_IS_NEEDED = refusal(
+    "new_password_is_needed",
+    Fault.PERMISSION,
+    en="The password was given by somebody else; choose a new one first.",
+    zh="当前密码由他人设置，请先设置新密码。",
+)
 FORM_IS_STALE = refusal(
     "form_is_stale",
     Fault.PERMISSION,

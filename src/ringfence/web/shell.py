@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter
@@ -21,23 +20,36 @@ SESSION_COOKIE: Final = "ringfence"
 
 @dataclass(frozen=True)
 class Caller:
-    """The person behind a request. `person` is the id that the journal knows; roles are the policy's words."""
+    """Who is behind a request: a person of the staff, or a program of the platform (which has scopes, no roles).
 
-    person: str
+    `maker` is the word that the journal knows; `actor` is what the package of the door knows the caller by.
+    """
+
+    maker: str
     name: str
     roles: frozenset[str]
-    expires_at: datetime
+    scopes: frozenset[str]
+    must_change_password: bool
+    actor: Any
+
+    def has_role(self, *roles: str) -> bool:
+        return not self.roles.isdisjoint(roles)
 
 
 @dataclass(frozen=True)
 class Door:
-    """How people come in. `sign_in(name, password)` gives a token or refuses; `caller(token)` is None when the session
-    has ended; `sign_out(token)` ends it.
+    """How callers come in; the package that knows people gives these functions.
+
+    `sign_in(name, password)` gives a new session's token or refuses. `person(token)` is the session's person, and
+    `bearer(token)` that or the program's, None when the token stands for nobody any more. `change_password(token, old,
+    new)` and `sign_out(token)` are the person's own.
     """
 
     sign_in: Callable[[str, str], str]
-    caller: Callable[[str], Caller | None]
+    person: Callable[[str], Caller | None]
+    bearer: Callable[[str], Caller | None]
     sign_out: Callable[[str], None]
+    change_password: Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -66,12 +78,15 @@ class Panel:
 class Module:
     """What a domain gives the console. Templates are those of its folder templates/, named "<package>/<file>".
 
+    `entrance` are endpoints for who has no token yet.
+
     `words` lists, for each context, the names its pages show by `word(context, name)`, so that a test can see that
     each has a translation.
     """
 
     package: str
     router: APIRouter | None = None
+    entrance: APIRouter | None = None
     pages: APIRouter | None = None
     panels: Sequence[Panel] = ()
     entries: Sequence[Entry] = ()
@@ -84,6 +99,7 @@ class Shell:
 
     core: Core
     door: Door
+    desks: Mapping[type, Any]  # what domains hold while the core runs, by its type
     templates: Templates
     entries: Sequence[Entry]
     panels: Sequence[Panel]

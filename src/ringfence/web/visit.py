@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, Request
@@ -25,7 +25,11 @@ from ringfence.web.shell import LANGUAGE_COOKIE, Caller, Entry, Shell
 from ringfence.web.words import LANGUAGES, Language, preferred
 
 SAFE_METHODS: Final = ("GET", "HEAD")
+PASSWORD_PATH: Final = "/password"  # noqa: S105 - an address
 FORM_FIELD: Final = "form_token"
+
+
+AnyDesk = TypeVar("AnyDesk")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Visit:
         if self.caller is None:
             raise refusals.NOBODY_IS_SIGNED_IN()
         return self.caller
+
+    def desk(self, kind: type[AnyDesk]) -> AnyDesk:
+        """What a domain holds while the core runs, by its type."""
+        found: AnyDesk = self.shell.desks[kind]
+        return found
 
     def say(self, text: str, **facts: Any) -> str:
         return self.shell.templates.say(self.language, text, **facts)
@@ -105,6 +114,7 @@ class Visit:
             "book": self.shell.core.book,
             "now": self.now,
             "path": self.request.url.path,
+            "here": here(self.request),
             "static": self.shell.static,
             "form_field": FORM_FIELD,
             "notice": said if said in self.shell.notices else None,
@@ -124,6 +134,12 @@ def language_of(request: Request) -> Language:
         if language == chosen and not is_api(request):
             return language
     return preferred(request.headers.get("accept-language", ""))
+
+
+def here(request: Request) -> str:
+    """The address of a page, to come back to; a notice is not shown twice."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "said"]
+    return request.url.path + (f"?{urlencode(query)}" if query else "")
 
 
 def is_api(request: Request) -> bool:
@@ -159,13 +175,15 @@ def local_path(text: str | None, otherwise: str = "/") -> str:
 def anybody(request: Request) -> Visit:
     shell = shell_of(request)
     token = session_token(request, shell)
-    request.state.caller = shell.door.caller(token) if token else None
+    request.state.caller = shell.door.person(token) if token else None
     return Visit(request, shell, request.state.caller, language_of(request))
 
 
 def signed(visit: Annotated[Visit, Depends(anybody)]) -> Visit:
     if visit.caller is None:
         raise refusals.NOBODY_IS_SIGNED_IN()
+    if visit.caller.must_change_password and visit.request.url.path != PASSWORD_PATH:
+        raise refusals.NEW_PASSWORD_IS_NEEDED()
     return visit
 
 
@@ -189,9 +207,11 @@ def client(request: Request) -> Visit:
         token = session_token(request, shell)
         if token and request.method not in SAFE_METHODS:
             raise refusals.COOKIE_DOES_NOT_AUTHORISE()
-    caller = shell.door.caller(token) if token else None
+    caller = shell.door.bearer(token) if token else None
     if caller is None:
         raise refusals.NOBODY_IS_SIGNED_IN()
+    if caller.must_change_password:
+        raise refusals.NEW_PASSWORD_IS_NEEDED()
     request.state.caller = caller
     return Visit(request, shell, caller, language_of(request))
 
