@@ -65,6 +65,7 @@ def application(
         templates=templates_of(modules),
         entries=sorted((entry for module in modules for entry in module.entries), key=lambda entry: entry.order),
         panels=sorted((panel for module in modules for panel in module.panels), key=lambda panel: panel.order),
+        carries_out={act: does for module in modules for act, does in module.carries_out.items()},
         notices=frozenset(name for module in modules for name in module.words.get("notice", ())) | {"password_changed"},
         static={name: f"/static/{name}?v={hashlib.sha256(body).hexdigest()[:12]}" for name, body in files.items()},
         secure=secure,

@@ -16,11 +16,13 @@ from ringfence.ledger.refusals import RESULT_REFUSALS, ROW_MUST_EXIST
 from ringfence.web import formats
 from ringfence.web.answers import Answer, Money, csv_answer, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Sequence, Text, containing, end_of
-from ringfence.web.visit import Client, Visit
+from ringfence.web.visit import Client, Visit, scoped
 
 STATEMENT_ROWS_MAX = 100_000
 
 router = APIRouter()
+JOURNAL = [scoped("journal:read")]
+STATEMENTS = [scoped("statements:read")]
 AccountName = Annotated[str, Path(max_length=200, examples=["customer:c0001:available"])]
 
 
@@ -90,7 +92,7 @@ class AccountStatement(Answer):
     older: int | None
 
 
-@router.get("/journal", summary="The journal, the latest row first", responses=refuses())
+@router.get("/journal", dependencies=JOURNAL, summary="The journal, the latest row first", responses=refuses())
 def journal(visit: Client, before: Sequence = None, limit: Limit = PAGE_ROWS) -> JournalPage:
     with visit.core.connection() as connection:
         rows = reading.journal_page(connection, visit.book, before=until(before), limit=limit)
@@ -100,13 +102,15 @@ def journal(visit: Client, before: Sequence = None, limit: Limit = PAGE_ROWS) ->
     )
 
 
-@router.get("/journal/{sequence}", summary="One row of the journal", responses=refuses(ROW_MUST_EXIST))
+@router.get(
+    "/journal/{sequence}", dependencies=JOURNAL, summary="One row of the journal", responses=refuses(ROW_MUST_EXIST)
+)
 def journal_row(visit: Client, sequence: Annotated[int, Path(ge=0, le=2**62)]) -> JournalRow:
     with visit.core.connection() as connection:
         return row_answer(row_of(connection, visit.book, sequence))
 
 
-@router.get("/accounts", summary="Accounts and their balances", responses=refuses())
+@router.get("/accounts", dependencies=STATEMENTS, summary="Accounts and their balances", responses=refuses())
 def accounts(
     visit: Client,
     name: Text = None,
@@ -131,6 +135,7 @@ def accounts(
 
 @router.get(
     "/accounts/{name}/statement",
+    dependencies=STATEMENTS,
     summary="Movements on an account with the balance after each, the latest first",
     responses=refuses(RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST]),
 )
@@ -151,6 +156,7 @@ def account_statement(
 
 @router.get(
     "/accounts/{name}/statement.csv",
+    dependencies=STATEMENTS,
     summary="The same movements as a table to keep, the earliest first",
     response_class=Response,
     responses={200: {"content": {"text/csv": {}}}, **refuses(RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST])},

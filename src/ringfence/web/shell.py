@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter
 
@@ -40,6 +41,8 @@ class Caller:
 class Door:
     """How callers come in; the package that knows people gives these functions.
 
+    `require_scope` refuses a program whose token does not reach that far; people have roles instead.
+
     `sign_in(name, password)` gives a new session's token or refuses. `person(token)` is the session's person, and
     `bearer(token)` that or the program's, None when the token stands for nobody any more. `change_password(token, old,
     new)` and `sign_out(token)` are the person's own.
@@ -50,6 +53,7 @@ class Door:
     bearer: Callable[[str], Caller | None]
     sign_out: Callable[[str], None]
     change_password: Callable[[str, str, str], None]
+    require_scope: Callable[[Caller, str], None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Panel:
 class Module:
     """What a domain gives the console. Templates are those of its folder templates/, named "<package>/<file>".
 
-    `entrance` are endpoints for who has no token yet.
+    `entrance` are endpoints for who has no token yet. `carries_out` does what a decided proposal of an act says, at
+    once after the last decision; it may be asked again, and a worker asks again after a crash.
 
     `words` lists, for each context, the names its pages show by `word(context, name)`, so that a test can see that
     each has a translation.
@@ -90,6 +95,7 @@ class Module:
     pages: APIRouter | None = None
     panels: Sequence[Panel] = ()
     entries: Sequence[Entry] = ()
+    carries_out: Mapping[str, Callable[["Visit", UUID], None]] = field(default_factory=dict)
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -103,6 +109,7 @@ class Shell:
     templates: Templates
     entries: Sequence[Entry]
     panels: Sequence[Panel]
+    carries_out: Mapping[str, Callable[["Visit", UUID], None]]
     notices: frozenset[str]
     static: Mapping[str, str]  # file name: address with its version
     secure: bool  # reached by https, so cookies say so

@@ -216,6 +216,21 @@ def client(request: Request) -> Visit:
     return Visit(request, shell, caller, language_of(request))
 
 
+class Scoped:
+    """A dependency of an endpoint: what a program's token must reach to ask it. People ask by their session."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    def __call__(self, visit: Annotated[Visit, Depends(client)]) -> None:
+        visit.shell.door.require_scope(visit.person, self.scope)
+
+
+def scoped(scope: str) -> Any:
+    """What to put into an endpoint's `dependencies`."""
+    return Depends(Scoped(scope))
+
+
 Anybody = Annotated[Visit, Depends(anybody)]
 Signed = Annotated[Visit, Depends(signed)]
 Client = Annotated[Visit, Depends(client)]

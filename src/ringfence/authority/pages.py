@@ -1,0 +1,238 @@
+"""Authority's pages: what waits for approval, one proposal with everything it says, people and sessions, the policy.
+
+A proposal's page is rendered from its canonical bytes and from nothing else; the form names their SHA-256, so what a
+person saw is what a person approves.
+"""
+
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Form
+from fastapi.responses import Response
+
+from ringfence.authority import clients, people, policies, proposals, sessions
+from ringfence.authority.actors import Session
+from ringfence.authority.policy import Policy, policy_in_force
+from ringfence.authority.policy import policies as policy_versions
+from ringfence.authority.queries import QUERIES
+from ringfence.authority.refusals import FROM_THE_DATABASE
+from ringfence.authority.roles import Role
+from ringfence.authority.routes import decide_and_carry_out, entrance, router, session_of
+from ringfence.core import Core
+from ringfence.database.connection import Connection
+from ringfence.refusal import Fault, Refused
+from ringfence.web.shell import Caller, Door, Entry, Module, Panel
+from ringfence.web.visit import Signed, Visit
+from ringfence.web.words import msg
+
+SESSIONS_SHOWN: Final = 50
+READS_PEOPLE: Final = (Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN)
+
+pages = APIRouter()
+
+
+@pages.get("/approvals")
+def approvals(visit: Signed) -> Response:
+    with visit.core.connection() as connection:
+        waiting = proposals.pending(connection, visit.book, visit.now)
+        decided = [each for each in proposals.latest(connection, visit.book) if each.state != "open"]
+        policy = policy_in_force(connection, visit.book, visit.now).policy
+        objections = {
+            each.proposal_id: objection(visit, connection, each.proposal_id, each.payload_sha256, "approve")
+            for each in waiting
+        }
+    return visit.page(
+        "authority/approvals.html",
+        waiting=waiting,
+        decided=decided,
+        objections=objections,
+        titles=_titles(visit, policy),
+    )
+
+
+@pages.get("/approvals/{proposal_id}")
+def approval(visit: Signed, proposal_id: UUID) -> Response:
+    with visit.core.connection() as connection:
+        found = proposals.proposal_of(connection, visit.book, proposal_id)
+        policy = policy_in_force(connection, visit.book, visit.now).policy
+        against = {
+            decision: objection(visit, connection, proposal_id, found.payload_sha256, decision)
+            for decision in ("approve", "reject")
+        }
+    return visit.page(
+        "authority/approval.html",
+        proposal=found,
+        terms=found.terms,
+        against=against,
+        titles=_titles(visit, policy),
+    )
+
+
+@pages.post("/approvals/{proposal_id}")
+def decide(
+    visit: Signed,
+    proposal_id: UUID,
+    decision: Annotated[Literal["approve", "reject"], Form()],
+    sha256: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    decided = decide_and_carry_out(visit, proposal_id, bytes.fromhex(sha256), decision, reason)
+    said = "rejected" if decision == "reject" else "approved_by_all" if decided.complete else "approved"
+    return visit.go(f"/approvals/{proposal_id}", said=said)
+
+
+@pages.get("/people")
+def staff(visit: Signed) -> Response:
+    """Everybody sees who holds which role; sessions and programs are for those who watch over them."""
+    watches = visit.person.has_role(*READS_PEOPLE)
+    with visit.core.connection() as connection:
+        found = people.people(connection, visit.book)
+        opened = sessions.sessions(connection, visit.book, SESSIONS_SHOWN) if watches else []
+        programs = clients.clients(connection, visit.book) if watches else []
+    return visit.page("authority/people.html", people=found, sessions=opened, clients=programs, watches=watches)
+
+
+@pages.post("/sessions/{session_id}/revocation")
+def revoke_session(visit: Signed, session_id: UUID) -> Response:
+    sessions.revoke(visit.core, session_of(visit), session_id)
+    return visit.go("/people", said="session_ended")
+
+
+@pages.get("/policy")
+def policy(visit: Signed) -> Response:
+    with visit.core.connection() as connection:
+        found = policy_in_force(connection, visit.book, visit.now)
+        versions = policy_versions(connection, visit.book)
+    return visit.page("authority/policy.html", found=found, versions=versions, titles=_titles(visit, found.policy))
+
+
+def objection(
+    visit: Visit, connection: Connection, proposal_id: UUID, payload_sha256: bytes, decision: str
+) -> Refused | None:
+    """Why this person may not decide so, by the database's own word; None if nothing is against it."""
+    actor = visit.person.actor
+    if not isinstance(actor, Session):
+        return None
+    asked = {
+        "book": visit.book,
+        "token_sha256": actor.token_sha256,
+        "proposal": proposal_id,
+        "payload_sha256": payload_sha256,
+        "decision": decision,
+        "at": visit.now,
+    }
+    row = connection.execute(QUERIES.objection, asked).fetchone()
+    return FROM_THE_DATABASE[row[0]]() if row and row[0] else None
+
+
+def waiting_for(visit: Visit) -> int:
+    """How many proposals this person may decide on now."""
+    with visit.core.connection() as connection:
+        found = proposals.pending(connection, visit.book, visit.now)
+        return sum(
+            objection(visit, connection, each.proposal_id, each.payload_sha256, "approve") is None for each in found
+        )
+
+
+def _panel(visit: Visit) -> dict[str, object]:
+    with visit.core.connection() as connection:
+        waiting = proposals.pending(connection, visit.book, visit.now)
+        policy = policy_in_force(connection, visit.book, visit.now).policy
+        mine = {
+            each.proposal_id
+            for each in waiting
+            if objection(visit, connection, each.proposal_id, each.payload_sha256, "approve") is None
+        }
+    return {"waiting": waiting, "mine": mine, "titles": _titles(visit, policy)}
+
+
+def _titles(visit: Visit, policy: Policy) -> dict[str, str]:
+    return {name: act.title_zh if visit.language == "zh" else act.title_en for name, act in policy.acts.items()}
+
+
+def door(core: Core) -> Door:
+    """How callers come in: people by password and session, programs by their token."""
+
+    def person(token: str) -> Caller | None:
+        try:
+            session = sessions.session_of(core, token)
+        except Refused as no:
+            if no.refusal.fault is Fault.IDENTITY:
+                return None
+            raise
+        return Caller(
+            maker=session.maker,
+            name=session.display_name,
+            roles=session.roles,
+            scopes=frozenset(),
+            must_change_password=session.must_change_password,
+            actor=session,
+        )
+
+    def bearer(token: str) -> Caller | None:
+        if not token.startswith(clients.PREFIX):
+            return person(token)
+        try:
+            client = clients.client_of(core, token)
+        except Refused as no:
+            if no.refusal.fault is Fault.IDENTITY:
+                return None
+            raise
+        return Caller(
+            client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client
+        )
+
+    def sign_out(token: str) -> None:
+        found = person(token)
+        if found:
+            sessions.sign_out(core, found.actor)
+
+    def require_scope(caller: Caller, scope: str) -> None:
+        if not isinstance(caller.actor, Session):
+            caller.actor.require_scope(scope)
+
+    return Door(
+        sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
+        person=person,
+        bearer=bearer,
+        sign_out=sign_out,
+        change_password=lambda token, old, new: people.change_password(
+            core, sessions.session_of(core, token), old, new
+        ),
+        require_scope=require_scope,
+    )
+
+
+MODULE: Final = Module(
+    package="authority",
+    router=router,
+    entrance=entrance,
+    pages=pages,
+    panels=[Panel("approvals", msg("Waiting for approval"), 40, "authority/panel.html", _panel)],
+    entries=[
+        Entry("/approvals", msg("Approvals"), 30, waiting_for),
+        Entry("/people", msg("People"), 110),
+        Entry("/policy", msg("Policy"), 120),
+    ],
+    carries_out={
+        "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
+        "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
+    },
+    words={
+        "role": [*Role, "client", "system"],
+        "proposal state": ["open", "complete", "rejected", "carried_out"],
+        "decision": ["approve", "reject"],
+        "notice": ["approved", "approved_by_all", "rejected", "session_ended"],
+        "fact": [
+            "creditor_name", "creditor_account", "debtor_account", "customer", "execution_date", "person", "roles",
+            "display_name", "receipt", "reference", "kind", "day", "reason", "salt", "document", "payload_sha256",
+        ],
+    },
+)  # fmt: skip
+
+
+def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
+    with visit.core.connection() as connection:
+        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
+    if complete and callable(does):
+        does(visit.core, proposal_id)

@@ -1,0 +1,265 @@
+"""Authority over HTTP: a session for a program of a person's own, proposals, decisions, people, the policy."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body
+from pydantic import Field
+
+from ringfence.authority import people, proposals, sessions
+from ringfence.authority.actors import Session
+from ringfence.authority.policy import policy_in_force
+from ringfence.authority.refusals import (
+    MAKER_MAY_NOT_CHECK,
+    PAYLOAD_WAS_CHANGED,
+    PERSON_DECIDED_ALREADY,
+    PERSON_LACKS_THE_ROLE,
+    POLICY_MUST_EXIST,
+    PROPOSAL_HAS_EXPIRED,
+    PROPOSAL_IS_NOT_OPEN,
+    PROPOSAL_MUST_EXIST,
+    SESSION_IS_NOT_VALID,
+    SIGN_IN_IS_BUSY,
+    SIGN_IN_MUST_WAIT,
+    SIGN_IN_REFUSED,
+)
+from ringfence.web.answers import Answer, Money, money, refuses
+from ringfence.web.visit import Anybody, Client, Visit, scoped
+
+router = APIRouter()
+entrance = APIRouter()
+ORDERS = [scoped("orders:read")]
+
+
+class SignIn(Answer):
+    name: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+class SessionToken(Answer):
+    """Send it as `Authorization: Bearer`; it is shown once and ends with the session."""
+
+    token: str
+    person: str
+    roles: list[str]
+    ends_at: datetime
+
+
+class DecisionAnswer(Answer):
+    person: str
+    decided: str = Field(examples=["approve"])
+    at: datetime
+    sequence: int
+
+
+class ProposalAnswer(Answer):
+    """A proposal: what exactly is proposed, who must approve it, who has decided."""
+
+    id: UUID
+    act: str
+    state: str
+    order_id: UUID | None
+    maker: str
+    amount: Money | None
+    facts: dict[str, str]
+    sha256: str = Field(description="Of the canonical bytes; an approval names it.")
+    people: int = Field(description="How many people must approve.")
+    roles: list[str]
+    decisions: list[DecisionAnswer]
+    made_at: datetime
+    expires_at: datetime
+
+
+class ProposalList(Answer):
+    proposals: list[ProposalAnswer]
+
+
+class Decide(Answer):
+    decision: Literal["approve", "reject"]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the bytes that were read.")
+    reason: str = Field("", max_length=500)
+
+
+class Decided(Answer):
+    approvals: int
+    complete: bool
+    sequence: int
+
+
+class PersonAnswer(Answer):
+    id: str
+    name: str
+    active: bool
+    roles: list[str]
+
+
+class PeopleAnswer(Answer):
+    people: list[PersonAnswer]
+
+
+class BandAnswer(Answer):
+    """Up to this amount (absent: without a limit), so many people of these roles."""
+
+    up_to: Money | None
+    people: int
+    roles: list[str]
+
+
+class ActAnswer(Answer):
+    act: str
+    title: str
+    makers: list[str]
+    stands_hours: int
+    bands: list[BandAnswer]
+
+
+class PolicyAnswer(Answer):
+    version: int
+    effective_from: datetime
+    sha256: str
+    acts: list[ActAnswer]
+
+
+@entrance.post(
+    "/sessions",
+    summary="Sign in: a person's token",
+    responses=refuses(SIGN_IN_REFUSED, SIGN_IN_MUST_WAIT, SIGN_IN_IS_BUSY),
+)
+def open_session(visit: Anybody, given: Annotated[SignIn, Body()]) -> SessionToken:
+    opened = sessions.sign_in(visit.core, given.name, given.password)
+    return SessionToken(
+        token=opened.token,
+        person=opened.session.person_id,
+        roles=sorted(opened.session.roles),
+        ends_at=opened.session.ends_at,
+    )
+
+
+@router.delete("/sessions/current", status_code=204, summary="Sign out", responses=refuses(SESSION_IS_NOT_VALID))
+def close_session(visit: Client) -> None:
+    sessions.sign_out(visit.core, session_of(visit))
+
+
+@router.get("/proposals", dependencies=ORDERS, summary="What waits for approval, the oldest first", responses=refuses())
+def pending(visit: Client) -> ProposalList:
+    with visit.core.connection() as connection:
+        return ProposalList(
+            proposals=[_proposal(each) for each in proposals.pending(connection, visit.book, visit.now)]
+        )
+
+
+@router.get("/proposals/{id}", dependencies=ORDERS, summary="One proposal", responses=refuses(PROPOSAL_MUST_EXIST))
+def one(visit: Client, id: UUID) -> ProposalAnswer:  # noqa: A002 - the API's word
+    with visit.core.connection() as connection:
+        return _proposal(proposals.proposal_of(connection, visit.book, id))
+
+
+@router.post(
+    "/proposals/{id}/decisions",
+    summary="Approve or reject exactly the bytes of a SHA-256 (people only)",
+    responses=refuses(
+        PROPOSAL_MUST_EXIST,
+        PERSON_DECIDED_ALREADY,
+        PROPOSAL_IS_NOT_OPEN,
+        PROPOSAL_HAS_EXPIRED,
+        PAYLOAD_WAS_CHANGED,
+        MAKER_MAY_NOT_CHECK,
+        PERSON_LACKS_THE_ROLE,
+    ),
+)
+def decide(visit: Client, id: UUID, given: Annotated[Decide, Body()]) -> Decided:  # noqa: A002 - the API's word
+    found = decide_and_carry_out(visit, id, bytes.fromhex(given.sha256), given.decision, given.reason)
+    return Decided(approvals=found.count, complete=found.complete, sequence=found.sequence)
+
+
+@router.get("/people", summary="The staff and their roles", responses=refuses(PERSON_LACKS_THE_ROLE))
+def staff(visit: Client) -> PeopleAnswer:
+    session_of(visit)
+    with visit.core.connection() as connection:
+        found = people.people(connection, visit.book)
+    return PeopleAnswer(
+        people=[
+            PersonAnswer(id=each.person_id, name=each.display_name, active=each.active, roles=list(each.roles))
+            for each in found
+        ]
+    )
+
+
+@router.get("/policy", dependencies=ORDERS, summary="The policy in force", responses=refuses(POLICY_MUST_EXIST))
+def policy(visit: Client) -> PolicyAnswer:
+    with visit.core.connection() as connection:
+        found = policy_in_force(connection, visit.book, visit.now)
+    return PolicyAnswer(
+        version=found.version,
+        effective_from=found.effective_from,
+        sha256=found.policy.sha256.hex(),
+        acts=[
+            ActAnswer(
+                act=act.name,
+                title=act.title_zh if visit.language == "zh" else act.title_en,
+                makers=list(act.makers),
+                stands_hours=act.stands_hours,
+                bands=[
+                    *(
+                        BandAnswer(
+                            up_to=money(band.up_to_minor, code),
+                            people=band.requirement.people,
+                            roles=list(band.requirement.roles),
+                        )
+                        for code, bands in act.bands.items()
+                        for band in bands
+                    ),
+                    BandAnswer(up_to=None, people=act.otherwise.people, roles=list(act.otherwise.roles)),
+                ],
+            )
+            for act in found.policy.acts.values()
+        ],
+    )
+
+
+def session_of(visit: Visit) -> Session:
+    """The session of a person; a program of the platform decides nothing."""
+    actor = visit.person.actor
+    if not isinstance(actor, Session):
+        raise PERSON_LACKS_THE_ROLE()
+    return actor
+
+
+def decide_and_carry_out(
+    visit: Visit, proposal_id: UUID, payload_sha256: bytes, decision: str, reason: str
+) -> proposals.Decided:
+    """A person's yes or no; what that settles is carried out at once. If that is refused, the decision stands, and the
+    refusal is the answer; a worker tries again.
+    """
+    decides = proposals.approve if decision == "approve" else proposals.reject
+    decided = decides(visit.core, session_of(visit), proposal_id, payload_sha256, reason)
+    if decided.complete or decision == "reject":
+        with visit.core.connection() as connection:
+            act = proposals.proposal_of(connection, visit.book, proposal_id).act
+        carries_out = visit.shell.carries_out.get(act)
+        if carries_out:
+            carries_out(visit, proposal_id)
+    return decided
+
+
+def _proposal(found: proposals.Proposal) -> ProposalAnswer:
+    terms = found.terms
+    return ProposalAnswer(
+        id=found.proposal_id,
+        act=found.act,
+        state=found.state,
+        order_id=found.order_id,
+        maker=found.maker,
+        amount=money(terms.amount, terms.unit.code) if terms.amount is not None and terms.unit else None,
+        facts=dict(terms.facts),
+        sha256=found.payload_sha256.hex(),
+        people=found.people,
+        roles=list(found.roles),
+        decisions=[
+            DecisionAnswer(person=each.person_id, decided=each.decided, at=each.at, sequence=each.sequence)
+            for each in found.decisions
+        ],
+        made_at=found.made_at,
+        expires_at=found.expires_at,
+    )
