@@ -25,6 +25,7 @@ class _Queries(NamedQueries):
     entries_of_statement: Query
     journal_row: Query
     resolution_of: Query
+    account_name: Query
 
 
 QUERIES = load(_Queries, "ringfence.banking")

@@ -1,12 +1,12 @@
 """What people decided, taken to the order: released, rejected, cancelled. Each may be repeated after any crash."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from ringfence.authority import proposals
+from ringfence.authority.proposals import Proposal
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.customers import custodian_account, customer
@@ -19,11 +19,11 @@ from ringfence.custody.orders import (
     move,
     moved_event,
     order,
+    orders,
     payment_event,
     payment_order,
     stored,
 )
-from ringfence.custody.queries import QUERIES
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
@@ -31,29 +31,41 @@ from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 
 
-def decide_proposal(desk: Desk, proposal_id: UUID) -> Order | None:
-    """Take a decided proposal to its order: released or rejected. None while it is undecided, or not about an order."""
+def decide_order(desk: Desk, order_id: UUID) -> Order:
+    """Take what people decided on an order's proposals to the order. Nothing happens while one of them is open."""
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
-        verdict = proposals.verdict(connection, book, proposal_id)
-        with connection.cursor(row_factory=class_row(Order)) as cursor:
-            question = {"book": book, "proposal_id": proposal_id}
-            found = cursor.execute(QUERIES.order_by_proposal, question).fetchone()
-    if found is None or verdict == "open" or found.state not in ("held", "awaiting_approval"):
+        found = order(connection, book, order_id)
+        about = proposals.proposals_of_order(connection, book, order_id)
+    if found.state not in ("held", "awaiting_approval"):
         return found
-    if verdict == "approved":
-        return _release(desk, found)
-    return withdraw_order(desk, found, "rejected by a person")
+    if any(each.state == "rejected" for each in about):
+        return end_order(desk, found, "rejected by a person")
+    if about and all(each.state == "complete" for each in about):
+        return _release(desk, found, about)
+    return found
+
+
+def decide_all(desk: Desk) -> int:
+    """`decide_order` for every order that waits; for the core's rounds. Returns how many moved."""
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        waiting = [
+            each
+            for state in ("held", "awaiting_approval")
+            for each in orders(connection, book, state=state, limit=1_000)
+        ]
+    return sum(decide_order(desk, each.order_id).state != each.state for each in waiting)
 
 
 def cancel(desk: Desk, order_id: UUID) -> Order:
     """Cancel an order on which nobody has decided yet; what was held is released."""
     with desk.core.connection() as connection:
         found = order(connection, desk.core.book.book_id, order_id)
-    return withdraw_order(desk, found, "cancelled")
+    return end_order(desk, found, "cancelled")
 
 
-def withdraw_order(desk: Desk, found: Order, act: str) -> Order:
+def end_order(desk: Desk, found: Order, act: str) -> Order:
     """End an order without money: void what it holds and move it by `act` (rejected, cancelled, failed)."""
     core = desk.core
     becomes = lifecycle.moves(found.kind, found.state, act)
@@ -68,15 +80,17 @@ def withdraw_order(desk: Desk, found: Order, act: str) -> Order:
     return stored(core, found.order_id)
 
 
-def _release(desk: Desk, found: Order) -> Order:
+def _release(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
     core = desk.core
     act = "released by two people" if found.state == "held" else "approved"
     becomes = lifecycle.moves(found.kind, found.state, act)
     with core.connection() as connection:
         day = current_day(connection, core.book.book_id)
         hold = hold_of(connection, core.book.book_id, found.order_id)
-    chain = [moved_event(found, becomes, day)]
+    moved = moved_event(found, becomes, day)
+    chain = [moved]
     also = [move(core, found, becomes)]
+    also += [proposals.carrying_out(core, each.proposal_id, each.act, moved) for each in about]
     if found.kind in PAYOUTS and found.payment is not None:
         chain.append(payment_event(found.order_id, found.payment, day))
         also.append(payment_order(core, found.order_id, found.account_name, found.payment))

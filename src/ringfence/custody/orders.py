@@ -72,7 +72,6 @@ class Order:
     maker: str
     asked: str
     payment: bytes | None
-    proposal_id: UUID | None
     placed_at: datetime
     moved_at: datetime
 
@@ -98,8 +97,8 @@ class Asked:
     reference: str = ""
 
     def digest(self) -> str:
-        told = (self.kind, str(self.amount), self.currency, self.customer_id, self.other_customer, self.account_name)
-        told += (self.payee_name, self.payee_account, self.reference)
+        told: tuple[str | None, ...] = (self.kind, str(self.amount), self.currency, self.customer_id)
+        told += (self.other_customer, self.account_name, self.payee_name, self.payee_account, self.reference)
         return sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -195,7 +194,7 @@ def move(core: Core, found: Order, becomes: str) -> Statement:
 
 def payment_order(core: Core, order_id: UUID, account_name: str | None, payment: bytes) -> Statement:
     row = {"book": core.book.book_id, "order_id": order_id, "account_name": account_name, "payload": payment}
-    return QUERIES.insertpayment_order, row | {"at": core.clock()}
+    return QUERIES.insert_payment_order, row | {"at": core.clock()}
 
 
 def stored(core: Core, order_id: UUID) -> Order:

@@ -15,15 +15,15 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from ringfence.authority import policy as policies
-from ringfence.authority import proposals
+from ringfence.authority.actors import Actor, maker_of
+from ringfence.authority.policy import PolicyVersion, policy_in_force, required
+from ringfence.authority.proposals import Drafted, draft
 from ringfence.banking.instruction import Instruction
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.customers import Customer, custodian_account, customer, fees_due
 from ringfence.custody.days import current_day
 from ringfence.custody.orders import (
-    PAYOUTS,
     PURPOSES,
     Asked,
     Desk,
@@ -46,7 +46,7 @@ from ringfence.custody.refusals import (
 )
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
-from ringfence.ledger.model import Kind, Line, canonical
+from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
@@ -61,35 +61,35 @@ class Movement:
 
 
 def place_withdrawal(
-    desk: Desk, order_id: UUID, customer_id: str, amount: int, *, payee_account: str, maker: str, reference: str = ""
+    desk: Desk, order_id: UUID, customer_id: str, amount: int, *, payee_account: str, by: Actor, reference: str = ""
 ) -> Order:
     """Hold the money and have it paid to the customer's own account at another bank (提现)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
         bank = custodian_account(connection, desk.core.book.book_id, who.bank)
-    asked = Asked(order_id, "withdrawal", amount, who.currency, maker, customer_id, account_name=bank.name)
+    asked = Asked(order_id, "withdrawal", amount, who.currency, maker_of(by), customer_id, account_name=bank.name)
     asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
-    return _place(desk, asked, who, Movement(who.available, bank.ledger_account))
+    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account))
 
 
-def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
     """Move money from available to frozen, for a bid or by a lawful order (冻结)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
-    asked = Asked(order_id, "freeze", amount, who.currency, maker, customer_id, reference=reference)
-    return _place(desk, asked, who, Movement(who.available, who.frozen))
+    asked = Asked(order_id, "freeze", amount, who.currency, maker_of(by), customer_id, reference=reference)
+    return _place(desk, by, asked, who, Movement(who.available, who.frozen))
 
 
-def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
     """Move money from frozen back to available (解冻)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
-    asked = Asked(order_id, "release", amount, who.currency, maker, customer_id, reference=reference)
-    return _place(desk, asked, who, Movement(who.frozen, who.available))
+    asked = Asked(order_id, "release", amount, who.currency, maker_of(by), customer_id, reference=reference)
+    return _place(desk, by, asked, who, Movement(who.frozen, who.available))
 
 
 def place_transfer(
-    desk: Desk, order_id: UUID, customer_id: str, to_customer: str, amount: int, *, maker: str, reference: str = ""
+    desk: Desk, order_id: UUID, customer_id: str, to_customer: str, amount: int, *, by: Actor, reference: str = ""
 ) -> Order:
     """Move money from one customer to another at the same custodian account."""
     if customer_id == to_customer:
@@ -99,71 +99,72 @@ def place_transfer(
         other = customer(connection, desk.core.book.book_id, to_customer)
     if who.bank != other.bank:
         raise CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT(one=customer_id, other=to_customer)
-    asked = Asked(order_id, "transfer", amount, who.currency, maker, customer_id, to_customer, reference=reference)
+    asked = Asked(
+        order_id, "transfer", amount, who.currency, maker_of(by), customer_id, to_customer, reference=reference
+    )
     asked = replace(asked, payee_name=other.name)
-    return _place(desk, asked, who, Movement(who.available, other.available))
+    return _place(desk, by, asked, who, Movement(who.available, other.available))
 
 
-def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
     """Take a fee of the published tariff from available money; `reference` names the tariff's line."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
         due = account(connection, desk.core.book.book_id, fees_due(who.currency)).account
-    asked = Asked(order_id, "fee", amount, who.currency, maker, customer_id, reference=reference)
-    return _place(desk, asked, who, Movement(who.available, due))
+    asked = Asked(order_id, "fee", amount, who.currency, maker_of(by), customer_id, reference=reference)
+    return _place(desk, by, asked, who, Movement(who.available, due))
 
 
 def place_fee_sweep(
-    desk: Desk, order_id: UUID, account_name: str, amount: int, *, payee_name: str, payee_account: str, maker: str
+    desk: Desk, order_id: UUID, account_name: str, amount: int, *, payee_name: str, payee_account: str, by: Actor
 ) -> Order:
     """Pay earned fees out of the pool to the platform's own account; people approve it like any payout."""
     with desk.core.connection() as connection:
         bank = custodian_account(connection, desk.core.book.book_id, account_name)
         due = account(connection, desk.core.book.book_id, fees_due(bank.currency)).account
-    asked = Asked(order_id, "fee_sweep", amount, bank.currency, maker, account_name=account_name)
+    asked = Asked(order_id, "fee_sweep", amount, bank.currency, maker_of(by), account_name=account_name)
     asked = replace(asked, payee_name=payee_name, payee_account=payee_account)
-    return _place(desk, asked, None, Movement(due, bank.ledger_account))
+    return _place(desk, by, asked, None, Movement(due, bank.ledger_account))
 
 
-def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, maker: str, reference: str) -> Order:
+def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
     """Expect a payment with this reference and amount; nothing is credited before the bank has it (充值)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
-    asked = Asked(order_id, "deposit", amount, who.currency, maker, customer_id, account_name=who.bank)
+    asked = Asked(order_id, "deposit", amount, who.currency, maker_of(by), customer_id, account_name=who.bank)
     return _announce(desk, replace(asked, reference=reference))
 
 
-def announce_funding(
-    desk: Desk, order_id: UUID, account_name: str, amount: int, *, maker: str, reference: str
-) -> Order:
+def announce_funding(desk: Desk, order_id: UUID, account_name: str, amount: int, *, by: Actor, reference: str) -> Order:
     """Expect the platform's own money, paid in to cover a shortfall."""
     with desk.core.connection() as connection:
         bank = custodian_account(connection, desk.core.book.book_id, account_name)
-    asked = Asked(order_id, "funding", amount, bank.currency, maker, account_name=account_name, reference=reference)
+    asked = Asked(
+        order_id, "funding", amount, bank.currency, maker_of(by), account_name=account_name, reference=reference
+    )
     return _announce(desk, asked)
 
 
-def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: str, *, maker: str) -> Order:
+def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: str, *, by: Actor) -> Order:
     """Say whose an unallocated receipt is; somebody else has to agree before it is credited."""
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         found = order(connection, book, receipt)
         who = customer(connection, book, customer_id)
         day = current_day(connection, book)
-        policy = policies.in_force(connection, book)
+        policy = policy_in_force(connection, book, core.clock())
     if found.state != "unallocated" or found.account_name != who.bank:
         raise RECEIPT_MUST_BE_UNALLOCATED(order=receipt)
-    asked = Asked(order_id, "allocation", found.amount, found.currency, maker, customer_id)
+    asked = Asked(order_id, "allocation", found.amount, found.currency, maker_of(by), customer_id)
     asked = replace(asked, account_name=found.account_name, reference=str(receipt))
     if known := _replayed(core, asked):
         return known
-    payload = {"tag": "ringfence/allocation/v1", "book": core.book.name, "order": str(order_id)}
-    payload |= {"receipt": str(receipt), "customer": customer_id, "amount": found.decimal, "currency": found.currency}
     state = lifecycle.moves("allocation", None, "proposed")
-    proposal = _proposal(core, policy, "allocation", asked, canonical(payload))
-    row = _order_row(core, asked, state, day) | {"proposal_id": proposal.proposal_id}
+    facts = {"customer": customer_id, "receipt": str(receipt), "payer": found.payee_name or "", "text": found.reference}
+    drafted = _draft(core, by, policy, "allocation", asked, facts)
+    row = _order_row(core, asked, state, day)
     event = state_event(asked, state, None, day)
-    core.post(Unit([event, proposal.line], [(QUERIES.insert_order, row), *proposal.statements]))
+    core.post(Unit([event, drafted.line], [(QUERIES.insert_order, row), *drafted.also]))
     return stored(core, order_id)
 
 
@@ -180,38 +181,36 @@ def _announce(desk: Desk, asked: Asked) -> Order:
     return stored(core, asked.order_id)
 
 
-def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> Order:
+def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
     core, book = desk.core, desk.core.book.book_id
     if known := _replayed(core, asked):
         return known
     _check_amount(asked)
     with core.connection() as connection:
         day = current_day(connection, book)
-        policy = policies.in_force(connection, book)
+        policy = policy_in_force(connection, book, core.clock())
     if asked.kind == "withdrawal" and who is not None and asked.payee_name != who.name:
         raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
 
-    facts = _facts(desk, asked, day)
-    with desk.risk.ruling(facts) as ruling:
-        payout = asked.kind in PAYOUTS
-        needed = policies.required(policy, act_of(asked.kind), asked.amount, asked.currency) if payout else None
-        act = _first_act(ruling.decision, payout=payout, people=needed.people if needed else 0)
-        state = lifecycle.moves(asked.kind, None, act)
+    with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
+        act = act_of(asked.kind)
+        people = required(policy, act, asked.amount, currency(asked.currency)).people if act else 0
+        state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
         row = _order_row(core, asked, state, day)
         chain = [state_event(asked, state, None, day, desk), ruling.line]
         also: list[Statement] = []
-
+        facts = _facts_for_people(asked)
         if state != "refused":
             chain.append(_money_line(asked, money, day, at_once=state == "settled"))
-        if payout and state != "refused":
-            row["payment"] = _instruction(core, asked, day, policy.version).canonical()
-        if state in ("held", "awaiting_approval"):
-            act_of_people = "hold_release" if state == "held" else act_of(asked.kind)
-            payload = row["payment"] or _hold_payload(core, asked, day)
-            proposal = _proposal(core, policy, act_of_people, asked, payload)
-            row["proposal_id"] = proposal.proposal_id
-            chain.append(proposal.line)
-            also += proposal.statements
+            if act:
+                payment = _instruction(core, asked, day, policy.version)
+                row["payment"] = payment.canonical()
+                facts |= {"payment_sha256": payment.sha256()}
+        needed = [each for each, wanted in (("hold_release", state == "held"), (act, people > 0)) if wanted and each]
+        for each in needed if state in ("held", "awaiting_approval") else ():
+            drafted = _draft(core, by, policy, each, asked, facts)
+            chain.append(drafted.line)
+            also += drafted.also
         if state == "released":
             chain.append(payment_event(asked.order_id, row["payment"], day))
             also.append(payment_order(core, asked.order_id, asked.account_name, row["payment"]))
@@ -219,17 +218,17 @@ def _place(desk: Desk, asked: Asked, who: Customer | None, money: Movement) -> O
     return stored(core, asked.order_id)
 
 
-def act_of(kind: str) -> str:
-    """The act of the authority policy that a payout of this kind is."""
-    return "payout" if kind == "withdrawal" else kind
+def act_of(kind: str) -> str | None:
+    """The act of the authority policy under which money leaves by an order of this kind; None: none leaves."""
+    return {"withdrawal": "payout", "fee_sweep": "fee_sweep"}.get(kind)
 
 
-def _first_act(decision: Decision, *, payout: bool, people: int) -> str:
+def _first_act(decision: Decision, people: int) -> str:
     if decision.outcome == Outcome.REFUSE:
         return "refused by risk"
     if decision.outcome == Outcome.HOLD:
         return "held by risk"
-    return "placed above the limit" if payout and people else "placed"
+    return "placed above the limit" if people else "placed"
 
 
 def _replayed(core: Core, asked: Asked) -> Order | None:
@@ -248,7 +247,7 @@ def _check_amount(asked: Asked) -> None:
 def _order_row(core: Core, asked: Asked, state: str, day: date) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
     row |= {"book": core.book.book_id, "state": state, "day": day, "asked": asked.digest()}
-    return row | {"payment": None, "proposal_id": None, "at": core.clock()}
+    return row | {"payment": None, "at": core.clock()}
 
 
 def _facts(desk: Desk, asked: Asked, day: date) -> OrderFacts:
@@ -287,25 +286,29 @@ def _instruction(core: Core, asked: Asked, day: date, policy_version: int) -> In
     )
 
 
-def _hold_payload(core: Core, asked: Asked, day: date) -> bytes:
-    said = {"tag": "ringfence/hold/v1", "book": core.book.name, "order": str(asked.order_id), "kind": asked.kind}
-    said |= {"customer": str(asked.customer_id), "amount": format_minor(asked.amount, currency(asked.currency))}
-    return canonical(said | {"currency": asked.currency, "day": day.isoformat(), "reference": asked.reference})
+def _facts_for_people(asked: Asked) -> dict[str, str]:
+    """What the approval page shows, and the gateway compares."""
+    told = {
+        "kind": asked.kind,
+        "customer": asked.customer_id,
+        "to_customer": asked.other_customer,
+        "debtor_account": asked.account_name,
+        "creditor_name": asked.payee_name,
+        "creditor_account": asked.payee_account,
+        "reference": asked.reference,
+    }
+    return {name: text for name, text in told.items() if text}
 
 
-def _proposal(core: Core, policy: policies.Policy, act: str, asked: Asked, payload: bytes) -> proposals.Drafted:
-    needed = policies.required(policy, act, asked.amount, asked.currency)
-    if act == "hold_release" and asked.kind in PAYOUTS:
-        payout = policies.required(policy, act_of(asked.kind), asked.amount, asked.currency)
-        needed = max(needed, payout, key=lambda each: each.people)
-    return proposals.draft(
-        core.book.book_id,
-        derived(asked.order_id, "proposal"),
-        act=act,
-        order_id=asked.order_id,
-        payload=payload,
-        maker=asked.maker,
-        needed=needed,
-        policy=policy,
-        at=core.clock(),
+def _draft(core: Core, by: Actor, policy: PolicyVersion, act: str, asked: Asked, facts: dict[str, str]) -> Drafted:
+    return draft(
+        core,
+        policy,
+        derived(asked.order_id, f"proposal {act}"),
+        act,
+        by=by,
+        order=asked.order_id,
+        amount=asked.amount,
+        unit=currency(asked.currency),
+        facts=facts,
     )

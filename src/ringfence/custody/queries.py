@@ -15,7 +15,6 @@ class _Queries(NamedQueries):
     insert_order: Query
     move_order: Query
     order_by_id: Query
-    order_by_proposal: Query
     orders: Query
     orders_by_state: Query
     expected_deposit: Query

@@ -25,7 +25,7 @@ from ringfence.custody.customers import (
     platform_funding,
 )
 from ringfence.custody.days import current_day
-from ringfence.custody.deciding import withdraw_order
+from ringfence.custody.deciding import end_order
 from ringfence.custody.orders import (
     PURPOSES,
     Asked,
@@ -104,7 +104,7 @@ def take_statuses(desk: Desk) -> int:
         if about.state in ("released", "sent") and outcome == "settled":
             _paid(core, about, day)
         elif about.state in ("released", "sent") and outcome == "failed":
-            withdraw_order(desk, about, "rejected by the bank")
+            end_order(desk, about, "rejected by the bank")
     return len(found)
 
 
@@ -237,7 +237,7 @@ def _credit(
         row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
         row |= {"book": core.book.book_id, "state": state, "day": day, "asked": asked.digest(), "payment": None}
         event = state_event(asked, state, None, day)
-        placed = (QUERIES.insert_order, row | {"proposal_id": None, "at": core.clock()})
+        placed = (QUERIES.insert_order, row | {"at": core.clock()})
     key = advice.bank_reference or advice.key
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
     core.post(Unit([event, *decided, money], [placed, known, _receipt(core, advice, asked.order_id)]))

@@ -100,3 +100,6 @@ SELECT sequence, kind, debit_account, credit_account, amount, payload FROM ledge
 
 -- name: resolution_of
 SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND refers_to = %(id)s;
+
+-- name: account_name
+SELECT name FROM ledger.account WHERE book_id = %(book)s AND account = %(account)s;

@@ -35,27 +35,22 @@ SELECT %(book)s, %(name)s, %(bank)s, %(scheme)s, %(identification)s, %(holder)s,
 
 -- name: insert_order
 INSERT INTO custody."order" (book_id, order_id, kind, state, day, customer_id, other_customer, account_name, currency,
-    amount, payee_name, payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at)
+    amount, payee_name, payee_account, reference, maker, asked, payment, placed_at, moved_at)
 VALUES (%(book)s, %(order_id)s, %(kind)s, %(state)s, %(day)s, %(customer_id)s, %(other_customer)s, %(account_name)s,
     %(currency)s, %(amount)s, %(payee_name)s, %(payee_account)s, %(reference)s, %(maker)s, %(asked)s, %(payment)s,
-    %(proposal_id)s, %(at)s, %(at)s);
+    %(at)s, %(at)s);
 
 -- name: move_order
 SELECT custody.move_order(%(book)s, %(order_id)s, %(seen)s, %(becomes)s, %(at)s);
 
 -- name: order_by_id
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+       payee_account, reference, maker, asked, payment, placed_at, moved_at
   FROM custody."order" WHERE book_id = %(book)s AND order_id = %(order_id)s;
-
--- name: order_by_proposal
-SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
-  FROM custody."order" WHERE book_id = %(book)s AND proposal_id = %(proposal_id)s;
 
 -- name: orders
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+       payee_account, reference, maker, asked, payment, placed_at, moved_at
   FROM custody."order"
  WHERE book_id = %(book)s AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
    AND (%(customer)s::text IS NULL OR customer_id = %(customer)s) AND (%(day)s::date IS NULL OR day = %(day)s)
@@ -68,7 +63,7 @@ SELECT kind, state, count(*) AS orders, sum(amount)::bigint AS amount, currency 
 
 -- name: expected_deposit
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+       payee_account, reference, maker, asked, payment, placed_at, moved_at
   FROM custody."order" WHERE book_id = %(book)s AND state = 'expected' AND kind IN ('deposit', 'funding')
    AND reference = %(reference)s AND amount = %(amount)s ORDER BY placed_at LIMIT 1;
 
@@ -110,7 +105,7 @@ SELECT o.order_id FROM custody."order" o JOIN banking.submission s ON s.book_id 
 
 -- name: unallocated
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, proposal_id, placed_at, moved_at
+       payee_account, reference, maker, asked, payment, placed_at, moved_at
   FROM custody."order" o WHERE book_id = %(book)s AND kind = 'deposit' AND state = 'unallocated'
    AND NOT EXISTS (SELECT FROM custody."order" a WHERE a.book_id = o.book_id AND a.kind = 'allocation'
                       AND a.reference = o.order_id::text AND a.state = 'settled')

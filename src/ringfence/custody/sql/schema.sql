@@ -51,7 +51,6 @@ CREATE TABLE custody."order" (
     maker          text        NOT NULL,
     asked          text        NOT NULL,
     payment        bytea,
-    proposal_id    uuid,
     placed_at      timestamptz NOT NULL,
     moved_at       timestamptz NOT NULL,
     CONSTRAINT order_is_placed_once PRIMARY KEY (book_id, order_id),
@@ -61,7 +60,6 @@ CREATE TABLE custody."order" (
 );
 CREATE INDEX order_state ON custody."order" (book_id, state, placed_at);
 CREATE INDEX order_customer ON custody."order" (book_id, customer_id, placed_at);
-CREATE INDEX order_proposal ON custody."order" (book_id, proposal_id) WHERE proposal_id IS NOT NULL;
 COMMENT ON COLUMN custody."order".asked IS 'SHA-256 of what was asked for: the test of an exact replay';
 COMMENT ON COLUMN custody."order".payment IS 'canonical payment instruction, from placement on: what people approve is what moves';
 

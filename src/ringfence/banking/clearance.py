@@ -1,0 +1,176 @@
+"""Clearance: what must be true of a payment before it leaves, found by the gateway itself.
+
+It trusts no state column. From the instruction's bytes, the journal, the record of approvals and the notary's log, in
+this order:
+
+  1  the bytes are a canonical instruction of this book and this order
+  2  the brake is not pulled
+  3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
+  4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and nothing has resolved it
+  5  risk decided on this order: allowed; or held, and then `hold_release` was approved
+  6  the policy in force asks for so many people for this amount, and they approved exactly these bytes (dynamic linking:
+     Delegated Regulation (EU) 2018/389, Article 5)
+  7  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+
+Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look again in a moment.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ringfence.authority.policy import policy_in_force, required
+from ringfence.authority.terms import Terms
+from ringfence.authority.verification import record_of, verified_terms
+from ringfence.banking.desk import CustodianAccount, GatewayDesk
+from ringfence.banking.instruction import INSTRUCTION_IS_MALFORMED, Instruction, parse_instruction
+from ringfence.banking.queries import QUERIES
+from ringfence.database.connection import Connection
+from ringfence.evidence.checkpoint import open_checkpoint
+from ringfence.evidence.export import last_checkpoint
+from ringfence.evidence.tiles import Tiles, directory_reader
+from ringfence.incident.brake import require_released
+from ringfence.ledger.encoding import leaves
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import read_block
+from ringfence.ledger.model import Kind
+from ringfence.money import currency
+from ringfence.refusal import Fault, refusal
+
+PAYMENT_IS_NOT_IN_THE_JOURNAL = refusal(
+    "payment_is_not_in_the_journal",
+    Fault.PERMISSION,
+    en="The journal does not order this payment: {detail}.",
+    zh="账簿中没有该付款的指令：{detail}。",
+)
+PAYMENT_HOLDS_NO_MONEY = refusal(
+    "payment_holds_no_money",
+    Fault.PERMISSION,
+    en="The money of this payment is not held for it: {detail}.",
+    zh="该付款的资金未被冻结：{detail}。",
+)
+PAYMENT_WAS_NOT_ALLOWED_BY_RISK = refusal(
+    "payment_was_not_allowed_by_risk",
+    Fault.PERMISSION,
+    en="Risk did not allow this payment ({outcome}).",
+    zh="风险控制未放行该付款（{outcome}）。",
+)
+APPROVED_SOMETHING_ELSE = refusal(
+    "approved_something_else",
+    Fault.PERMISSION,
+    en="What was approved is not what is to be paid: {field} differs.",
+    zh="审批内容与付款内容不一致：{field} 不同。",
+)
+PAYMENT_IS_NOT_NOTARISED_YET = refusal(
+    "payment_is_not_notarised_yet",
+    Fault.STATE,
+    en="The notary has not signed the row that orders this payment yet.",
+    zh="公证进程尚未对该付款所在的行签名。",
+)
+NOTARY_SIGNED_SOMETHING_ELSE = refusal(
+    "notary_signed_something_else",
+    Fault.PERMISSION,
+    en="Row {sequence} of the journal is not the row that the notary signed.",
+    zh="账簿第 {sequence} 行与公证签名的内容不一致。",
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A payment order that nobody has sent yet."""
+
+    order_id: UUID
+    account_name: str
+    payload: bytes
+    ordered_at: datetime
+
+
+def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account: CustodianAccount) -> Instruction:
+    """The instruction, if everything above is true of it now; otherwise the first refusal."""
+    book = desk.book.book_id
+    said = parse_instruction(waiting.payload)
+    if (said.book, said.order_id, said.debtor_account) != (desk.book.name, waiting.order_id, account.name):
+        raise INSTRUCTION_IS_MALFORMED()
+    require_released(connection, book)
+    sequence = _ordered_at(connection, book, said)
+    debit = _hold(connection, book, said, account)
+    _risk(desk, connection, said)
+    _people(desk, connection, said, debit)
+    _notarised(desk, connection, sequence)
+    return said
+
+
+def _row(connection: Connection, book: int, identity: UUID) -> tuple[Any, ...] | None:
+    return connection.execute(QUERIES.journal_row, {"book": book, "id": identity}).fetchone()
+
+
+def _ordered_at(connection: Connection, book: int, said: Instruction) -> int:
+    row = _row(connection, book, derived(said.order_id, "payment"))
+    if row is None or row[1] != Kind.EVENT:
+        raise PAYMENT_IS_NOT_IN_THE_JOURNAL(detail="no PAYMENT_ORDERED")
+    if json.loads(row[5]).get("sha256") != said.sha256():
+        raise PAYMENT_IS_NOT_IN_THE_JOURNAL(detail="it orders other bytes")
+    return int(row[0])
+
+
+def _hold(connection: Connection, book: int, said: Instruction, account: CustodianAccount) -> str:
+    """The name of the ledger account whose money is held."""
+    identity = derived(said.order_id, "hold")
+    row = _row(connection, book, identity)
+    if row is None or row[1] != Kind.PENDING:
+        raise PAYMENT_HOLDS_NO_MONEY(detail="there is no pending transfer")
+    if (row[3], row[4]) != (account.ledger_account, said.minor) or account.currency != said.currency:
+        raise PAYMENT_HOLDS_NO_MONEY(detail="another amount or account is held")
+    if connection.execute(QUERIES.resolution_of, {"book": book, "id": identity}).fetchone() is not None:
+        raise PAYMENT_HOLDS_NO_MONEY(detail="it was posted or released already")
+    name = connection.execute(QUERIES.account_name, {"book": book, "account": row[2]}).fetchone()
+    return str(name[0]) if name else ""
+
+
+def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
+    row = _row(connection, desk.book.book_id, derived(said.order_id, "risk decision"))
+    outcome = json.loads(row[5]).get("outcome") if row and row[1] == Kind.EVENT else "no decision"
+    if outcome == "hold":
+        _approved(desk, connection, said, "hold_release")
+    elif outcome != "allow":
+        raise PAYMENT_WAS_NOT_ALLOWED_BY_RISK(outcome=outcome)
+
+
+def _people(desk: GatewayDesk, connection: Connection, said: Instruction, debit: str) -> None:
+    act = "payout" if debit.startswith("customer:") else "fee_sweep"
+    policy = policy_in_force(connection, desk.book.book_id, desk.clock())
+    if required(policy, act, said.minor, currency(said.currency)).people:
+        _approved(desk, connection, said, act)
+
+
+def _approved(desk: GatewayDesk, connection: Connection, said: Instruction, act: str) -> None:
+    record = record_of(connection, desk.book.book_id, derived(said.order_id, f"proposal {act}"))
+    terms = verified_terms(record, desk.clock())
+    found = {"act": terms.act, "order": terms.order, "amount": terms.amount, "currency": _code(terms)}
+    wanted = {"act": act, "order": said.order_id, "amount": said.minor, "currency": said.currency}
+    found |= {name: terms.facts.get(name) for name in ("creditor_name", "creditor_account", "payment_sha256")}
+    wanted |= {"creditor_name": said.creditor_name, "creditor_account": said.creditor_account}
+    for field, value in (wanted | {"payment_sha256": said.sha256()}).items():
+        if found[field] != value:
+            raise APPROVED_SOMETHING_ELSE(field=field)
+
+
+def _code(terms: Terms) -> str | None:
+    return terms.unit.code if terms.unit else None
+
+
+def _notarised(desk: GatewayDesk, connection: Connection, sequence: int) -> None:
+    verifier = desk.notary()
+    if verifier is None or not (desk.evidence / "checkpoint").exists():
+        raise PAYMENT_IS_NOT_NOTARISED_YET()
+    note, _ = last_checkpoint(desk.evidence, verifier)
+    checkpoint = open_checkpoint(note, verifier.name, [verifier])
+    if checkpoint.size <= sequence:
+        raise PAYMENT_IS_NOT_NOTARISED_YET()
+    block = read_block(connection, desk.book.book_id, sequence, sequence + 1)
+    [leaf] = leaves(desk.book.book_id, sequence, block.posted_at, block.batch)
+    tiles = Tiles(checkpoint.size, checkpoint.root, directory_reader(desk.evidence))
+    if next(tiles.records(sequence, sequence + 1)) != leaf:
+        raise NOTARY_SIGNED_SOMETHING_ELSE(sequence=sequence)
