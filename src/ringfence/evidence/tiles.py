@@ -340,6 +340,17 @@ def read_file(directory: Path, path: str) -> bytes:
 # Writing
 
 
+def make_log_folder(directory: Path) -> None:
+    """The folder of a log, durable under its name."""
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        raise _not_written(failed, str(directory)) from None
+    for folder in missing:
+        _synchronise(folder.parent)
+
+
 def write_files(directory: Path, files: Sequence[File]) -> None:
     """Make the files durable under their names; those that are there already must have the same content.
 

@@ -1,0 +1,20 @@
+"""The named queries of this package (sql/queries.sql)."""
+
+from typing import Final
+
+from ringfence.database.queries import NamedQueries, Query, load
+
+
+class Queries(NamedQueries):
+    last_checkpoint: Query
+    record_checkpoint: Query
+    raise_alarm: Query
+    alarms: Query
+    extent: Query
+    repeated_sequence: Query
+    misspelled_row: Query
+    repeated_id: Query
+    sequences_of: Query
+
+
+QUERIES: Final = load(Queries, "ringfence.evidence")
