@@ -428,7 +428,7 @@ def _heading(
     description: Description,
 ) -> StatementHeading:
     dates = [line.booking_date for line in lines]
-    if given := ends.get("date"):
+    if (given := ends.get("date")) and (description.statement_per == "file" or not lines):
         dates.append(day_of(given, description, "date"))
     first, last = min(dates), max(dates)
     opening, closing = (

@@ -91,7 +91,9 @@ def _stream(content: bytes | BinaryIO) -> BinaryIO:
 
 
 def _beginning(stream: BinaryIO) -> bytes:
-    beginning = stream.read(64)
+    beginning = b""
+    while len(beginning) < 64 and (piece := stream.read(64 - len(beginning))):
+        beginning += piece
     stream.seek(0)
     return beginning
 

@@ -479,7 +479,8 @@ class EntryKeys:
 
     heading: Heading
     closing: date | None
-    seen: Counter[tuple[str | None, ...]] = field(default_factory=Counter)
+    _seen: set[bytes] = field(default_factory=set)
+    _repeats: Counter[bytes] = field(default_factory=Counter)
 
     def key(
         self,
@@ -498,10 +499,20 @@ class EntryKeys:
         else:
             statement = map(_text, (*self.heading.identity[2:], self.closing))
             facts = ("line", *statement, *line, _text(value_date), entry_reference, end_to_end_id)
-        alike = self.seen[facts]
-        self.seen[facts] += 1
         account = (self.heading.account.identification, self.heading.currency.code)
-        return hashlib.sha256(_canonical("entry v1", *account, *facts, str(alike))).hexdigest()
+        return self._numbered(hashlib.sha256(_canonical("entry v1", *account, *facts)))
+
+    def _numbered(self, line: "hashlib._Hash") -> str:
+        """The key of a line, or of its next repetition. Eight bytes of each line are remembered, for memory's sake; two
+        lines that share them get keys that are as unique and as stable, only numbered.
+        """
+        mark = line.digest()[:8]
+        if mark not in self._seen:
+            self._seen.add(mark)
+            return line.hexdigest()
+        self._repeats[mark] += 1
+        line.update(_canonical(str(self._repeats[mark])))
+        return line.hexdigest()
 
 
 def refuse_twins(closes: Sequence[Close]) -> None:
