@@ -6,9 +6,9 @@ this order:
   1  the bytes are a canonical instruction of this book and this order
   2  the brake is not pulled
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
-  4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and nothing has resolved it
+  4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
   5  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  6  the policy in force asks for so many people for this amount, and they approved exactly these bytes (dynamic linking:
+  6  the policy in force asks for so many people for this amount, and they approved these bytes (dynamic linking:
      Delegated Regulation (EU) 2018/389, Article 5)
   7  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
 

@@ -1,0 +1,107 @@
+"""An installation and its processes: where the settings, the server and a book become what each process holds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ringfence.banking.desk import GatewayDesk
+from ringfence.core import Clock, Core, uuid7_source, wall_clock
+from ringfence.custody.orders import Desk
+from ringfence.database import files
+from ringfence.database.embedded import Progress
+from ringfence.database.server import Server, open_server, prepare
+from ringfence.evidence.keys import load_key, read_verifier, signer_for
+from ringfence.evidence.notary import Notary
+from ringfence.evidence.note import Verifier, parse_verifier
+from ringfence.keys import secret_key
+from ringfence.ledger.journal import Journal
+from ringfence.ledger.reading import Book, book_named, books, open_book
+from ringfence.ledger.writer import Writer
+from ringfence.refusal import Fault, refusal
+from ringfence.risk import desk as risk_desk
+from ringfence.risk import lists, rules
+from ringfence.risk.screening import Screen
+from ringfence.settings import Settings
+
+NOTARY_IS_ANOTHER_ONE = refusal(
+    "notary_is_another_one",
+    Fault.PERMISSION,
+    en="The notary's key beside the log is not the one that the gateway saw first ({path}). Nothing is paid.",
+    zh="日志旁的公证公钥与网关首次所见（{path}）不同；停止付款。",
+)
+
+
+@contextmanager
+def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: None) -> Iterator[Server]:
+    """The server of an installation, its roles and tables in place."""
+    with open_server(settings.home, settings.database_url, report) as server:
+        prepare(server)
+        yield server
+
+
+def find_or_open_book(server: Server, name: str, clock: Clock = wall_clock) -> Book:
+    """The book of that name, opened if there is none."""
+    with server.connect("core") as connection:
+        known = [book for book in books(connection) if book.name == name]
+        if known:
+            return known[0]
+        return open_book(connection, name, clock())
+
+
+@contextmanager
+def core_of(server: Server, book: str, clock: Clock = wall_clock) -> Iterator[Core]:
+    """The core of a book: a writer of its own and a pool of connections."""
+    with server.connect("core") as connection:
+        found = book_named(connection, book)
+    journal = Journal(lambda: server.connect("core"), found.book_id)
+    with server.pool("core", largest=16) as pool:
+        writer = Writer(journal, clock)
+        try:
+            yield Core(found, writer, pool, clock, uuid7_source())
+        finally:
+            writer.close()
+
+
+def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | None) -> Desk:
+    """Custody's desk: the risk rules of a profile, the sanctions lists (a description file; else the sample)."""
+    listed = lists.load(sanctions) if sanctions else lists.load_sample()
+    with core.connection() as connection:
+        risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
+    return Desk(core, risk, secret_key(settings.keys, "payee.key"))
+
+
+@contextmanager
+def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wall_clock) -> Iterator[GatewayDesk]:
+    """What the gateway holds: role gateway, the exchange folders, the notary's key as first seen."""
+    with server.connect("gateway") as connection:
+        found = book_named(connection, book)
+    log = settings.evidence(book)
+    pinned = settings.keys / f"gateway.{book}.notary.vkey"
+    with server.pool("gateway", largest=2) as pool:
+        yield GatewayDesk(found, pool, settings.banks, log, lambda: _notary_of(log, pinned), clock)
+
+
+@contextmanager
+def notary_of(settings: Settings, server: Server, book: str) -> Iterator[Notary]:
+    """The notary of a book, with its own key and its own log."""
+    with server.connect("notary") as connection:
+        found = book_named(connection, book)
+    signer = signer_for(load_key(settings.home), book)
+    log = settings.evidence(book)
+    notary = Notary(lambda: server.connect("notary"), log, signer, found.book_id)
+    try:
+        yield notary
+    finally:
+        notary.close()
+
+
+def _notary_of(log: Path, pinned: Path) -> Verifier | None:
+    """The notary's public key: trusted at first sight, and the same ever after."""
+    if not (log / "notary.vkey").exists():
+        return None
+    found = read_verifier(log)
+    if not pinned.exists():
+        files.write_once(pinned, f"{found}\n")
+    if parse_verifier(pinned.read_text(encoding="utf-8").strip()) != found:
+        raise NOTARY_IS_ANOTHER_ONE(path=pinned.name)
+    return found
