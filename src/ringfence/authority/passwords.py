@@ -1,0 +1,61 @@
+"""Passwords: stretched here, compared in the database.
+
+argon2id (RFC 9106) turns a password into 32 bytes; the database keeps SHA-256 of them and compares. So a stolen table
+lets nobody in, and neither this process nor its database role can open a session without the password.
+
+Stretching takes about 0.2 s and 64 MiB, so only a few happen at once; whoever waits for long is refused.
+"""
+
+import hashlib
+import threading
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from argon2.low_level import Type, hash_secret_raw
+
+from ringfence.authority.refusals import PASSWORD_IS_TOO_WEAK, SIGN_IN_IS_BUSY
+
+LENGTH_MIN: Final = 12
+LENGTH_MAX: Final = 128
+DIFFERENT_MIN: Final = 5
+AT_ONCE: Final = 2
+WAIT_SECONDS_MAX: Final = 10.0
+SALT_BYTES: Final = 16
+
+_turn = threading.BoundedSemaphore(AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one guess costs: memory in KiB, passes over it, lanes side by side."""
+
+    memory_kib: int = 65_536
+    passes: int = 3
+    lanes: int = 1
+
+
+COST: Final = Cost()
+
+
+def stretch(password: str, salt: bytes, cost: Cost) -> bytes:
+    """32 bytes of argon2id; `sign_in_is_busy` if no turn comes. What is too long to be a password is not looked at."""
+    if not _turn.acquire(timeout=WAIT_SECONDS_MAX):
+        raise SIGN_IN_IS_BUSY()
+    try:
+        secret = password.encode(errors="surrogatepass") if len(password) <= LENGTH_MAX else b""
+        return hash_secret_raw(secret, salt, cost.passes, cost.memory_kib, cost.lanes, 32, Type.ID)
+    finally:
+        _turn.release()
+
+
+def require_strength(password: str, login: str) -> None:
+    """`password_is_too_weak` by length, variety or containing the login. Length is what counts (NIST SP 800-63B)."""
+    fits = LENGTH_MIN <= len(password) <= LENGTH_MAX
+    if not fits or len(set(password)) < DIFFERENT_MIN or login in password.lower():
+        raise PASSWORD_IS_TOO_WEAK()
+
+
+def secret_of(password: str, salt: bytes, cost: Cost) -> dict[str, Any]:
+    """What the database keeps of a new password."""
+    verifier = hashlib.sha256(stretch(password, salt, cost)).hexdigest()
+    return {"salt": salt.hex(), "verifier": verifier, **asdict(cost)}

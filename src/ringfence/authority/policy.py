@@ -1,0 +1,227 @@
+"""The policy: how many people of which roles must approve an act.
+
+It is versioned: a proposal is judged by the version in force when it was made, for good. Its form is one JSON object in
+canonical bytes (RFC 8785), kept with its SHA-256 and named in the journal by POLICY_SET. `policy.toml`, beside this
+file, is the first version of a new book, and is the form in which people read and change it.
+
+>>> from ringfence.money import currency
+>>> policy = read_toml(default_toml())
+>>> required(policy, "payout", 1_000_000, currency("EUR"))
+Requirement(people=0, roles=())
+>>> required(policy, "payout", 1_000_001, currency("EUR"))
+Requirement(people=1, roles=('approver',))
+>>> required(policy, "payout", 1, currency("CHF"))
+Requirement(people=2, roles=('approver',))
+>>> required(policy, "brake_release")
+Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'))
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from typing import Any, Final
+
+import rfc8785
+
+from ringfence.authority.queries import QUERIES
+from ringfence.authority.refusals import ACT_IS_NOT_IN_THE_POLICY, POLICY_IS_NOT_VALID, POLICY_MUST_EXIST
+from ringfence.authority.roles import Role
+from ringfence.database.connection import Connection
+from ringfence.money import INT64_MAX, Currency, currency
+from ringfence.refusal import Refused
+
+PEOPLE_MAX: Final = 20
+STANDS_HOURS_MAX: Final = 24 * 31
+MAKERS: Final = frozenset({*Role, "client", "system"})
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """So many people, each with at least one of the roles, none of them the maker."""
+
+    people: int
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """The requirement of amounts up to `up_to_minor` (inclusive, minor units)."""
+
+    up_to_minor: int
+    requirement: Requirement
+
+
+@dataclass(frozen=True)
+class Act:
+    """What the policy says about one act."""
+
+    name: str
+    title_en: str
+    title_zh: str
+    makers: tuple[str, ...]
+    stands_hours: int
+    bands: Mapping[str, tuple[Band, ...]]  # by currency code, in ascending order
+    otherwise: Requirement
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one version, with the bytes that they were read from."""
+
+    acts: Mapping[str, Act]
+    document: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.document).digest()
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """A policy of a book: from when on it holds, and which row of the journal said so."""
+
+    version: int
+    effective_from: datetime
+    policy: Policy
+    sequence: int
+
+
+def required(
+    policy: Policy | PolicyVersion, act: str, amount: int | None = None, unit: Currency | None = None
+) -> Requirement:
+    """Who must approve an act of an amount in minor units. The first band that reaches the amount counts; without an
+    amount, above every band, or in a currency without bands, it is the act's `otherwise`.
+    """
+    rule = act_of(policy, act)
+    if amount is None or unit is None:
+        return rule.otherwise
+    return next(
+        (band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor), rule.otherwise
+    )
+
+
+def act_of(policy: Policy | PolicyVersion, act: str) -> Act:
+    """What the policy says about an act; `act_is_not_in_the_policy`."""
+    acts = policy.policy.acts if isinstance(policy, PolicyVersion) else policy.acts
+    if act not in acts:
+        raise ACT_IS_NOT_IN_THE_POLICY(act=act)
+    return acts[act]
+
+
+def default_toml() -> str:
+    """The first policy of a new book."""
+    return resources.files("ringfence.authority").joinpath("policy.toml").read_text(encoding="utf-8")
+
+
+def read_toml(text: str) -> Policy:
+    """A policy from the form that people write; `policy_is_not_valid` otherwise."""
+    try:
+        return _policy_of(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise POLICY_IS_NOT_VALID(detail=str(error)) from error
+
+
+def read_document(document: bytes) -> Policy:
+    """A policy from its canonical bytes; anything that is not canonical is refused."""
+    try:
+        said = json.loads(document)
+    except ValueError as error:
+        raise POLICY_IS_NOT_VALID(detail=str(error)) from error
+    policy = _policy_of(said)
+    if policy.document != document:
+        raise POLICY_IS_NOT_VALID(detail="the bytes are not canonical")
+    return policy
+
+
+def policy_in_force(connection: Connection, book: int, at: datetime) -> PolicyVersion:
+    """The version in force at a time; `policy_must_exist`."""
+    row = connection.execute(QUERIES.policy_at, {"book": book, "at": at}).fetchone()
+    if row is None:
+        raise POLICY_MUST_EXIST()
+    return _version_of(row)
+
+
+def policy_version(connection: Connection, book: int, version: int) -> PolicyVersion:
+    """One version; `policy_must_exist`."""
+    row = connection.execute(QUERIES.policy_version, {"book": book, "version": version}).fetchone()
+    if row is None:
+        raise POLICY_MUST_EXIST()
+    return _version_of(row)
+
+
+def policies(connection: Connection, book: int) -> list[PolicyVersion]:
+    """Every version, the latest first."""
+    return [_version_of(row) for row in connection.execute(QUERIES.policies, {"book": book})]
+
+
+def _version_of(row: tuple[Any, ...]) -> PolicyVersion:
+    return PolicyVersion(row[0], row[1], read_document(bytes(row[2])), row[4])
+
+
+def _policy_of(said: Any) -> Policy:
+    if not isinstance(said, dict) or said.keys() != {"acts"} or not isinstance(said["acts"], dict):
+        raise POLICY_IS_NOT_VALID(detail="it has one table, acts")
+    acts = {name: _act_of(name, rule) for name, rule in said["acts"].items()}
+    return Policy(acts, rfc8785.dumps(said))
+
+
+def _act_of(name: str, rule: Any) -> Act:
+    allowed = {"title", "makers", "stands_hours", "otherwise"}
+    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands"}:
+        raise POLICY_IS_NOT_VALID(detail=f"{name} has title, makers, stands_hours, otherwise and perhaps bands")
+    title, makers, hours, bands = rule["title"], rule["makers"], rule["stands_hours"], rule.get("bands", {})
+    if (
+        not isinstance(title, dict)
+        or title.keys() != {"en", "zh"}
+        or not all(isinstance(t, str) for t in title.values())
+    ):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.title is one sentence in en and one in zh")
+    if not isinstance(makers, list) or not makers or not all(maker in MAKERS for maker in makers):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.makers are roles, client or system")
+    if type(hours) is not int or not 0 < hours <= STANDS_HOURS_MAX:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.stands_hours is a number of hours up to {STANDS_HOURS_MAX}")
+    if not isinstance(bands, dict):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.bands is a table by currency")
+    return Act(
+        name,
+        title["en"],
+        title["zh"],
+        tuple(makers),
+        hours,
+        {code: _bands_of(f"{name}.bands.{code}", code, given) for code, given in bands.items()},
+        _requirement_of(f"{name}.otherwise", rule["otherwise"]),
+    )
+
+
+def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:
+    try:
+        currency(code)
+    except Refused as refused:
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: {refused.sentence()}") from refused
+    if not isinstance(given, list) or not given:
+        raise POLICY_IS_NOT_VALID(detail=f"{place} is a list of bands")
+    bands = []
+    for band in given:
+        limit = band.get("up_to_minor") if isinstance(band, dict) else None
+        if not isinstance(limit, str) or not limit.isascii() or not limit.isdigit() or not 0 < int(limit) <= INT64_MAX:
+            raise POLICY_IS_NOT_VALID(detail=f"{place}: up_to_minor is a decimal string of minor units")
+        bands.append(Band(int(limit), _requirement_of(place, {k: v for k, v in band.items() if k != "up_to_minor"})))
+    limits = [band.up_to_minor for band in bands]
+    if limits != sorted(set(limits)):
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: the bands do not ascend")
+    return tuple(bands)
+
+
+def _requirement_of(place: str, given: Any) -> Requirement:
+    if not isinstance(given, dict) or given.keys() != {"people", "roles"}:
+        raise POLICY_IS_NOT_VALID(detail=f"{place} says people and roles")
+    people, roles = given["people"], given["roles"]
+    if type(people) is not int or not 0 <= people <= PEOPLE_MAX:
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: people is a number up to {PEOPLE_MAX}")
+    if not isinstance(roles, list) or not all(role in set(Role) for role in roles) or bool(people) != bool(roles):
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: roles are roles of people, none if nobody is asked")
+    return Requirement(people, tuple(roles))

@@ -1,0 +1,41 @@
+"""Authority's named queries (sql/queries.sql)."""
+
+from ringfence.database.queries import NamedQueries, Query, load
+
+
+class _Queries(NamedQueries):
+    begin_sign_in: Query
+    try_password: Query
+    open_session: Query
+    touch_session: Query
+    revoke_session: Query
+    sessions: Query
+    client_of: Query
+    clients: Query
+    add_client: Query
+    revoke_client: Query
+    people: Query
+    found_person: Query
+    change_person: Query
+    deactivate_person: Query
+    change_password: Query
+    found_policy: Query
+    change_policy: Query
+    policy_at: Query
+    policies: Query
+    policy_version: Query
+    make_proposal: Query
+    objection: Query
+    decide: Query
+    carry_out: Query
+    proposal: Query
+    proposals_of_order: Query
+    proposals_in_state: Query
+    latest_proposals: Query
+    approvals: Query
+    events_at: Query
+    person_events: Query
+    roles_held: Query
+
+
+QUERIES = load(_Queries, "ringfence.authority")

@@ -1,0 +1,248 @@
+"""How authority says no. Those of the first list are raised by the database, under the same name."""
+
+from typing import Final
+
+from ringfence.database.refusals import register
+from ringfence.refusal import Fault, Refusal, refusal
+
+SESSION_IS_NOT_VALID: Final = refusal(
+    "session_is_not_valid",
+    Fault.IDENTITY,
+    en="Nobody is signed in with this session: it has ended, was revoked, or never was. Sign in.",
+    zh="该会话无效：已结束、已吊销或从未存在。请登录。",
+)
+CLIENT_IS_NOT_KNOWN: Final = refusal(
+    "client_is_not_known",
+    Fault.IDENTITY,
+    en="The bearer token is not that of an active client.",
+    zh="令牌不属于任何有效的接口客户端。",
+)
+PROPOSAL_MUST_EXIST: Final = refusal(
+    "proposal_must_exist", Fault.UNKNOWN, en="There is no such proposal.", zh="没有这一提案。"
+)
+PERSON_DECIDED_ALREADY: Final = refusal(
+    "person_decided_already",
+    Fault.STATE,
+    en="This person has decided on this proposal already; a decision is made once.",
+    zh="此人已就该提案作出决定；每人只决定一次。",
+)
+PROPOSAL_IS_NOT_OPEN: Final = refusal(
+    "proposal_is_not_open",
+    Fault.STATE,
+    en="The proposal is no longer open: it is complete, rejected or carried out.",
+    zh="该提案已不在待批状态：已完成、已否决或已执行。",
+)
+PROPOSAL_HAS_EXPIRED: Final = refusal(
+    "proposal_has_expired",
+    Fault.STATE,
+    en="The proposal has expired. Make it anew.",
+    zh="该提案已过期，请重新提出。",
+)
+PAYLOAD_WAS_CHANGED: Final = refusal(
+    "payload_was_changed",
+    Fault.STATE,
+    en="What was approved is not what the proposal says: the SHA-256 differs. Read the proposal again.",
+    zh="所批准的内容与提案内容的 SHA-256 不一致。请重新阅读提案。",
+)
+MAKER_MAY_NOT_CHECK: Final = refusal(
+    "maker_may_not_check",
+    Fault.PERMISSION,
+    en="Whoever made a proposal may not approve it. Another person has to.",
+    zh="经办人不得复核自己的提案，须由他人复核。",
+)
+PERSON_LACKS_THE_ROLE: Final = refusal(
+    "person_lacks_the_role",
+    Fault.PERMISSION,
+    en="This person has none of the roles that may do this.",
+    zh="此人不具备所需的任何一种角色。",
+)
+PASSWORD_MUST_BE_CHANGED_FIRST: Final = refusal(
+    "password_must_be_changed_first",
+    Fault.PERMISSION,
+    en="The password was given by somebody else. Change it first.",
+    zh="当前密码由他人设置，请先修改密码。",
+)
+MAKER_MAY_NOT_MAKE_THIS: Final = refusal(
+    "maker_may_not_make_this",
+    Fault.PERMISSION,
+    en="The policy does not let this maker propose this act.",
+    zh="授权政策不允许该经办人提出此类操作。",
+)
+POLICY_HAS_CHANGED: Final = refusal(
+    "policy_has_changed",
+    Fault.STATE,
+    en="Another policy came into force in between. Propose again under it.",
+    zh="期间已有新的授权政策生效，请按新政策重新提出。",
+)
+POLICY_MUST_EXIST: Final = refusal(
+    "policy_must_exist",
+    Fault.STATE,
+    en="The book has no policy in force, so nobody can say who must approve.",
+    zh="该账簿没有生效的授权政策，无法确定由谁批准。",
+)
+ACT_IS_NOT_IN_THE_POLICY: Final = refusal(
+    "act_is_not_in_the_policy",
+    Fault.INPUT,
+    en="The policy has no rule for the act {act}, so nobody may do it.",
+    zh="授权政策没有关于操作 {act} 的规定，任何人不得执行。",
+)
+APPROVAL_IS_NOT_REQUIRED: Final = refusal(
+    "approval_is_not_required",
+    Fault.STATE,
+    en="The policy asks nobody's approval for this, so there is nothing to propose.",
+    zh="授权政策对此不要求任何人批准，无需提案。",
+)
+PROPOSAL_IS_NOT_COMPLETE: Final = refusal(
+    "proposal_is_not_complete",
+    Fault.STATE,
+    en="The proposal lacks approvals, was carried out already, or is not about this act.",
+    zh="该提案尚缺批准、已被执行，或并非针对此操作。",
+)
+TERMS_ARE_NOT_VALID: Final = refusal(
+    "terms_are_not_valid",
+    Fault.INPUT,
+    en="The proposal's bytes are not the canonical form of proposal/v1, or do not fit the proposal: {detail}",
+    zh="提案内容不是 proposal/v1 的规范形式，或与提案不符：{detail}",
+)
+EVENT_MUST_SAY_WHAT_HAPPENS: Final = refusal(
+    "event_must_say_what_happens",
+    Fault.STATE,
+    en="The journal's event is missing from this append or says something else than what is written.",
+    zh="本次追加的日记账中缺少相应事件，或事件内容与写入内容不符。",
+)
+DECISION_WAS_COUNTED_MEANWHILE: Final = refusal(
+    "decision_was_counted_meanwhile",
+    Fault.STATE,
+    en="Another person decided at the same moment. Try again.",
+    zh="另一人同时作出了决定，请重试。",
+)
+ROLES_CONFLICT: Final = refusal(
+    "roles_conflict",
+    Fault.STATE,
+    en="An administrator or auditor holds no other role, and nobody holds two administrations.",
+    zh="管理员或审计员不得兼任其他角色，任何人不得兼任两种管理员。",
+)
+PERSON_MUST_EXIST: Final = refusal(
+    "person_must_exist", Fault.UNKNOWN, en="There is no such active person.", zh="没有这一在职人员。"
+)
+PERSON_ID_MUST_BE_A_WORD: Final = refusal(
+    "person_id_must_be_a_word",
+    Fault.INPUT,
+    en="A login is 2 to 32 small letters, digits, points and hyphens, beginning with a letter.",
+    zh="登录名须为 2 至 32 个小写字母、数字、点或连字符，且以字母开头。",
+)
+PERSON_IS_A_PERSON_ALREADY: Final = refusal(
+    "person_is_a_person_already",
+    Fault.STATE,
+    en="There is a person or client of that name already.",
+    zh="已有同名人员或客户端。",
+)
+BOOK_HAS_ITS_PEOPLE_ALREADY: Final = refusal(
+    "book_has_its_people_already",
+    Fault.STATE,
+    en="The book has its first people already; further ones are proposed and approved.",
+    zh="该账簿已有首批人员；新增人员须经提案与批准。",
+)
+POLICY_VERSION_MUST_BE_NEXT: Final = refusal(
+    "policy_version_must_be_next",
+    Fault.STATE,
+    en="A new policy has the next version and does not begin in the past.",
+    zh="新政策的版本号须顺延，且不得从过去生效。",
+)
+SIGN_IN_MUST_WAIT: Final = refusal(
+    "sign_in_must_wait",
+    Fault.IDENTITY,
+    en="Too many attempts with this login. Wait {seconds} seconds.",
+    zh="该登录名尝试次数过多，请等待 {seconds} 秒。",
+)
+
+FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
+    each.name: each
+    for each in (
+        SESSION_IS_NOT_VALID,
+        CLIENT_IS_NOT_KNOWN,
+        PROPOSAL_MUST_EXIST,
+        PERSON_DECIDED_ALREADY,
+        PROPOSAL_IS_NOT_OPEN,
+        PROPOSAL_HAS_EXPIRED,
+        PAYLOAD_WAS_CHANGED,
+        MAKER_MAY_NOT_CHECK,
+        PERSON_LACKS_THE_ROLE,
+        PASSWORD_MUST_BE_CHANGED_FIRST,
+        MAKER_MAY_NOT_MAKE_THIS,
+        POLICY_HAS_CHANGED,
+        POLICY_MUST_EXIST,
+        ACT_IS_NOT_IN_THE_POLICY,
+        APPROVAL_IS_NOT_REQUIRED,
+        PROPOSAL_IS_NOT_COMPLETE,
+        TERMS_ARE_NOT_VALID,
+        EVENT_MUST_SAY_WHAT_HAPPENS,
+        DECISION_WAS_COUNTED_MEANWHILE,
+        ROLES_CONFLICT,
+        PERSON_MUST_EXIST,
+        PERSON_ID_MUST_BE_A_WORD,
+        PERSON_IS_A_PERSON_ALREADY,
+        BOOK_HAS_ITS_PEOPLE_ALREADY,
+        POLICY_VERSION_MUST_BE_NEXT,
+        SIGN_IN_MUST_WAIT,
+    )
+}
+register(FROM_THE_DATABASE)
+
+SIGN_IN_REFUSED: Final = refusal(
+    "sign_in_refused",
+    Fault.IDENTITY,
+    en="Login and password do not fit.",
+    zh="登录名与密码不符。",
+)
+SIGN_IN_IS_BUSY: Final = refusal(
+    "sign_in_is_busy",
+    Fault.MACHINE,
+    en="Too many people sign in at this moment. Try again in some seconds.",
+    zh="当前登录人数过多，请数秒后再试。",
+)
+PASSWORD_IS_TOO_WEAK: Final = refusal(
+    "password_is_too_weak",
+    Fault.INPUT,
+    en="A password has 12 to 128 characters, at least 5 different ones, and does not contain the login.",
+    zh="密码须为 12 至 128 个字符，至少含 5 种不同字符，且不得包含登录名。",
+)
+SCOPE_IS_MISSING: Final = refusal(
+    "scope_is_missing",
+    Fault.PERMISSION,
+    en="The client's token does not reach that far: it lacks {scope}.",
+    zh="客户端令牌的权限不足：缺少 {scope}。",
+)
+SCOPE_IS_UNKNOWN: Final = refusal(
+    "scope_is_unknown", Fault.INPUT, en="{scope} is not a scope.", zh="{scope} 不是已知的权限范围。"
+)
+ROLE_IS_UNKNOWN: Final = refusal(
+    "role_is_unknown", Fault.INPUT, en="{role} is not a role of a person.", zh="{role} 不是人员角色。"
+)
+POLICY_IS_NOT_VALID: Final = refusal(
+    "policy_is_not_valid", Fault.INPUT, en="The policy is not valid: {detail}", zh="授权政策无效：{detail}"
+)
+REQUEST_IS_FORGED: Final = refusal(
+    "request_is_forged",
+    Fault.PERMISSION,
+    en="The form does not carry this session's mark. Load the page again.",
+    zh="表单未带有本会话的标记，请重新载入页面。",
+)
+APPROVALS_DO_NOT_SUFFICE: Final = refusal(
+    "approvals_do_not_suffice",
+    Fault.PERMISSION,
+    en="The record shows {count} approvals that hold, and the policy asks for {people}. {detail}",
+    zh="记录显示有效批准 {count} 个，政策要求 {people} 个。{detail}",
+)
+RECORD_CONTRADICTS_ITSELF: Final = refusal(
+    "record_contradicts_itself",
+    Fault.STATE,
+    en="Proposal, approvals and journal do not tell one story: {detail}",
+    zh="提案、批准与日记账相互矛盾：{detail}",
+)
+PROPOSAL_WAS_REJECTED: Final = refusal(
+    "proposal_was_rejected",
+    Fault.STATE,
+    en="The proposal was rejected by {person}.",
+    zh="该提案已被 {person} 否决。",
+)

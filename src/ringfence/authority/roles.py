@@ -1,0 +1,50 @@
+"""The roles of people, and which of them go together.
+
+An administration (system, security) and the audit stand alone: whoever holds one holds nothing else, so that nobody
+who gives rights uses them, and nobody audits himself. Treasurer, approver and risk officer may be one person, because
+maker and checker are kept apart for each act: nobody approves what he made. The database holds the same rule.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Final
+
+from ringfence.authority.refusals import ROLE_IS_UNKNOWN, ROLES_CONFLICT
+
+
+class Role(StrEnum):
+    """What a person does here."""
+
+    TREASURER = "treasurer"  # makes orders
+    APPROVER = "approver"  # checks them
+    RISK_OFFICER = "risk_officer"  # releases what the risk rules hold
+    AUDITOR = "auditor"  # reads
+    SYSTEM_ADMIN = "system_admin"  # runs the installation
+    SECURITY_ADMIN = "security_admin"  # proposes people, takes rights away
+
+
+STAND_ALONE: Final = frozenset({Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN})
+NAMES_ZH: Final = {
+    Role.TREASURER: "经办",
+    Role.APPROVER: "复核",
+    Role.RISK_OFFICER: "风控",
+    Role.AUDITOR: "审计",
+    Role.SYSTEM_ADMIN: "系统管理员",
+    Role.SECURITY_ADMIN: "安全管理员",
+}
+
+
+def conflict(roles: Collection[str]) -> bool:
+    """Whether nobody may hold these roles together."""
+    held = set(roles)
+    return len(held) > 1 and not held.isdisjoint(STAND_ALONE)
+
+
+def require_roles(roles: Collection[str]) -> tuple[Role, ...]:
+    """The roles in order; `role_is_unknown` and `roles_conflict` otherwise."""
+    for role in sorted(roles):
+        if role not in set(Role):
+            raise ROLE_IS_UNKNOWN(role=role)
+    if conflict(roles):
+        raise ROLES_CONFLICT()
+    return tuple(sorted(Role(role) for role in set(roles)))

@@ -1,0 +1,173 @@
+"""Sessions: a person signs in, is recognised for a while, and leaves.
+
+The token is 256 random bits, given to the person's browser and nowhere else; only its SHA-256 is kept. A session ends
+after 30 minutes without a request, after 12 hours, when it is revoked, when the person leaves or changes the password.
+
+Failed attempts lock a login for 2 s after the fourth, and twice as long each time, up to 15 minutes. A login that
+nobody has answers with the same words after the same work, and is locked alike.
+"""
+
+import secrets
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ringfence.authority import passwords
+from ringfence.authority.actors import Session, csrf_of, hash_of
+from ringfence.authority.queries import QUERIES
+from ringfence.authority.refusals import SESSION_IS_NOT_VALID, SIGN_IN_MUST_WAIT, SIGN_IN_REFUSED
+from ringfence.core import Core
+from ringfence.database.connection import Connection
+from ringfence.ledger.codes import EventName
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Kind, Line
+from ringfence.refusal import Refused
+
+ALARM_FAILURES: Final = 5  # and again whenever they have doubled
+LOGIN_CHARACTERS_MAX: Final = 32
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A fresh session, and the token that leads back to it: for a cookie that scripts cannot read."""
+
+    session: Session
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """A session in a list: nothing of its token."""
+
+    session_id: UUID
+    person_id: str
+    opened_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    revoked_at: datetime | None
+
+
+def sign_in(core: Core, login: str, password: str) -> SignedIn:
+    """Open a session. Refused in this order: `sign_in_must_wait`, `sign_in_is_busy`, `sign_in_refused` (whatever does
+    not fit: the answer does not tell).
+    """
+    login = login.strip().lower()[: LOGIN_CHARACTERS_MAX + 1].replace("\0", "")
+    attempt = try_password(core, login, password)
+    if not attempt.fits:
+        raise SIGN_IN_REFUSED()
+    token, session_id, event = secrets.token_urlsafe(32), core.new_id(), core.new_id()
+    said = {"person": login, "session": str(session_id), "failures_before": attempt.failures}
+    line = Line(Kind.EVENT, event, code=EventName.SIGNED_IN, payload=said)
+    opened = {
+        "book": core.book.book_id,
+        "event": event,
+        "login": login,
+        "stretched": attempt.stretched,
+        "session": session_id,
+        "token_sha256": hash_of(token),
+    }
+    core.post(Unit([line], also=[(QUERIES.open_session, opened)]))
+    return SignedIn(session_of(core, token), token)
+
+
+def session_of(core: Core, token: str) -> Session:
+    """The session of a token, which counts as a sign of life; `session_is_not_valid`."""
+    with core.connection() as connection:
+        asked = {"book": core.book.book_id, "token_sha256": hash_of(token), "at": core.clock()}
+        row = connection.execute(QUERIES.touch_session, asked).fetchone()
+    if row is None:
+        raise SESSION_IS_NOT_VALID()
+    session_id, person_id, display_name, roles, opened_at, ends_at, must_change = row
+    return Session(
+        session_id,
+        person_id,
+        display_name,
+        frozenset(roles),
+        opened_at,
+        ends_at,
+        must_change,
+        hash_of(token),
+        csrf_of(token),
+    )
+
+
+def sign_out(core: Core, session: Session) -> None:
+    """End this session. Ending it twice is ending it."""
+    try:
+        revoke(core, session, session.session_id)
+    except Refused as refused:
+        if refused.name != SESSION_IS_NOT_VALID.name:
+            raise
+
+
+def revoke(core: Core, session: Session, session_id: UUID) -> None:
+    """End a session: one's own, or as security administrator anybody's; `person_lacks_the_role` otherwise."""
+    asked = {
+        "book": core.book.book_id,
+        "token_sha256": session.token_sha256,
+        "session": session_id,
+        "at": core.clock(),
+    }
+    with core.connection() as connection:
+        connection.execute(QUERIES.revoke_session, asked)
+
+
+def sessions(connection: Connection, book: int, limit: int = 200) -> list[SessionLine]:
+    """Sessions, the latest first."""
+    with connection.cursor(row_factory=class_row(SessionLine)) as cursor:
+        return cursor.execute(QUERIES.sessions, {"book": book, "limit": limit}).fetchall()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A password that was tried: whether it fits, what it was stretched to, and the failures in a row."""
+
+    fits: bool
+    stretched: bytes = field(repr=False)
+    failures: int
+
+
+def try_password(core: Core, login: str, password: str) -> Attempt:
+    """Try a password; the same work is done for a login that nobody has. An attempt that fails is counted before this
+    returns; `sign_in_must_wait` while the login is locked.
+    """
+    book = core.book.book_id
+    with core.connection() as connection:
+        now = core.clock()
+        asked = {"book": book, "login": login, "at": now, **asdict(passwords.COST)}
+        row = connection.execute(QUERIES.begin_sign_in, asked).fetchone()
+        assert row is not None  # noqa: S101 - the function gives one row
+        salt, memory_kib, passes, lanes, locked_until = row
+    if locked_until is not None:
+        raise _wait(locked_until, now)
+    stretched = passwords.stretch(password, bytes(salt), passwords.Cost(memory_kib, passes, lanes))
+    with core.connection() as connection:
+        now = core.clock()
+        tried = {"book": book, "login": login, "stretched": stretched, "at": now}
+        row = connection.execute(QUERIES.try_password, tried).fetchone()
+        assert row is not None  # noqa: S101 - the function gives one row
+        fits, failures, locked_until = row
+    if locked_until is not None:
+        raise _wait(locked_until, now)
+    if not fits:
+        _raise_alarm(core, login, failures)
+    return Attempt(fits, stretched, failures)
+
+
+def _wait(locked_until: datetime, now: datetime) -> Refused:
+    return SIGN_IN_MUST_WAIT(seconds=max(1, round((locked_until - now).total_seconds())))
+
+
+def _raise_alarm(core: Core, login: str, failures: int) -> None:
+    """Journal failures in a row at 5, 10, 20, …, for people that exist: a mistyped login may be anything."""
+    times, rest = divmod(failures, ALARM_FAILURES)
+    if rest or times & (times - 1) or not times:
+        return
+    with core.connection() as connection:
+        known = any(person[0] == login for person in connection.execute(QUERIES.people, {"book": core.book.book_id}))
+    if known:
+        said = {"alarm": "sign-in failures", "person": login, "failures": failures}
+        core.post(Unit([Line(Kind.EVENT, core.new_id(), code=EventName.ALARM_RAISED, payload=said)]))

@@ -1,0 +1,133 @@
+-- Signing in.
+
+-- name: begin_sign_in
+SELECT salt, memory_kib, passes, lanes, locked_until
+  FROM authority.begin_sign_in(%(book)s, %(login)s, %(at)s, %(memory_kib)s, %(passes)s, %(lanes)s);
+
+-- name: try_password
+SELECT fits, failures, locked_until FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s);
+
+-- name: open_session
+SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(session)s, %(token_sha256)s);
+
+-- name: touch_session
+SELECT session_id, person_id, display_name, roles, opened_at, ends_at, must_change
+  FROM authority.touch_session(%(book)s, %(token_sha256)s, %(at)s);
+
+-- name: revoke_session
+SELECT authority.revoke_session(%(book)s, %(token_sha256)s, %(session)s, %(at)s);
+
+-- name: sessions
+SELECT session_id, person_id, opened_at, seen_at, ends_at, revoked_at
+  FROM authority.session WHERE book_id = %(book)s ORDER BY opened_at DESC, session_id LIMIT %(limit)s;
+
+-- Clients.
+
+-- name: client_of
+SELECT client_id, scopes FROM authority.client_of(%(book)s, %(token_sha256)s);
+
+-- name: clients
+SELECT client_id, scopes, active, added FROM authority.client WHERE book_id = %(book)s ORDER BY client_id;
+
+-- name: add_client
+SELECT authority.add_client(%(book)s, %(event)s, %(token_sha256)s, %(client)s, %(client_token_sha256)s, %(scopes)s);
+
+-- name: revoke_client
+SELECT authority.revoke_client(%(book)s, %(event)s, %(token_sha256)s, %(client)s);
+
+-- People.
+
+-- name: people
+SELECT p.person_id, p.display_name, p.active,
+       coalesce(array_agg(r.role ORDER BY r.role) FILTER (WHERE r.role IS NOT NULL), '{}') AS roles, p.added
+  FROM authority.person p
+  LEFT JOIN authority.person_role r ON r.book_id = p.book_id AND r.person_id = p.person_id AND r.withdrawn IS NULL
+ WHERE p.book_id = %(book)s GROUP BY p.book_id, p.person_id ORDER BY p.person_id;
+
+-- name: found_person
+SELECT authority.found_person(%(book)s, %(event)s, %(person)s, %(display_name)s, %(roles)s, %(secret)s);
+
+-- name: change_person
+SELECT authority.change_person(%(book)s, %(event)s, %(proposal)s);
+
+-- name: deactivate_person
+SELECT authority.deactivate_person(%(book)s, %(event)s, %(token_sha256)s, %(person)s);
+
+-- name: change_password
+SELECT authority.change_password(%(book)s, %(event)s, %(token_sha256)s, %(stretched)s, %(secret)s);
+
+-- The policy.
+
+-- name: found_policy
+SELECT authority.found_policy(%(book)s, %(event)s, %(document)s);
+
+-- name: change_policy
+SELECT authority.change_policy(%(book)s, %(event)s, %(proposal)s);
+
+-- name: policy_at
+SELECT version, effective_from, document, sha256, sequence FROM authority.policy
+ WHERE book_id = %(book)s AND effective_from <= %(at)s ORDER BY version DESC LIMIT 1;
+
+-- name: policies
+SELECT version, effective_from, document, sha256, sequence FROM authority.policy
+ WHERE book_id = %(book)s ORDER BY version DESC;
+
+-- name: policy_version
+SELECT version, effective_from, document, sha256, sequence FROM authority.policy
+ WHERE book_id = %(book)s AND version = %(version)s;
+
+-- Proposals.
+
+-- name: make_proposal
+SELECT authority.make_proposal(%(book)s, %(event)s, %(proposal)s, %(payload)s, %(token_sha256)s);
+
+-- name: objection
+SELECT authority.objection(%(book)s, %(token_sha256)s, %(proposal)s, %(payload_sha256)s, %(decision)s, %(at)s);
+
+-- name: decide
+SELECT authority.decide(%(book)s, %(event)s, %(token_sha256)s, %(proposal)s, %(payload_sha256)s, %(decision)s,
+                        %(reason)s);
+
+-- name: carry_out
+SELECT authority.carry_out(%(book)s, %(event)s, %(number)s, %(proposal)s, %(act)s);
+
+-- name: proposal
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+       made, state, carried_out
+  FROM authority.proposal WHERE book_id = %(book)s AND proposal_id = %(proposal)s;
+
+-- name: proposals_of_order
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+       made, state, carried_out
+  FROM authority.proposal WHERE book_id = %(book)s AND order_id = %(order_id)s ORDER BY made;
+
+-- name: proposals_in_state
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+       made, state, carried_out
+  FROM authority.proposal
+ WHERE book_id = %(book)s AND state = %(state)s AND (%(act)s::text IS NULL OR act = %(act)s) AND expires_at > %(at)s
+ ORDER BY made;
+
+-- name: latest_proposals
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+       made, state, carried_out
+  FROM authority.proposal WHERE book_id = %(book)s ORDER BY made DESC LIMIT %(limit)s;
+
+-- name: approvals
+SELECT proposal_id, person_id, payload_sha256, decided, reason, at, sequence
+  FROM authority.approval WHERE book_id = %(book)s AND proposal_id = ANY(%(proposals)s) ORDER BY sequence;
+
+-- What the journal says about a proposal and the people who decided on it.
+
+-- name: events_at
+SELECT sequence, id, code, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND sequence = ANY(%(sequences)s) AND kind = 16 ORDER BY sequence;
+
+-- name: person_events
+SELECT sequence, id, code, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = 16 AND code = 1030 AND sequence <= %(last)s
+   AND convert_from(payload, 'UTF8')::jsonb->>'person' = ANY(%(persons)s) ORDER BY sequence;
+
+-- name: roles_held
+SELECT person_id, role, granted, withdrawn FROM authority.person_role
+ WHERE book_id = %(book)s AND person_id = ANY(%(persons)s) ORDER BY granted, role;
