@@ -20,7 +20,7 @@ choose() {
             return
         fi
     done
-    say "Python 3.11 or later is needed, and python3 is $(python3 -V 2>&1 || echo missing); name another with PYTHON="
+    say "Python 3.11 or later is needed, and python3 is $(python3 -V 2>/dev/null || echo missing); name another with PYTHON="
     exit 1
 }
 
