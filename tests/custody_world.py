@@ -1,0 +1,177 @@
+"""A whole small platform for tests: one bank, a few customers, people, the gateway and the notary, one clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from psycopg_pool import ConnectionPool
+
+from ringfence.authority import people, proposals, sessions
+from ringfence.authority.actors import Session
+from ringfence.authority.passwords import Cost
+from ringfence.authority.people import Founder
+from ringfence.banking import gateway
+from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
+from ringfence.banking.desk import GatewayDesk
+from ringfence.banking.simulated_bank import SimulatedBank
+from ringfence.core import Core, uuid7_source
+from ringfence.custody import customers, days
+from ringfence.custody.orders import Desk
+from ringfence.database.connection import pool
+from ringfence.evidence.keys import read_verifier, signer_for
+from ringfence.evidence.notary import Notary
+from ringfence.evidence.note import Signer
+from ringfence.ledger import reading
+from ringfence.ledger.journal import Journal
+from ringfence.ledger.writer import Writer
+from ringfence.money import currency
+from ringfence.risk import desk as risk_desk
+from ringfence.risk import lists, rules
+from ringfence.risk.screening import Screen
+from ringfence.rounds import one_round
+
+DAY = date(2026, 3, 2)
+PASSWORD = "correct horse battery staple 7"
+CHEAP = Cost(memory_kib=64, passes=1)
+
+
+def number(country: str, digits: str) -> AccountNumber:
+    return AccountNumber(Scheme.IBAN, f"{country}{iban_check_digits(country, digits)}{digits}")
+
+
+POOL_ACCOUNT = number("LT", "1010012345678901")
+PAYEE = number("NL", "EXAM0000000001").text
+
+
+@dataclass
+class World:
+    """The platform. Time stands still unless a test moves it."""
+
+    core: Core
+    desk: Desk
+    gateway: GatewayDesk
+    notary: Notary
+    bank: SimulatedBank
+    sessions: dict[str, Session]
+    clock: list[datetime] = field(default_factory=list)
+    ids: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.clock[0]
+
+    def wait(self, **time: float) -> None:
+        self.clock[0] += timedelta(**time)
+
+    def new_id(self) -> UUID:
+        self.ids += 1
+        return UUID(int=(0xABC << 100) + self.ids, version=4)
+
+    def pay_in(self, customer: str, amount: int, text: str | None = None, payer: str = "Some Payer") -> None:
+        """A payer sends money; the bank's advice is taken."""
+        self.ids += 1
+        text = f"RF-{customer}" if text is None else text
+        self.bank.receive(POOL_ACCOUNT, amount, payer, None, text, self.now, receipt_id=f"r{self.ids}")
+        self.turn()
+
+    def turn(self, times: int = 3) -> None:
+        """Everybody does what is to be done."""
+        for _ in range(times):
+            self.wait(seconds=1)
+            one_round(self.desk)
+            self.notary.step(self.now)
+            gateway.turn(self.gateway)
+            self.bank.serve_once(self.now)
+            gateway.turn(self.gateway)
+            one_round(self.desk)
+
+    def balance(self, name: str) -> tuple[int, int]:
+        with self.core.connection() as connection:
+            found = reading.balance(connection, self.core.book.book_id, name, fresh=True)
+        return found.balance, found.held
+
+    def approve(self, order_id: UUID, *who: str) -> None:
+        with self.core.connection() as connection:
+            about = proposals.proposals_of_order(connection, self.core.book.book_id, order_id)
+        for each in about:
+            for person in who:
+                if each.people > 0 and each.state == "open":
+                    decided = proposals.approve(self.core, self.sessions[person], each.proposal_id, each.payload_sha256)
+                    if decided.complete:
+                        break
+
+
+@contextmanager
+def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
+    clock = [datetime(2026, 3, 2, 9, tzinfo=UTC)]
+
+    def now() -> datetime:
+        return clock[0]
+
+    with database.connect("core") as connection:
+        book = reading.open_book(connection, "demo", now())
+        connection.commit()
+    writer = Writer(Journal(lambda: database.server.connect("core", database.name), book.book_id), now)
+    core_pool: ConnectionPool = pool(database.conninfo("core"), largest=4)
+    gateway_pool: ConnectionPool = pool(database.conninfo("gateway"), largest=2)
+    log = home / "evidence" / "demo"
+    notary = Notary(
+        lambda: database.server.connect("notary", database.name),
+        log,
+        signer_for(Signer.from_seed("ringfence/notary", b"n" * 32), "demo"),
+        book.book_id,
+    )
+    with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
+        core = Core(book, writer, core_pool, now, uuid7_source())
+        founders = [
+            Founder("tina", "Tina", ("treasurer",), PASSWORD),
+            Founder("adam", "Adam", ("approver",), PASSWORD),
+            Founder("bella", "Bella", ("approver",), PASSWORD),
+            Founder("rita", "Rita", ("risk_officer",), PASSWORD),
+            Founder("sara", "Sara", ("security_admin",), PASSWORD),
+        ]
+        people.found(core, founders, cost=CHEAP)
+        signed_in = {}
+        for founder in founders:
+            token = sessions.sign_in(core, founder.person_id, PASSWORD).token
+            signed_in[founder.person_id] = sessions.session_of(core, token)
+        with core.connection() as connection:
+            risk = risk_desk.open_desk(
+                connection, book.book_id, rules.load("eu-psd2"), Screen(lists.load_sample()), now()
+            )
+        desk = Desk(core, risk, b"k" * 32)
+        bank.open_account(POOL_ACCOUNT, "Platform clients", currency("EUR"), opened_on=DAY)
+        customers.open_custodian_account(
+            core,
+            "alpha",
+            "client",
+            scheme="IBAN",
+            identification=POOL_ACCOUNT.text,
+            holder="Platform clients",
+            bank_code="ALPHALT2",
+            unit="EUR",
+        )
+        days.open_day(core, DAY)
+        for each in range(1, customers_ + 1):
+            customers.register(
+                core,
+                f"c{each}",
+                name=f"Ann Number {each}",
+                nature="person",
+                payee_account=PAYEE,
+                bank="bank:alpha:client",
+            )
+        gateway_desk = GatewayDesk(
+            book,
+            gateway_pool,
+            home / "banks",
+            log,
+            lambda: read_verifier(log) if (log / "notary.vkey").exists() else None,
+            now,
+        )
+        yield World(core, desk, gateway_desk, notary, bank, signed_in, clock)
+        notary.close()
+        writer.close()
