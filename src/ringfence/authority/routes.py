@@ -24,6 +24,7 @@ from ringfence.authority.refusals import (
     SIGN_IN_MUST_WAIT,
     SIGN_IN_REFUSED,
 )
+from ringfence.refusal import Fault, Refused
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.visit import Anybody, Client, Visit, scoped
 
@@ -229,8 +230,8 @@ def session_of(visit: Visit) -> Session:
 def decide_and_carry_out(
     visit: Visit, proposal_id: UUID, payload_sha256: bytes, decision: str, reason: str
 ) -> proposals.Decided:
-    """A person's yes or no; what that settles is carried out at once. If that is refused, the decision stands, and the
-    refusal is the answer; a worker tries again.
+    """A person's yes or no; what that settles is carried out at once. If something forbids that now (no day is open,
+    the core's own round was faster), the decision stands, and the round carries it out.
     """
     decides = proposals.approve if decision == "approve" else proposals.reject
     decided = decides(visit.core, session_of(visit), proposal_id, payload_sha256, reason)
@@ -238,8 +239,12 @@ def decide_and_carry_out(
         with visit.core.connection() as connection:
             act = proposals.proposal_of(connection, visit.book, proposal_id).act
         carries_out = visit.shell.carries_out.get(act)
-        if carries_out:
-            carries_out(visit, proposal_id)
+        try:
+            if carries_out:
+                carries_out(visit, proposal_id)
+        except Refused as no:
+            if no.refusal.fault is not Fault.STATE:
+                raise
     return decided
 
 

@@ -58,3 +58,12 @@ def short_id(identity: UUID | str | bytes) -> str:
     """The two ends of an id; the whole of it is in the page, to copy."""
     text = identity.hex() if isinstance(identity, bytes) else str(identity)
     return text if len(text) <= 14 else f"{text[:8]}…{text[-4:]}"
+
+
+def masked(number: str) -> str:
+    """An account number of which only the ends are shown.
+
+    >>> masked("DE89370400440532013000")
+    'DE89••••3000'
+    """
+    return number if len(number) <= 8 else f"{number[:4]}••••{number[-4:]}"

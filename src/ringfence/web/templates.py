@@ -65,6 +65,7 @@ def _environment(language: Language, loader: BaseLoader, catalogue: NullTranslat
         "day": formats.day_text,
         "count": formats.count_text,
         "short_id": formats.short_id,
+        "masked": formats.masked,
         "age": lambda age: formats.age_text(age, language),
         "since": lambda at, now: formats.age_text(_elapsed(at, now), language),
     }

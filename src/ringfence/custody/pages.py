@@ -1,0 +1,248 @@
+"""Custody's pages: customers with their wallets, orders with everything that happened to them, the day's orders."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+
+from ringfence.authority import proposals
+from ringfence.authority.policy import policy_in_force
+from ringfence.authority.roles import Role
+from ringfence.banking.queries import QUERIES as BANKING
+from ringfence.custody.customers import customer, customers
+from ringfence.custody.days import current_day
+from ringfence.custody.deciding import cancel, decide_order
+from ringfence.custody.lifecycle import LIFECYCLE, is_final, states
+from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
+from ringfence.custody.routes import maker, place_after, place_of, router, wallet
+from ringfence.ledger import reading
+from ringfence.ledger.codes import EventName
+from ringfence.ledger.model import Kind
+from ringfence.ledger.routes import code_word, point
+from ringfence.refusal import Refused
+from ringfence.risk.reading import decision_of
+from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text
+from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.visit import Signed, Visit
+from ringfence.web.words import msg
+
+pages = APIRouter()
+
+TONES: Final = {
+    "settled": "good",
+    "released": "waiting",
+    "sent": "waiting",
+    "awaiting_approval": "waiting",
+    "expected": "waiting",
+    "held": "watch",
+    "unallocated": "watch",
+    "returned": "watch",
+    "refused": "bad",
+    "rejected": "bad",
+    "failed": "bad",
+    "cancelled": "quiet",
+}
+_ASTRAY: Final = frozenset({"refused", "rejected", "failed", "cancelled", "returned", "unallocated"})
+STATES: Final = tuple(dict.fromkeys(state for kind in LIFECYCLE for state in states(kind)))
+
+
+@pages.get("/customers")
+def list_customers(visit: Signed, search: Text = None, after: Text = None) -> Response:
+    with visit.core.connection() as connection:
+        reading.project(connection, visit.book)
+        found = customers(connection, visit.book, search or "", after=after or "", limit=PAGE_ROWS)
+        standing = {
+            each.customer_id: [
+                reading.balance(connection, visit.book, f"customer:{each.customer_id}:{part}")
+                for part in ("available", "frozen")
+            ]
+            for each in found
+        }
+    more = urlencode({"search": search or "", "after": found[-1].customer_id}) if len(found) == PAGE_ROWS else None
+    return visit.page(
+        "custody/customers.html",
+        customers=found,
+        standing=standing,
+        search=search,
+        older=f"/customers?{more}" if more else None,
+        newest="/customers?" + urlencode({"search": search or ""}) if after else None,
+    )
+
+
+@pages.get("/customers/{customer_id}")
+def one_customer(
+    visit: Signed,
+    customer_id: Annotated[str, Path(max_length=40)],
+    part: Annotated[str, Query(pattern="^(available|frozen)$")] = "available",
+    before: Sequence = None,
+    day: Day = None,
+) -> Response:
+    with visit.core.connection() as connection:
+        found = customer(connection, visit.book, customer_id)
+        last = point(connection, visit, before, day)
+        account = f"customer:{customer_id}:{part}"
+        parts = wallet(visit, found, last)
+        lines = reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+        names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
+        recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
+    here = f"/customers/{customer_id}"
+    older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
+    return visit.page(
+        "custody/customer.html",
+        customer=found,
+        parts=parts,
+        part=part,
+        account=account,
+        lines=lines,
+        names=names,
+        orders=recent,
+        tones=TONES,
+        code_word=code_word,
+        before=before,
+        day=day,
+        older=older,
+        newest=here if before is not None or day else None,
+        kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
+    )
+
+
+@pages.get("/orders")
+def list_orders(
+    visit: Signed,
+    state: Text = None,
+    kind: Text = None,
+    day: Day = None,
+    customer: Text = None,
+    before: Annotated[str | None, Query(max_length=80)] = None,
+) -> Response:
+    asked: dict[str, Any] = {"state": state, "kind": kind, "day": day, "customer": customer}
+    with visit.core.connection() as connection:
+        found = orders(
+            connection,
+            visit.book,
+            state=state,
+            kind=kind,
+            day=day,
+            customer_id=customer,
+            before=place_of(before),
+            limit=PAGE_ROWS,
+        )
+    kept = {name: value for name, value in asked.items() if value is not None}
+    older = urlencode({**kept, "before": place_after(found[-1])}) if len(found) == PAGE_ROWS else None
+    return visit.page(
+        "custody/orders.html",
+        orders=found,
+        asked=asked,
+        kinds=list(LIFECYCLE),
+        states=STATES,
+        tones=TONES,
+        older=f"/orders?{older}" if older else None,
+        newest=f"/orders?{urlencode(kept)}" if before else None,
+    )
+
+
+@pages.get("/orders/{order_id}")
+def one_order(visit: Signed, order_id: UUID) -> Response:
+    """An order with its steps, its rows, why risk decided so, who approved it, and what the bank said."""
+    with visit.core.connection() as connection:
+        found = order(connection, visit.book, order_id)
+        rows = reading.rows_of_order(connection, visit.book, order_id)
+        decision = decision_of(connection, visit.book, order_id)
+        asked = proposals.proposals_of_order(connection, visit.book, order_id)
+        policy = policy_in_force(connection, visit.book, visit.now).policy
+        question = {"book": visit.book, "order_id": order_id}
+        submission = connection.execute(BANKING.submission_of, question).fetchone()
+        statuses = connection.execute(BANKING.statuses_of, question).fetchall()
+        withheld = connection.execute(BANKING.withheld_of, question).fetchall()
+    rules = visit.desk(Desk).risk.rules
+    return visit.page(
+        "custody/order.html",
+        order=found,
+        steps=steps(found, rows),
+        rows=rows,
+        decision=decision,
+        reasons=[reason.sentence(rules, visit.language) for reason in decision.reasons] if decision else [],
+        proposals=asked,
+        titles={name: act.title_zh if visit.language == "zh" else act.title_en for name, act in policy.acts.items()},
+        submission=submission,
+        statuses=statuses,
+        withheld=withheld,
+        tones=TONES,
+        code_word=code_word,
+        may_cancel=visit.person.has_role(Role.TREASURER) and _may(found, "cancelled"),
+    )
+
+
+@pages.post("/orders/{order_id}/cancellation")
+def cancel_order(visit: Signed, order_id: UUID) -> Response:
+    maker(visit)
+    cancel(visit.desk(Desk), order_id)
+    return visit.go(f"/orders/{order_id}", said="order_cancelled")
+
+
+def steps(found: Order, rows: list[reading.JournalLine]) -> list[tuple[str, str]]:
+    """The states that the order has passed, where it is, and where it goes if all goes well: (state, place), the place
+    being "done", "here" or "ahead". What happened is read from the journal, what may happen from the lifecycle.
+    """
+    passed = [
+        str(row.said.get("state")) for row in rows if row.kind == Kind.EVENT and row.code == EventName.ORDER_STATE
+    ]
+    path = [(state, "done") for state in passed[:-1]] + [(found.state, "here")]
+    state, seen = found.state, {*passed, found.state}
+    while True:
+        ahead = [
+            after
+            for before, _, after in LIFECYCLE[found.kind]
+            if before == state and after not in _ASTRAY and after not in seen
+        ]
+        if not ahead:
+            return path
+        state = ahead[0]
+        seen.add(state)
+        path.append((state, "ahead"))
+
+
+def _may(found: Order, act: str) -> bool:
+    return any((before, what) == (found.state, act) for before, what, _ in LIFECYCLE[found.kind])
+
+
+def _orders_panel(visit: Visit) -> dict[str, Any]:
+    with visit.core.connection() as connection:
+        try:
+            day = current_day(connection, visit.book)
+        except Refused:
+            day = None
+        found = orders_by_state(connection, visit.book, day)
+        ownerless = unallocated(connection, visit.book)
+    return {"day": day, "counted": found, "unallocated": ownerless, "tones": TONES, "is_final": is_final}
+
+
+def _carry_out(visit: Visit, proposal_id: UUID) -> None:
+    with visit.core.connection() as connection:
+        about = proposals.proposal_of(connection, visit.book, proposal_id).order_id
+    if about is not None:
+        decide_order(visit.desk(Desk), about)
+
+
+MODULE: Final = Module(
+    package="custody",
+    router=router,
+    pages=pages,
+    panels=[Panel("orders", msg("Orders of the day"), 60, "custody/panel.html", _orders_panel)],
+    entries=[
+        Entry("/customers", msg("Customers"), 10),
+        Entry("/orders", msg("Orders"), 20),
+    ],
+    carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out),
+    words={
+        "order kind": list(LIFECYCLE),
+        "order state": list(STATES),
+        "nature": ["person", "firm"],
+        "wallet part": ["available", "frozen"],
+        "outcome": ["allow", "hold", "refuse"],
+        "payment status": ["received", "accepted", "pending", "settled", "failed"],
+        "notice": ["order_cancelled"],
+    },
+)
