@@ -1,11 +1,11 @@
-"""Proposals and approvals on a real PostgreSQL: the rule that nobody moves money alone, tried from Python and in SQL."""
+"""Proposals and approvals on a real PostgreSQL: nobody moves money alone, tried from Python and in SQL."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from authority_world import World, world_of
 
+from authority_world import World, world_of
 from ringfence.authority import proposals, verification
 from ringfence.authority.proposals import Drafted
 from ringfence.money import currency

@@ -22,6 +22,7 @@ from ringfence.authority.proposals import Drafted
 from ringfence.authority.roles import Role
 from ringfence.core import Core
 from ringfence.database.connection import Connection
+from ringfence.incident.indicators import turns_of
 from ringfence.incident.queries import QUERIES
 from ringfence.incident.refusals import BRAKE_IS_NOT_PULLED, BRAKE_IS_PULLED, BRAKE_WAS_PULLED_AGAIN, REASON_IS_MISSING
 from ringfence.ledger.codes import EventName
@@ -124,13 +125,16 @@ def pull(core: Core, by: Session, reason: str, *, event: UUID | None = None) -> 
 
 
 def propose_release(core: Core, by: Session, reason: str) -> Drafted:
-    """Propose to release the brake; `brake_is_not_pulled`. Two others approve, then `release` does it."""
+    """Propose to release the brake; `brake_is_not_pulled`. Two others approve, then `release` does it. The proposal
+    says which indicators are red, so that nobody approves without having been told.
+    """
     reason = require_reason(reason)
     with core.connection() as connection:
         brake = brake_state(connection, core.book.book_id)
+        red = sorted(turn.name for turn in turns_of(connection, core.book.book_id).values() if turn.level == "red")
     if not brake.pulled:
         raise BRAKE_IS_NOT_PULLED()
-    facts = {"pulled": str(brake.sequence), "pulled_because": brake.reason, "reason": reason}
+    facts = {"pulled": str(brake.sequence), "pulled_because": brake.reason, "reason": reason, "red": " ".join(red)}
     return proposals.propose(core, by, core.new_id(), ACT, facts=facts)
 
 
