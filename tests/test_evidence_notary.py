@@ -177,6 +177,11 @@ def test_what_is_new_is_replayed_signed_and_told_to_the_others(world, tmp_path):
     verdict = verdict_of(tmp_path / "export", key)
     assert verdict["valid"], verdict
     assert verdict["size"] == 305
+    said = exported.as_json()
+    assert {name: said[name] for name in ("valid", "size", "root")} == {
+        name: verdict[name] for name in ("valid", "size", "root")
+    }
+    assert said["checks"][0].keys() == verdict["checks"][0].keys()
 
 
 def test_a_new_notary_goes_on_where_the_last_one_stopped(world):

@@ -309,6 +309,25 @@ def test_no_file_can_be_added_removed_renamed_or_emptied(verifier, copied):
     assert verifier.verify(copied, None).valid
 
 
+def test_a_folder_of_a_thousand_folders_or_a_name_that_is_no_text_is_a_finding(copied):
+    """Whatever lies in the folder, the answer is a verdict."""
+    (copied / os.fsdecode(b"\xff")).write_bytes(b"")
+    here = Path.cwd()
+    try:
+        os.chdir(copied)
+        for _ in range(1100):
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    try:
+        ended = run(copied)
+    finally:
+        subprocess.run(["rm", "-r", str(copied / "d")], check=True)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "(and 1096 more)" in ended.stdout
+
+
 def test_a_file_that_is_a_link_to_its_own_copy_is_found(verifier, copied, tmp_path):
     (copied / "checkpoint").rename(tmp_path / "elsewhere")
     (copied / "checkpoint").symlink_to(tmp_path / "elsewhere")

@@ -27,25 +27,30 @@ class Folder:
         self.files: dict[str, int] = {}  # path: bytes
         self.folders: set[str] = set()
         self.oddities: list[str] = []  # links, devices, sockets
-        self._walk(path, "")
+        waiting = [""]
+        while waiting:
+            waiting += self._look_into(waiting.pop())
         if not self.files.keys() & {"manifest.json", "checkpoint"}:
             raise Unreadable("folder_is_no_export", path=path)
 
-    def _walk(self, folder: Path, prefix: str) -> None:
+    def _look_into(self, prefix: str) -> list[str]:
+        """Note what lies in a folder; returns the folders in it."""
+        inner = []
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            raise Unreadable("folder_is_missing", path=folder) from None
-        for entry in entries:
-            path = prefix + os.fsencode(entry.name).decode("utf-8", "backslashreplace")
-            found = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(found.st_mode):
-                self.folders.add(path)
-                self._walk(Path(entry.path), f"{path}/")
-            elif stat.S_ISREG(found.st_mode):
-                self.files[path] = found.st_size
-            else:
-                self.oddities.append(path)
+            for entry in sorted(os.scandir(self.path / prefix), key=lambda entry: entry.name):
+                path = prefix + entry.name
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode):
+                    self.folders.add(path)
+                    inner.append(f"{path}/")
+                elif stat.S_ISREG(found.st_mode):
+                    self.files[path] = found.st_size
+                else:
+                    self.oddities.append(path)
+        except OSError as error:
+            name = "file_cannot_be_read" if prefix else "folder_is_missing"
+            raise Unreadable(name, path=self.path / prefix, cause=error.strerror) from None
+        return inner
 
     def read(self, path: str, bytes_max: int = FILE_BYTES_MAX) -> bytes:
         if path not in self.files:

@@ -38,9 +38,7 @@ try:
     import log
     from book import Book, Journal, Row, decode
 except ImportError as missing:
-    if (missing.name or "").split(".")[0] != "cryptography":
-        raise
-    print(say("en", "cryptography_is_missing", {}), file=sys.stderr)
+    print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
 from folder import Folder, check_files, check_manifest, parse_object
 

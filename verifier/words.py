@@ -230,8 +230,8 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "key_option_is_malformed": ("--key is not a key in its one spelling", "--key 不是规范的密钥"),
     "cryptography_is_missing": (
-        "this program needs the Python package cryptography",
-        "本程序需要 Python 软件包 cryptography",
+        "This program needs the Python package cryptography ({module} is missing).",
+        "本程序需要 Python 软件包 cryptography（缺少 {module}）。",
     ),
 }
 
