@@ -1,12 +1,17 @@
 """Evidence: what a stranger needs to check the book.
 
-The nouns: a *record* is the leaf of one journal row; the *tree* (`tree`) is RFC 6962's over all records of one book; a
-*tile* (`tiles`) is 256 hashes of it in a file; a *checkpoint* (`checkpoint`) is the size and root that the notary
-signed as a *note* (`note`); a *proof* shows that a record is in a checkpoint's tree, or that an older checkpoint's
-tree is the beginning of a newer one's.
+The nouns
+  record      the leaf of one journal row (leaf v1 of docs/reference/evidence-format.md)
+  tree        RFC 6962's Merkle tree over all records of one book (`tree`)
+  tile        256 hashes of it in a file; a bundle is 256 records in a file (`tiles`)
+  checkpoint  the size and root of the tree, signed by the notary as a note (`checkpoint`, `note`, `keys`)
+  proof       shows that a record is in a checkpoint's tree, or that an older tree is the beginning of a newer one
+  finding     what the notary would not sign over: an alarm (`findings`, `replay`)
+  export      the folder that a stranger's verifier reads (`export`)
 
-The invariant: two checkpoints of one log that were ever signed are consistent with each other, whatever happened
-between them: a kill, a full disk, a restored database.
+The invariant: any two checkpoints of one log that were ever signed are consistent with each other, and every row that
+they cover keeps the rules of the book, whatever happened in between: a kill, a full disk, a restored database, somebody
+with every right in it.
 
-The only way in is the notary: it alone writes tiles and signs.
+The only way in is the notary (`notary`): it alone writes the log and signs. The others ask `reading` how far it has come.
 """

@@ -51,7 +51,7 @@ from ringfence.evidence.findings import (
     ROW_IS_PHANTOM,
     ROW_WAS_EDITED,
 )
-from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG, load_key, log_folder, signer_for
+from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
@@ -77,7 +77,6 @@ from ringfence.evidence.tree import check_tree, prove_tree
 from ringfence.ledger.encoding import LEAF, leaves
 from ringfence.ledger.journal import Block, BookHasAGap, head_of, read_block
 from ringfence.ledger.model import LINKED
-from ringfence.ledger.reading import book_named
 from ringfence.refusal import Refused
 
 BLOCK_ROWS: Final = 65_536  # read, replayed and signed at a time
@@ -464,19 +463,6 @@ def run(
         except Refused as refused:
             report(refused)
         stop.wait(idle_seconds)
-
-
-def open_notary(connect: Callable[[], Connection], home: Path, book: str, at: datetime) -> Notary:
-    """The notary of a book of an installation, its log opened and replayed; close it in the end."""
-    with refusing(), connect() as connection:
-        number = book_named(connection, book).book_id
-    notary = Notary(connect, log_folder(home, book), signer_for(load_key(home), book), number)
-    try:
-        notary.open(at)
-    except BaseException:
-        notary.close()
-        raise
-    return notary
 
 
 def _lock(log: Path) -> int:
