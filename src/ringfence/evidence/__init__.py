@@ -13,5 +13,5 @@ The invariant: any two checkpoints of one log that were ever signed are consiste
 they cover keeps the rules of the book, whatever happened in between: a kill, a full disk, a restored database, somebody
 with every right in it.
 
-The only way in is the notary (`notary`): it alone writes the log and signs. The others ask `reading` how far it has come.
+The only way in is the notary (`notary`): it alone writes the log and signs. The others ask `reading` how far it is.
 """
