@@ -328,17 +328,6 @@ def test_a_home_of_somebody_else_is_refused(home):
     assert refused.value.name == "home_belongs_to_somebody_else"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves its powers behind")
-def test_root_is_told_when_a_folder_above_is_closed_to_everybody_else(tmp_path):
-    closed = tmp_path / "closed"
-    (closed / "home").mkdir(parents=True)
-    os.chown(closed, 12345, 12345)
-    closed.chmod(0o700)
-    with pytest.raises(Refused) as refused:
-        embedded.start(closed / "home")
-    assert refused.value.name == "home_is_out_of_reach"
-
-
 def test_a_folder_of_sockets_that_others_may_enter_is_refused():
     with tempfile.TemporaryDirectory(prefix="rf", dir="/tmp") as short:
         home = Path(short)

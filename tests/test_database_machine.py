@@ -5,10 +5,15 @@ nobody else.
 """
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from ringfence.database import embedded
+from ringfence.database.child import STRANGER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 
@@ -103,7 +108,7 @@ print(json.dumps({"names": names, "committed": committed, "kept": kept}))
     assert told["kept"] == [told["committed"], 5000 * told["committed"]]
 
 
-def test_a_machine_that_forbids_root_a_namespace_is_refused_with_the_way_out(tmp_path):
+def test_a_machine_that_forbids_root_every_guise_is_refused_with_the_way_out(tmp_path):
     told = inside(
         tmp_path,
         """
@@ -118,3 +123,82 @@ except Refused as refused:
     assert told["name"] == "namespace_is_forbidden"
     assert "ordinary user" in told["sentence"]
     assert "RINGFENCE_DATABASE_URL" in told["sentence"]
+
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to leave behind")
+
+CONTAINER = """
+import ctypes, os, sys
+from pathlib import Path
+from ringfence.database import embedded
+
+assert ctypes.CDLL(None).unshare(0x10000000) == 0
+print("unshared", flush=True)
+sys.stdin.readline()
+Path("/proc/sys/user/max_user_namespaces").write_text("0")
+lease = embedded.start(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+lease.close()
+"""
+
+
+@AS_ROOT
+def test_root_of_a_container_without_namespaces_runs_it_as_a_stranger(tmp_path):
+    """Root, all users, no further namespaces: as in an ordinary container. Afterwards the same home opens outside,
+    where the data folder is root's again."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CONTAINER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as container:
+        assert container.stdout.readline() == "unshared\n"
+        for numbers in ("uid_map", "gid_map"):
+            Path(f"/proc/{container.pid}/{numbers}").write_text("0 0 65536")
+        container.stdin.write("\n")
+        container.stdin.flush()
+        assert container.stdout.readline() == "ready\n"
+        cluster = tmp_path / "postgres" / "cluster"
+        first = int((cluster / "postmaster.pid").read_text().splitlines()[0])
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{first}/status").read_text().splitlines())
+        assert status["Uid"].split() == [str(STRANGER)] * 4
+        assert not status["Groups"].strip()
+        assert int(status["CapEff"], 16) == 1 << 1  # CAP_DAC_OVERRIDE alone
+        assert cluster.stat().st_uid == STRANGER
+        container.communicate("\n")
+        assert container.returncode == 0
+    assert "database system is shut down" in (tmp_path / "postgres" / "server.log").read_text()
+    embedded.start(tmp_path).close()
+    assert {path.stat().st_uid for path in cluster.rglob("*")} == {0}
+
+
+WITH_OR_WITHOUT = """
+import ctypes, os, sys
+if sys.argv[2] == "1":
+    ctypes.CDLL(None).prctl(24, 7, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SETUID: gone after the next exec
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[3], sys.argv[1]])
+"""
+
+START = """
+import sys
+from pathlib import Path
+from ringfence.database import embedded
+from ringfence.refusal import Refused
+try:
+    embedded.start(Path(sys.argv[1])).close()
+    print("started")
+except Refused as refused:
+    print(refused.name)
+"""
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("lost", "outcome"), [("0", "started"), ("1", "home_is_out_of_reach")])
+def test_root_reaches_a_home_below_a_folder_closed_to_others_if_it_has_its_usual_powers(tmp_path, lost, outcome):
+    """Inside a namespace such a folder is closed to root as well. A stranger with root's reach does it; root that may
+    not change its user (CAP_SETUID lost) is told why it cannot."""
+    closed = tmp_path / "closed"
+    (closed / "home").mkdir(parents=True)
+    os.chown(closed, 12345, 12345)
+    closed.chmod(0o700)
+    command = [sys.executable, "-c", WITH_OR_WITHOUT, str(closed / "home"), lost, START]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == outcome

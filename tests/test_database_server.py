@@ -140,3 +140,34 @@ def test_the_order_of_code_points_is_the_order_of_text(database):
     core = database.connect("core")
     found = core.execute("select array_agg(x order by x) from unnest(array['b','a','B','中','é','A']) as x").fetchone()
     assert found == (["A", "B", "a", "b", "é", "中"],)
+
+
+def test_no_row_of_a_customer_is_in_the_servers_log(tmp_path):
+    """PostgreSQL would tell the failing row in DETAIL, and the line of a COPY in CONTEXT."""
+    with open_server(tmp_path) as server, server.connect_as_administrator() as administrator:
+        administrator.execute("create table public.customer (name text check (name <> '王小明'), number int)")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            administrator.execute("insert into public.customer values (%s, 1)", ["王小明"])
+        cursor = administrator.cursor()
+        with (
+            pytest.raises(psycopg.errors.InvalidTextRepresentation),
+            cursor.copy("copy public.customer from stdin") as copy,
+        ):
+            copy.write("李小红\tnot a number\n")
+    log = (tmp_path / "postgres" / "server.log").read_text()
+    assert 'violates check constraint "customer_name_check"' in log
+    assert "invalid input syntax for type integer" in log
+    assert "李小红" not in log
+    assert "Failing row" not in log
+
+
+def test_an_administrator_works_where_everybodys_database_was_removed(bare, tmp_path):
+    server = external(tmp_path / "home", bare("superuser"))
+    with server.connect_as_administrator() as administrator:
+        administrator.execute("create database ringfence")
+    url = server.parameters["host"]
+    with psycopg.connect(host=url, user="operator", password="open sesame", dbname="ringfence", autocommit=True) as one:
+        one.execute("drop database postgres")
+    prepare(server)
+    prepare(server)
+    server.connect("core").close()

@@ -5,7 +5,6 @@ at most 10 s for a lock and 30 s for a statement, and no transaction sleeps for 
 migrates, has no limits. Autocommit is off: `with connection.transaction():` is the habit.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -50,11 +49,25 @@ def conninfo_of(parameters: dict[str, Any], role: RoleName | None) -> str:
 
 
 def connect(conninfo: str, *, autocommit: bool = False) -> Connection:
-    """A new connection; unreachable and unwelcome are refused by different names."""
-    try:
-        return psycopg.connect(conninfo, autocommit=autocommit)
-    except psycopg.OperationalError as error:
-        raise _why_not(conninfo, error) from error
+    """A new connection; unreachable and unwelcome are refused by different names.
+
+    The client library keeps no SQLSTATE of a failed connection, so whether a server answers at all is asked (PQping). A
+    server that answers is tried a second time: the first attempt may have met it while it recovered.
+    """
+    found = _conninfo.conninfo_to_dict(conninfo)
+    for attempt in (1, 2):
+        try:
+            return psycopg.connect(conninfo, autocommit=autocommit)
+        except psycopg.OperationalError as error:
+            detail = str(error).strip().splitlines()[-1]
+            if psycopg.pq.PGconn.ping(conninfo.encode()) != psycopg.pq.Ping.OK:
+                raise refusals.DATABASE_IS_UNREACHABLE(address=address_of(conninfo), detail=detail) from error
+            if attempt == 2:
+                user = found.get("user") or "(nobody)"
+                raise refusals.DATABASE_REFUSES_THE_LOGIN(
+                    address=address_of(conninfo), user=user, detail=detail
+                ) from error
+    raise AssertionError("two attempts end in a connection or a refusal")
 
 
 def pool(conninfo: str, *, smallest: int = 1, largest: int = 8, name: str | None = None) -> Pool:
@@ -63,7 +76,6 @@ def pool(conninfo: str, *, smallest: int = 1, largest: int = 8, name: str | None
     Open it with `with`, which waits for the first connections.
     """
     connect(conninfo).close()  # so that a wrong address is refused by name and at once
-    configure: Callable[[Connection], None] | None = None
     return ConnectionPool(
         conninfo,
         min_size=smallest,
@@ -72,7 +84,6 @@ def pool(conninfo: str, *, smallest: int = 1, largest: int = 8, name: str | None
         name=name,
         timeout=15,
         check=ConnectionPool.check_connection,
-        configure=configure,
     )
 
 
@@ -80,15 +91,3 @@ def address_of(conninfo: str) -> str:
     """Host, port and database of a connection string, for people: no password."""
     found = _conninfo.conninfo_to_dict(conninfo)
     return f"{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
-
-
-def _why_not(conninfo: str, error: psycopg.Error) -> Exception:
-    """Why a connection failed: libpq keeps no SQLSTATE of it, so whether a server answers at all is asked (PQping)."""
-    found = _conninfo.conninfo_to_dict(conninfo)
-    detail = str(error).strip().splitlines()[-1]
-    answers = psycopg.pq.PGconn.ping(conninfo.encode()) == psycopg.pq.Ping.OK
-    if answers:
-        return refusals.DATABASE_REFUSES_THE_LOGIN(
-            address=address_of(conninfo), user=found.get("user") or "(nobody)", detail=detail
-        )
-    return refusals.DATABASE_IS_UNREACHABLE(address=address_of(conninfo), detail=detail)

@@ -86,12 +86,8 @@ def _create_role(server: "Server", administrator: connection.Connection, role: R
     existed = _one(administrator, QUERIES.role_exists, role=name)
     write_once(path, secrets.token_urlsafe(32))
     if existed and not new_password:
-        try:
-            server.connect(role, "postgres").close()
-        except Refused as refused:
-            if refused.name != refusals.DATABASE_REFUSES_THE_LOGIN.name:
-                raise
-            raise refusals.DATABASE_ROLE_HAS_ANOTHER_PASSWORD(role=name, address=server.address, path=path) from refused
+        if not any(_lets_in(server, role, database) for database in (server.database, "postgres")):
+            raise refusals.DATABASE_ROLE_HAS_ANOTHER_PASSWORD(role=name, address=server.address, path=path)
         return
     password = password_of(server.home, role).encode()
     verifier = administrator.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
@@ -100,6 +96,17 @@ def _create_role(server: "Server", administrator: connection.Connection, role: R
             administrator.execute(_one(administrator, QUERIES.statement_to_create_role, role=name).encode())
         statement = _one(administrator, QUERIES.statement_to_set_password, role=name, verifier=verifier)
         administrator.execute(statement.encode())
+
+
+def _lets_in(server: "Server", role: RoleName, database: str) -> bool:
+    """Whether the role's password opens this database: ours, or everybody's as long as there is none of ours."""
+    try:
+        server.connect(role, database).close()
+    except Refused as refused:
+        if refused.name != refusals.DATABASE_REFUSES_THE_LOGIN.name:
+            raise
+        return False
+    return True
 
 
 def create_database(server: "Server", database: str | None = None) -> None:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import conninfo as _conninfo
 
 from ringfence.database import RoleName, connection, embedded, migrate, refusals, roles
+from ringfence.refusal import Refused
 
 DATABASE = "ringfence"
 
@@ -39,10 +40,22 @@ class Server:
     def pool(self, role: RoleName, *, smallest: int = 1, largest: int = 8) -> connection.Pool:
         return connection.pool(self.conninfo(role), smallest=smallest, largest=largest, name=f"ringfence-{role}")
 
-    def connect_as_administrator(self, database: str = "postgres") -> connection.Connection:
-        """Autocommit is on: what an administrator does here, PostgreSQL does not let into a transaction."""
-        named = {**self.administrator, "dbname": database}
-        return connection.connect(connection.conninfo_of({**self.parameters, **named}, None), autocommit=True)
+    def connect_as_administrator(self) -> connection.Connection:
+        """Autocommit is on: what an administrator does here, PostgreSQL does not let into a transaction.
+
+        The database is `postgres`, or where somebody removed or closed it, the next that lets the administrator in.
+        """
+        first: Refused | None = None
+        for database in ("postgres", self.database, "template1"):
+            named = {**self.administrator, "dbname": database}
+            try:
+                return connection.connect(connection.conninfo_of({**self.parameters, **named}, None), autocommit=True)
+            except Refused as refused:
+                first = first or refused
+                if refused.name != refusals.DATABASE_REFUSES_THE_LOGIN.name:
+                    break
+        assert first is not None  # noqa: S101 - the loop has ended without a connection
+        raise first
 
     @property
     def address(self) -> str:
@@ -73,6 +86,8 @@ def open_server(
                 "sslmode": "disable",
                 "gssencmode": "disable",
                 "require_auth": "scram-sha-256",
+                "channel_binding": "disable",
+                "target_session_attrs": "any",
             },
             embedded.superuser(home),
         )

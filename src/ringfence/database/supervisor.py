@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ringfence.database import refusals
-from ringfence.database.child import becoming, namespace_forbids, postgres_in
+from ringfence.database.child import Guise, becoming, give_to, guise_here, postgres_in
 from ringfence.database.files import private_socket_folder, refused_by_disk
 from ringfence.refusal import Refused
 
@@ -107,7 +107,7 @@ class Supervisor:
             return
         if shutil.disk_usage(self.folder).free < _FREE_BYTES_MIN:
             raise refusals.DISK_IS_FULL(path=self.folder)
-        self._reach()
+        guise = self._guise()
         self._stage("creating", 0.0)
         new = self.folder / "cluster.new"
         shutil.rmtree(new, ignore_errors=True)
@@ -122,7 +122,7 @@ class Supervisor:
             "--builtin-locale=C",
             "--data-checksums",
         ]
-        initdb = self._spawn("initdb", arguments, signal.SIGKILL)
+        initdb = self._spawn("initdb", arguments, guise, signal.SIGKILL)
         began = time.monotonic()
         while initdb.poll() is None:
             self._turn(0.2)
@@ -143,15 +143,16 @@ class Supervisor:
 
     def _start_server(self) -> "subprocess.Popen[bytes]":
         self._stage("starting", 0.0)
-        self._reach()
+        guise = self._guise()
         _refuse_another_version(self.cluster, self.programs)
         lock = os.open(self.folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._wait_for_the_last_one(lock)
             self._remove_stale_number()
             self._write_settings()
+            give_to(guise.owner, self.cluster)
             self._refuse_taken_port()
-            return self._spawn("postgres", ["-D", str(self.cluster)], signal.SIGINT, keep=lock)
+            return self._spawn("postgres", ["-D", str(self.cluster)], guise, signal.SIGINT, keep=lock)
         finally:
             os.close(lock)  # PostgreSQL has it now, and every process of it
 
@@ -205,6 +206,7 @@ class Supervisor:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_line_prefix": "%m [%p] %e ",
+            "log_error_verbosity": "terse",  # no row of a customer in DETAIL or CONTEXT
             "log_checkpoints": "off",
             "logging_collector": "off",
             "log_destination": "stderr",
@@ -245,15 +247,17 @@ class Supervisor:
             raise refusals.DISK_IS_FULL(path=self.folder)
         raise refusals.DATABASE_DOES_NOT_START(log=self.folder / "server.log", detail=words or "(none)")
 
-    def _reach(self) -> None:
-        match namespace_forbids(self.programs / "postgres", self.folder):
+    def _guise(self) -> Guise:
+        match guise_here(self.programs / "postgres", self.folder):
             case ("out_of_reach", path):
                 raise refusals.HOME_IS_OUT_OF_REACH(path=path)
-            case ("forbidden", reason):
+            case (_, reason):
                 raise refusals.NAMESPACE_IS_FORBIDDEN(detail=reason)
+            case guise:
+                return guise
 
     def _spawn(
-        self, program: str, arguments: list[str], death_signal: signal.Signals, keep: int | None = None
+        self, program: str, arguments: list[str], guise: Guise, death_signal: signal.Signals, keep: int | None = None
     ) -> "subprocess.Popen[bytes]":
         """Start a program of PostgreSQL with a clean environment; its words go to server.log through us."""
         self.complaint = ("", "")
@@ -267,7 +271,7 @@ class Supervisor:
                 env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
                 cwd=self.folder,
                 pass_fds=() if keep is None else (keep,),
-                preexec_fn=becoming(death_signal),  # noqa: PLW1509 - one thread, see `child`
+                preexec_fn=becoming(guise, death_signal, known=program == "initdb"),  # noqa: PLW1509 - one thread, see `child`
             )
         finally:
             os.close(write)
