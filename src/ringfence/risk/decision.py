@@ -9,8 +9,6 @@ reasons; the outcome is the worst of them, and without any the order is allowed.
 An order in a currency for which the rules set no limits is held: a limit that nobody set is not a limit of infinity.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -39,6 +37,8 @@ NO_LIMITS: Final = Sentences(
     en="The rules set no limits in {currency}.",
     zh="规则未设 {currency} 限额。",
 )
+_WINDOW_WORDS: Final = {"10m": "10 minutes", "1h": "an hour", "1d": "a day", "30d": "30 days"}
+_WINDOW_WORDS_ZH: Final = {"10m": "10 分钟", "1h": "1 小时", "1d": "1 天", "30d": "30 天"}
 
 
 class Outcome(IntEnum):
@@ -113,13 +113,8 @@ class Reason:
     facts: Mapping[str, str | int]
     sentences: Sentences
 
-    @property
-    def en(self) -> str:
-        return self.sentences.en.format_map(self.facts)
-
-    @property
-    def zh(self) -> str:
-        return self.sentences.zh.format_map(self.facts)
+    def sentence(self, language: str = "en") -> str:
+        return tell(self.sentences, self.facts, language)
 
 
 @dataclass(frozen=True)
@@ -148,12 +143,11 @@ def judge(rules: RuleBook, facts: OrderFacts, features: Features, matches: Seque
     return Decision(worst, tuple(reasons), min(SCORE_MAX, sum(reason.score for reason in reasons)))
 
 
-def payee_fingerprint(key: bytes, account_number: str) -> str:
-    """What stands for a counterparty's account in the journal: an HMAC-SHA-256 under a secret of the installation,
-    since account numbers are few enough to be guessed from a plain hash. Spaces and case make no difference.
-    """
-    number = "".join(account_number.split()).upper()
-    return hmac.new(key, b"ringfence/payee/v1\0" + number.encode(), hashlib.sha256).hexdigest()[:32]
+def tell(sentences: Sentences, facts: Mapping[str, str | int], language: str) -> str:
+    """A sentence over its facts, with windows in words; KeyError if the sentence asks for a fact that is not there."""
+    words = _WINDOW_WORDS_ZH if language == "zh" else _WINDOW_WORDS
+    said = {name: words.get(value, value) if isinstance(value, str) else value for name, value in facts.items()}
+    return (sentences.zh if language == "zh" else sentences.en).format_map(said)
 
 
 # -- one function a test: what it found, as facts; nothing if nothing -------------------------------------------------
@@ -214,7 +208,7 @@ def _structuring(rule: Structuring, bands: Sequence[Band], facts: OrderFacts, fe
         count, total = count + 1, total + facts.amount
         if band.holds(facts.amount) and count >= rule.count and total >= band.threshold:
             found: _Found = {"threshold": band.name, "count": count, "sum": _text(total, facts)}
-            findings.append(_money(facts, band.threshold) | found)
+            findings.append(_money(facts, band.amount) | found)
     return findings
 
 

@@ -28,6 +28,7 @@ from ringfence.refusal import Fault, Refused
 from ringfence.risk import features
 from ringfence.risk.decision import Decision, Match, OrderFacts, judge
 from ringfence.risk.features import FeatureStore
+from ringfence.risk.names import words
 from ringfence.risk.rules import RuleBook
 from ringfence.risk.screening import Screen
 
@@ -60,6 +61,7 @@ class Desk:
             if refused.refusal.fault is not Fault.MACHINE:
                 self.features.forget(facts.order_id)
             raise
+        self.features.keep(facts.order_id)
 
 
 def open_desk(connection: Connection, book: int, rules: RuleBook, screen: Screen, at: datetime) -> Desk:
@@ -113,5 +115,5 @@ def payload(desk: Desk, facts: OrderFacts, decision: Decision) -> dict[str, Any]
         ],
         "rules": {"profile": desk.rules.profile, "sha256": desk.rules.sha256},
         "score": decision.score,
-        "screened": facts.payee_name is not None,
+        "screened": bool(facts.payee_name and words(facts.payee_name)),
     }

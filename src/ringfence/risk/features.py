@@ -6,15 +6,16 @@ The cache is a fold over two kinds of row, in the order of the journal:
   ORDER_STATE     an order in counts when it is settled, at the time of its row; an order out that is settled makes its
                   payee one who was paid
 
-Read again from row 0, the cache is the same. It takes memory by customer: windows are buckets (see `windows`), of the
-business days the last three are kept, and of a customer's payees the `PAYEES_MAX` who were paid last.
+Read again from row 0, the cache is the same. It takes memory by customer and by open order: windows are buckets (see
+`windows`), the last three business days are kept, of a customer's payees the `PAYEES_MAX` who were paid last, and the
+payee of an order out until it has ended.
 
 An order that is being placed has no row yet. So the moment it is judged, and under the same lock, it is *reserved*: it
 counts for whoever is judged next, and N orders at once cannot all pass a limit that leaves room for one. What happens
 then to a reservation:
 
   its row is read            the fold counts it from here on, the reservation goes
-  the book refused the row   `forget`
+  the book refused the row   `forget`, unless another request for the same order is under way or went through (`keep`)
   the process ends           reservations end with it; what was appended is in the journal
   the answer was lost        it stays, and counts, until its row is read, or RESERVED_FOR has passed and the whole
                              journal has been read without it
@@ -38,13 +39,14 @@ from ringfence.risk.decision import NO_FEATURES, Decision, Features, OrderFacts,
 from ringfence.risk.queries import QUERIES
 from ringfence.risk.refusals import JOURNAL_ROW_IS_NO_ORDER_TO_RISK, ORDER_IS_DECIDED_ON_OTHER_FACTS
 from ringfence.risk.rules import WINDOWS, Direction, RuleBook
-from ringfence.risk.windows import Window
+from ringfence.risk.windows import Window, shows
 
 PAYEES_MAX: Final = 512  # of one customer; one who is forgotten is new again, which errs on the safe side
 DAYS_KEPT: Final = 3
 PAGE_ROWS: Final = 5_000  # journal rows that one page covers; decisions wait while a page is counted
 RESERVED_FOR: Final = timedelta(minutes=10)
-SETTLED: Final = "settled"  # the state of an order whose money has moved for good
+SETTLED: Final = "settled"  # the state of an order whose money has moved
+ENDED: Final = (SETTLED, "failed", "rejected", "cancelled")  # the query `order_rows` looks for the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,6 @@ class OrderRow:
 
     sequence: int
     code: int
-    order_id: UUID | None
     posted_at: datetime
     payload: bytes
 
@@ -87,11 +88,15 @@ class _Counted:
     day: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reservation:
+    """`requests` for the order are under way; once one of them went through, `kept` says so."""
+
     facts: OrderFacts
     decision: Decision
     counted: _Counted | None
+    requests: int = 1
+    kept: bool = False
 
 
 class FeatureStore:
@@ -101,6 +106,7 @@ class FeatureStore:
         self.head = 0
         self._rules = rules
         self._customers: dict[str, _Customer] = {}
+        self._open: dict[UUID, tuple[str, str]] = {}  # order: customer and payee, until it has ended
         self._reserved: dict[UUID, _Reservation] = {}
         self._reserved_by: dict[str, dict[UUID, _Counted]] = {}
         self._lock = threading.Lock()
@@ -115,6 +121,7 @@ class FeatureStore:
             if known is not None:
                 if replace(facts, at=known.facts.at) != known.facts:
                     raise ORDER_IS_DECIDED_ON_OTHER_FACTS(order=facts.order_id)
+                known.requests += 1
                 return known.facts, known.decision
             decision = judged_by(self._features(facts, direction))
             counted = _as_counted(facts, direction) if decision.outcome != Outcome.REFUSE else None
@@ -123,10 +130,23 @@ class FeatureStore:
                 self._reserved_by.setdefault(counted.customer, {})[facts.order_id] = counted
             return facts, decision
 
-    def forget(self, order_id: UUID) -> None:
-        """Give a reservation back: the order's rows are not in the journal and will not be."""
+    def keep(self, order_id: UUID) -> None:
+        """The order's rows are in the journal: its reservation stays until they are read."""
         with self._lock:
-            self._release(order_id)
+            known = self._reserved.get(order_id)
+            if known is not None:
+                known.kept = True
+
+    def forget(self, order_id: UUID) -> None:
+        """A request for the order came to nothing. With the last such request, unless one went through, the
+        reservation is given back.
+        """
+        with self._lock:
+            known = self._reserved.get(order_id)
+            if known is not None:
+                known.requests -= 1
+                if known.requests == 0 and not known.kept:
+                    self._release(order_id)
 
     def features(self, facts: OrderFacts) -> Features:
         """What a rule would see of an order now."""
@@ -192,7 +212,7 @@ class FeatureStore:
         counts, sums, near = into
         happened = _seconds(each.at)
         for name, (length, bucket) in WINDOWS.items():
-            if Window(length, bucket).shows(happened, at):
+            if shows(happened, at, length, bucket):
                 counts[name] += 1
                 sums[name] += each.amount if each.currency == facts.currency else 0
         if each.currency == facts.currency and each.day == facts.day:
@@ -216,32 +236,34 @@ class FeatureStore:
     def _count_row(self, row: OrderRow) -> None:
         try:
             said = json.loads(row.payload)
+            order_id = UUID(said["order"])
             if row.code == EventName.RISK_DECISION:
-                self._count_decision(said)
-                if row.order_id is not None:
-                    self._release(row.order_id)
-            else:
-                self._count_state(said, row.posted_at)
+                self._count_decision(order_id, said)
+                self._release(order_id)
+            elif said["state"] in ENDED:
+                self._count_end(order_id, said, row.posted_at)
         except (ValueError, KeyError, TypeError, AttributeError, Refused) as error:
             raise JOURNAL_ROW_IS_NO_ORDER_TO_RISK(sequence=row.sequence, problem=repr(error)) from error
 
-    def _count_decision(self, said: Mapping[str, Any]) -> None:
+    def _count_decision(self, order_id: UUID, said: Mapping[str, Any]) -> None:
         direction = self._rules.direction(said["kind"])
-        if direction == "out" and Outcome[said["outcome"].upper()] != Outcome.REFUSE:
-            self._count(said, direction, datetime.fromisoformat(said["at"]))
-
-    def _count_state(self, said: Mapping[str, Any], posted_at: datetime) -> None:
-        if said["state"] != SETTLED or said["customer"] is None:
+        if direction != "out" or said["customer"] is None or Outcome[said["outcome"].upper()] == Outcome.REFUSE:
             return
+        self._count(said, direction, datetime.fromisoformat(said["at"]))
+        if said["payee"] is not None:
+            self._open[order_id] = said["customer"], said["payee"]
+
+    def _count_end(self, order_id: UUID, said: Mapping[str, Any], posted_at: datetime) -> None:
+        paid = self._open.pop(order_id, None)
+        if said["state"] != SETTLED:
+            return
+        if paid is not None:
+            self._remember_payee(*paid, posted_at)
         direction = self._rules.direction(said["kind"])
-        if direction == "in":
+        if direction == "in" and said["customer"] is not None:
             self._count(said, direction, posted_at)
-        elif direction == "out" and said["payee"] is not None:
-            self._remember_payee(said["customer"], said["payee"], posted_at)
 
     def _count(self, said: Mapping[str, Any], direction: Direction, at: datetime) -> None:
-        if said["customer"] is None:
-            return
         unit = currency(said["currency"])
         amount, day = parse_minor(said["amount"], unit), date.fromisoformat(said["day"])
         counted = _Counted(said["customer"], direction, unit.code, amount, at, day)

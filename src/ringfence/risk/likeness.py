@@ -34,7 +34,9 @@ from ringfence.risk.names import is_eastern, skeleton, words
 CONFLICT: Final = 1.2
 EXTRA: Final = 0.25
 WORD_LEAST: Final = 0.7  # less alike than this, two words are two words
+SOUND_LEAST: Final = 0.5  # words of one skeleton are at least this much alike
 LIGHT: Final = 0.25  # weight of particles, legal forms and single letters
+TELLING_LEAST: Final = 1.5  # words that weigh less together do not stand for a longer name
 
 _WORDS: Final = tomllib.loads(resources.files("ringfence.risk").joinpath("name_words.toml").read_text("utf-8"))
 _TITLES: Final = frozenset(_WORDS["titles"].split())
@@ -83,7 +85,7 @@ def likeness(one: Prepared, other: Prepared) -> tuple[int, str]:
     return (together, "the same letters, parted otherwise") if together > by_word else (by_word, why)
 
 
-@lru_cache(maxsize=500_000)
+@lru_cache(maxsize=100_000)
 def word_likeness(one: str, other: str) -> float:
     """How like two words are, from 0 (two words) or `WORD_LEAST` to 1."""
     if one == other:
@@ -94,9 +96,8 @@ def word_likeness(one: str, other: str) -> float:
     if len(one) == 1 or len(other) == 1:
         return WORD_LEAST if one[0] == other[0] else 0.0
     found = OSA.normalized_similarity(one, other)
-    sound = skeleton(one)
-    if len(sound) >= 2 and sound == skeleton(other):
-        found = max(found, 0.9)
+    if skeleton(one) == skeleton(other):
+        found = max(found, SOUND_LEAST + (1 - SOUND_LEAST) * found)
     shorter, longer = sorted((one, other), key=len)
     if len(shorter) >= 4 and longer.startswith(shorter):
         found = max(found, 0.6 + 0.3 * len(shorter) / len(longer))
@@ -113,21 +114,19 @@ def _by_word(one: Prepared, other: Prepared) -> tuple[int, str]:
     pairs.sort(reverse=True)
     left, right = set(range(len(one.words))), set(range(len(other.words)))
     mass = got = 0.0
-    telling = 0
     for _, alike, i, j in pairs:
         if i in left and j in right:
             left.remove(i)
             right.remove(j)
             weight = (one.weights[i] + other.weights[j]) / 2
             mass, got = mass + weight, got + weight * alike
-            telling += min(one.weights[i], other.weights[j]) > LIGHT
     if not mass:
         return 0, "no word in common"
     rest, rest_other = sum(one.weights[i] for i in left), sum(other.weights[j] for j in right)
     conflict, extra = min(rest, rest_other), abs(rest - rest_other)
     score = got / (mass + CONFLICT * conflict + EXTRA * extra)
-    if telling < 2 and extra > LIGHT:
-        score *= 0.85  # one word alone out of several says little
+    if extra > LIGHT and mass < TELLING_LEAST:
+        score *= 0.85  # one word alone out of several says little, and so do two common ones
     why = (
         "like words" if not extra and not conflict else "like words, and others" if not conflict else "some like words"
     )

@@ -78,7 +78,7 @@ _SOUNDS: Final = (
 )  # fmt: skip
 _PLAIN: Final = re.compile(r"[a-z0-9]+")
 _TWICE: Final = re.compile(r"(.)\1+")
-_VOWELS: Final = re.compile(r"[aeiouyhj]")
+_VOWELS: Final = re.compile(r"[aeiouyh]|(?<=[aeiouy])j(?![aeiouy])")
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(_PLAIN.findall(text))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=100_000)
 def skeleton(word: str) -> str:
     """The consonants of a word as they sound, roughly; a word of vowels alone keeps its first letter."""
     text = _TWICE.sub(r"\1", word)

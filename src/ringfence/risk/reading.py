@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ringfence.database.connection import Connection
 from ringfence.ledger.reading import LATEST
-from ringfence.risk.decision import CURRENCY_HAS_NO_LIMITS, NO_LIMITS, Outcome
+from ringfence.risk.decision import CURRENCY_HAS_NO_LIMITS, NO_LIMITS, Outcome, tell
 from ringfence.risk.queries import QUERIES
 from ringfence.risk.rules import RuleBook
 
@@ -30,7 +30,7 @@ class RecordedReason:
         sentences = NO_LIMITS if self.rule == CURRENCY_HAS_NO_LIMITS else rules.sentences(self.rule)
         if sentences is not None:
             try:
-                return (sentences.zh if language == "zh" else sentences.en).format_map(self.facts)
+                return tell(sentences, self.facts, language)
             except KeyError:  # the rule finds other facts now
                 pass
         return f"{self.rule}: " + ", ".join(f"{name} {value}" for name, value in sorted(self.facts.items()))

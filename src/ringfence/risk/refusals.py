@@ -4,12 +4,6 @@ rows that cannot be used as they are, for then nothing may be decided.
 
 from ringfence.refusal import Fault, refusal
 
-ORDER_IS_REFUSED_BY_RISK = refusal(
-    "order_is_refused_by_risk",
-    Fault.STATE,
-    en="Order {order} cannot be carried out.",  # the reasons stay inside: nobody is tipped off
-    zh="指令 {order} 无法办理。",
-)
 ORDER_KIND_HAS_NO_DIRECTION = refusal(
     "order_kind_has_no_direction",
     Fault.INPUT,

@@ -113,9 +113,12 @@ Rule = NewPayee | OrderCounts | OrderSums | Structuring | Dormant | Listed
 
 @dataclass(frozen=True)
 class Band:
-    """A threshold in one currency (the smallest amount that reaches it) and what is "just under": `low` <= x < it."""
+    """A threshold in one currency. `amount` is what the statute names, `threshold` the smallest amount that is caught
+    (one minor unit more where it says "more than"), and `low` <= x < `threshold` is "just under". Minor units.
+    """
 
     name: str
+    amount: int
     threshold: int
     low: int
     source: str
@@ -367,7 +370,7 @@ def _thresholds(written: _Profile, place: str) -> Mapping[str, tuple[Band, ...]]
                 raise _WrongError(f"{place}.{each.name}", f"two thresholds have this name in {code}")
             least = named + 1 if each.above else named
             low = -(-named * each.percent // 100)
-            bands.setdefault(code, []).append(Band(each.name, least, low, each.source, each.unverified))
+            bands.setdefault(code, []).append(Band(each.name, named, least, low, each.source, each.unverified))
     return MappingProxyType({code: tuple(found) for code, found in bands.items()})
 
 

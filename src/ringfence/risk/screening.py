@@ -14,7 +14,7 @@ give no more than `COMMON_SCORE`; weak names (those that a list itself calls wea
 >>> from ringfence.risk.lists import load_sample
 >>> screen = Screen(load_sample())
 >>> [(match.list, match.entry, match.score) for match in screen.matches("Veskarimow, Orsolan", least=80)]
-[('invented', 'RF-001', 95)]
+[('invented', 'RF-001', 98)]
 >>> screen.matches("Anna Schmidt", least=80)
 []
 """
@@ -29,7 +29,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ringfence.risk.decision import Match
-from ringfence.risk.likeness import CONFLICT, EXTRA, Prepared, base_weight, likeness, prepare, word_likeness
+from ringfence.risk.likeness import (
+    CONFLICT,
+    EXTRA,
+    TELLING_LEAST,
+    Prepared,
+    base_weight,
+    likeness,
+    prepare,
+    word_likeness,
+)
 from ringfence.risk.lists import Entry, ListedName, SanctionsList
 from ringfence.risk.names import is_eastern, skeleton
 
@@ -37,7 +46,6 @@ COMPARED_MOST: Final = 60  # names of step 3
 RATED_BELOW: Final = 20  # how far below the score asked for step 2 may rate a name
 WEAK_SCORE: Final = 90
 COMMON_SCORE: Final = 98
-TELLING_LEAST: Final = 1.5  # the words of a telling name weigh this much together
 WEIGHT_LEAST: Final = 0.3
 
 Places = npt.NDArray[np.int32]
@@ -112,7 +120,7 @@ class Screen:
             return ()
         shares = np.repeat(np.array(values), [len(each) for each in places])
         rated = np.bincount(np.concatenate(places), shares, len(self._names))
-        held = np.flatnonzero(rated)
+        held = np.flatnonzero(rated > 0)
         matched = np.minimum(rated[held], asked.total)
         rest, rest_other = asked.total - matched, np.maximum(self._totals[held] - matched, 0)
         cost = CONFLICT * np.minimum(rest, rest_other) + EXTRA * np.abs(rest - rest_other)

@@ -45,6 +45,7 @@ class Window:
                 total += money
         return count, total
 
-    def shows(self, happened: int, at: int) -> bool:
-        """Whether what happened at one time shows at another."""
-        return happened // self.bucket >= (at - self.length) // self.bucket
+
+def shows(happened: int, at: int, length: int, bucket: int) -> bool:
+    """Whether a window would show at one time what happened at another."""
+    return happened // bucket >= (at - length) // bucket

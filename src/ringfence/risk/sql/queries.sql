@@ -1,7 +1,12 @@
--- What orders did (1000, ORDER_STATE) and how they were judged (1010, RISK_DECISION), in the order of the journal.
+-- How orders were judged (1010, RISK_DECISION) and how they ended (1000, ORDER_STATE), in the order of the journal.
+-- Payloads are canonical JSON: the bytes looked for cannot stand inside a string, whose quotes are escaped.
 -- name: order_rows
-SELECT sequence, code, order_id, posted_at, payload FROM ledger.journal
+SELECT sequence, code, posted_at, payload FROM ledger.journal
  WHERE book_id = %(book)s AND kind = 16 AND code = ANY('{1000, 1010}') AND sequence >= %(first)s AND sequence < %(last)s
+   AND (code = 1010 OR position('"state":"settled"'::bytea IN payload) > 0
+                    OR position('"state":"failed"'::bytea IN payload) > 0
+                    OR position('"state":"rejected"'::bytea IN payload) > 0
+                    OR position('"state":"cancelled"'::bytea IN payload) > 0)
  ORDER BY sequence;
 
 -- name: decision_of_order
