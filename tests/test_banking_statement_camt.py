@@ -348,6 +348,21 @@ def test_the_counterparty_is_the_other_side(sign, total, name):
     assert found.entries[0].counterparty_name == name
 
 
+def test_the_only_party_that_is_named_is_the_counterparty():
+    """A payment that came back, as a plain credit without the mark of a reversal: the bank names only whom we paid."""
+    parties = tag("RltdPties", tag("Cdtr", tag("Nm", "Bob")), tag("CdtrAcct", tag("Id", tag("Othr", tag("Id", "9")))))
+    [found] = read(message(statement(entry("5.00", details=details(parties)), closing="105.00")))
+    assert (found.entries[0].counterparty_name, found.entries[0].counterparty_account) == ("Bob", "9")
+
+
+def test_the_account_tells_the_sides_apart_whatever_the_direction():
+    """A return names the parties of the payment: we are its debtor, although the money comes in."""
+    ours = tag("DbtrAcct", tag("Id", tag("IBAN", IBAN)))
+    parties = tag("RltdPties", tag("Dbtr", tag("Nm", "Platform")), ours, tag("Cdtr", tag("Nm", "Bob")))
+    [found] = read(message(statement(entry("5.00", details=details(parties)), closing="105.00")))
+    assert found.entries[0].counterparty_name == "Bob"
+
+
 def test_the_bank_may_have_its_own_way_to_number_accounts():
     own = tag("Id", tag("Othr", tag("Id", "6222 0001"), tag("SchmeNm", tag("Prtry", "CARD"))))
     assert read(message(statement(account=own)))[0].account == Account("CARD", "6222 0001")

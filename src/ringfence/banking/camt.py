@@ -136,9 +136,10 @@ def walk(message: Message, zone: tzinfo = UTC) -> Iterator[Heading | Entry | Clo
     """Each heading, its entries, its close; times that name no offset are in the bank's `zone`."""
     unit = _UNITS[message.kind]
     _refuse_another_root(message)
-    names = names_in(message.namespace)
-    of_entry = names_in(message.namespace, _BEFORE_DETAILS)
-    group, sheet, details, beginning = _Group(), None, list[Detail](), None
+    names, of_entry = names_in(message.namespace), names_in(message.namespace, _BEFORE_DETAILS)
+    group, details = _Group(), list[Detail]()
+    sheet: _Sheet | None = None
+    beginning: Part | None = None  # of the entry that is being read
     closes: list[Close] = []
     for element in message.parts(("GrpHdr", unit, "Ntry", "TxDtls")):
         name = local_name(element)
@@ -154,9 +155,10 @@ def walk(message: Message, zone: tzinfo = UTC) -> Iterator[Heading | Entry | Clo
             yield closes[-1]
             sheet = None
         else:
-            entry = element if name == "Ntry" else _entry_around(element, message)
-            around = _refuse_misplaced(entry, unit, message)
-            beginning = beginning or part_of(entry, of_entry)
+            if beginning is None or sheet is None:
+                entry = element if name == "Ntry" else _entry_around(element, message)
+                around = _refuse_misplaced(entry, unit, message)
+                beginning = part_of(entry, of_entry)
             if sheet is None:
                 sheet = _sheet(message, group, part_of(around, names), beginning, zone)
                 yield sheet.heading
@@ -325,22 +327,23 @@ def _sum(total: Part | None, unit: Currency) -> int | None:
 
 def _entry(part: Part, sheet: _Sheet, details: tuple[Detail, ...], message: Message) -> Entry:
     refuse_repeated(part, _ENTRY_NAMES)
-    stated, direction = child(part, "Amt"), sign(child(part, "CdtDbtInd"))
+    get = part.parts.get
+    stated, direction = get("Amt"), sign(get("CdtDbtInd"))
     if stated is None or direction is None:
         raise STATEMENT_FIELD_IS_MISSING(element="Amt" if stated is None else "CdtDbtInd", place="Ntry")
     amount, unit = money(stated)
     if unit != sheet.heading.currency:
         raise STATEMENT_CURRENCIES_DIFFER(element="Ntry/Amt", found=unit.code, expected=sheet.heading.currency.code)
-    status, booked_on = _status(child(part, "Sts"), message), day(child(part, "BookgDt"))
+    status, booked_on = _status(get("Sts"), message), day(get("BookgDt"))
     assumed = (() if status else ("booked",)) + (() if booked_on else ("booking_date",))
     booked_on = booked_on or sheet.booked_on
     if booked_on is None:
         raise STATEMENT_FIELD_IS_MISSING(element="BookgDt", place="Ntry")
-    value_date, reversal = day(child(part, "ValDt")), truth(child(part, "RvslInd")) or False
+    value_date, reversal = day(get("ValDt")), truth(get("RvslInd")) or False
     sole = details[0] if len(details) == 1 else Detail()
-    bank_reference = reference(child(part, "AcctSvcrRef")) or sole.bank_reference
-    entry_reference = text(child(part, "NtryRef"))
-    batch = child(part, "Btch") or child(part, "NtryDtls", "Btch")
+    bank_reference = reference(get("AcctSvcrRef")) or sole.bank_reference
+    entry_reference = text(get("NtryRef"))
+    batch = get("Btch") or child(part, "NtryDtls", "Btch")
     return Entry(
         key=sheet.keys.key(
             amount=direction * amount,
@@ -362,8 +365,8 @@ def _entry(part: Part, sheet: _Sheet, details: tuple[Detail, ...], message: Mess
         batch_message_id=text(child(batch, "MsgId")),
         batch_payment_information_id=text(child(batch, "PmtInfId")),
         batch_count=number(child(batch, "NbOfTxs")),
-        transaction_code=transaction_code(child(part, "BkTxCd")),
-        additional=text(child(part, "AddtlNtryInf")),
+        transaction_code=transaction_code(get("BkTxCd")),
+        additional=text(get("AddtlNtryInf")),
         details=details,
         assumed=assumed,
     )

@@ -252,25 +252,28 @@ def reference(part: Part | None) -> str | None:
 def detail(part: Part, *, direction: int, reversal: bool, unit: Currency, own_account: str) -> Detail:
     """A transaction inside an entry (`TxDtls`). `direction` is the entry's, for a transaction that gives none."""
     refuse_repeated(part, _DETAIL_NAMES)
-    references, parties, remittance = child(part, "Refs"), child(part, "RltdPties"), child(part, "RmtInf")
-    towards = _other_side(parties, direction=-direction if reversal else direction, own_account=own_account)
+    get = part.parts.get
+    agents, remittance, returned = get("RltdAgts"), get("RmtInf"), get("RtrInf")
+    refer = references.parts.get if (references := get("Refs")) else _NOTHING.get
+    back = reversal or returned is not None
+    side, name, number = _other_side(get("RltdPties"), direction=-direction if back else direction, own=own_account)
     structured = children(remittance, "Strd")
     lines = [*children(remittance, "Ustrd"), *(more for one in structured for more in children(one, "AddtlRmtInf"))]
     return Detail(
-        amount=_detail_amount(part, unit, sign(child(part, "CdtDbtInd")) or direction),
-        bank_reference=reference(child(references, "AcctSvcrRef")),
-        end_to_end_id=reference(child(references, "EndToEndId")),
-        instruction_id=reference(child(references, "InstrId")),
-        message_id=text(child(references, "MsgId")),
-        payment_information_id=text(child(references, "PmtInfId")),
-        transaction_id=reference(child(references, "TxId")),
-        counterparty_name=_party_name(child(parties, towards)),
-        counterparty_account=_identification(child(parties, towards + "Acct")),
-        counterparty_bank=_bank(child(part, "RltdAgts", towards + "Agt", "FinInstnId")),
+        amount=_detail_amount(part, unit, sign(get("CdtDbtInd")) or direction),
+        bank_reference=reference(refer("AcctSvcrRef")),
+        end_to_end_id=reference(refer("EndToEndId")),
+        instruction_id=reference(refer("InstrId")),
+        message_id=text(refer("MsgId")),
+        payment_information_id=text(refer("PmtInfId")),
+        transaction_id=reference(refer("TxId")),
+        counterparty_name=name,
+        counterparty_account=number,
+        counterparty_bank=_bank(child(agents, side + "Agt", "FinInstnId")),
         creditor_reference=next(filter(None, map(_creditor_reference, structured)), None),
-        remittance="\n".join(filter(None, map(text, lines))) or text(child(part, "AddtlTxInf")),
-        return_reason=code(child(part, "RtrInf", "Rsn")),
-        transaction_code=transaction_code(child(part, "BkTxCd")),
+        remittance="\n".join(filter(None, map(text, lines))) or text(get("AddtlTxInf")),
+        return_reason=code(child(returned, "Rsn")),
+        transaction_code=transaction_code(get("BkTxCd")),
     )
 
 
@@ -300,24 +303,30 @@ def _detail_amount(part: Part, unit: Currency, direction: int) -> int | None:
     return None
 
 
-def _other_side(parties: Part | None, *, direction: int, own_account: str) -> str:
-    """Debtor or creditor: the side whose account is not ours; where that does not tell, the side that the money came
-    from or went to. A reversal names the parties of what it takes back.
+def _other_side(parties: Part | None, *, direction: int, own: str) -> tuple[str, str | None, str | None]:
+    """Debtor or creditor, with name and account number: the side whose account is not ours; where accounts do not tell,
+    the only side that is named; where both are, the side that the money came from or went to. A reversal or return
+    names the parties of what it takes back, which is why its direction is turned.
     """
-    if _identification(child(parties, "CdtrAcct")) == own_account:
-        return "Dbtr"
-    if _identification(child(parties, "DbtrAcct")) == own_account:
-        return "Cdtr"
-    return "Dbtr" if direction > 0 else "Cdtr"
+    debtor, creditor = (
+        (side, _party_name(child(parties, side)), _number(child(parties, side + "Acct"))) for side in ("Dbtr", "Cdtr")
+    )
+    if creditor[2] == own or (debtor[2] != own and not any(creditor[1:])):
+        return debtor
+    if debtor[2] == own or not any(debtor[1:]):
+        return creditor
+    return debtor if direction > 0 else creditor
 
 
-def _identification(part: Part | None) -> str | None:
-    found = account(part)
+def _number(part: Part | None) -> str | None:
+    found = account(part) if part is not None else None
     return found.identification if found else None
 
 
 def _party_name(part: Part | None) -> str | None:
     """Since version 08 the party is a choice of a party and a financial institution."""
+    if part is None:
+        return None
     for path in (("Nm",), ("Pty", "Nm"), ("Agt", "FinInstnId", "Nm")):
         if found := text(child(part, *path)):
             return found
@@ -325,6 +334,8 @@ def _party_name(part: Part | None) -> str | None:
 
 
 def _bank(part: Part | None) -> str | None:
+    if part is None:
+        return None
     for path in (("BICFI",), ("BIC",), ("ClrSysMmbId", "MmbId"), ("Nm",)):
         if found := text(child(part, *path)):
             return found

@@ -410,8 +410,9 @@ class Gate:
 
     def close(self) -> Close:
         heading, listed = self.heading, self.listed
-        if max(listed.credits, listed.debits) > INT64_MAX:
-            raise AMOUNT_OVERFLOWS(text=format_minor(max(listed.credits, listed.debits), heading.currency))
+        ends = (heading.opening.amount, heading.closing.amount) if isinstance(heading, StatementHeading) else ()
+        if (largest := max(listed.credits, listed.debits, *map(abs, ends))) > INT64_MAX:
+            raise AMOUNT_OVERFLOWS(text=format_minor(largest, heading.currency))
         if isinstance(heading, StatementHeading):
             _refuse_unless_it_adds_up(heading, self.booked)
         _refuse_other_totals(heading, self.booked, listed)
@@ -545,4 +546,4 @@ def _text(value: object) -> str | None:
 
 def _canonical(*facts: str | None) -> bytes:
     """Each fact after its length, so that no two lists of facts have the same bytes."""
-    return "".join("-," if fact is None else f"{len(fact)}:{fact}," for fact in facts).encode()
+    return "".join(["-," if fact is None else f"{len(fact)}:{fact}," for fact in facts]).encode()
