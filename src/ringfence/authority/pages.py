@@ -203,6 +203,13 @@ def door(core: Core) -> Door:
     )
 
 
+def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
+    with visit.core.connection() as connection:
+        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
+    if complete and callable(does):
+        does(visit.core, proposal_id)
+
+
 MODULE: Final = Module(
     package="authority",
     router=router,
@@ -229,10 +236,3 @@ MODULE: Final = Module(
         ],
     },
 )  # fmt: skip
-
-
-def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete and callable(does):
-        does(visit.core, proposal_id)

@@ -75,7 +75,7 @@ class Panel:
     order: int
     template: str
     facts: Callable[["Visit"], Mapping[str, Any]]
-    size: str = "half"  # "whole", "half" or "third" of the width at a desk
+    size: str = "half"  # "whole", "two-thirds", "half" or "third" of the width at a desk
 
 
 @dataclass(frozen=True)
