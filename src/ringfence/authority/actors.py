@@ -4,7 +4,6 @@ An operation takes `by: Session | Client | None`; None is the system itself, whe
 """
 
 import hashlib
-import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -13,7 +12,6 @@ from uuid import UUID
 from ringfence.authority.refusals import (
     PASSWORD_MUST_BE_CHANGED_FIRST,
     PERSON_LACKS_THE_ROLE,
-    REQUEST_IS_FORGED,
     SCOPE_IS_MISSING,
 )
 
@@ -32,7 +30,6 @@ class Session:
     ends_at: datetime
     must_change_password: bool
     token_sha256: bytes = field(repr=False)
-    csrf_token: str = field(repr=False)
 
     @property
     def maker(self) -> str:
@@ -48,11 +45,6 @@ class Session:
             raise PASSWORD_MUST_BE_CHANGED_FIRST()
         if not self.has_role(*roles):
             raise PERSON_LACKS_THE_ROLE()
-
-    def require_csrf(self, given: str | None) -> None:
-        """`request_is_forged` unless a form carries this session's own mark."""
-        if not hmac.compare_digest((given or "").encode(errors="replace"), self.csrf_token.encode()):
-            raise REQUEST_IS_FORGED()
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,3 @@ def token_of(actor: Actor) -> bytes | None:
 def hash_of(token: str) -> bytes:
     """What is kept of a token: 256 random bits need no stretching."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-
-
-def csrf_of(token: str) -> str:
-    """The mark that a session's forms carry. It follows from the token, and does not lead back to it."""
-    return hmac.new(token.encode(errors="surrogatepass"), b"ringfence/csrf/v1", hashlib.sha256).hexdigest()

@@ -28,6 +28,7 @@ SCOPES: Final = frozenset(
         "journal:read",
         "evidence:read",
         "position:read",
+        "metrics",
     }
 )
 

@@ -1,25 +1,29 @@
 """People: the first of a book are founded together; later ones are proposed by one and approved by another.
 
 What the journal says of a person is the login word and the roles, in PERSON_CHANGED; names and passwords are not there.
+A new person's one-time password is random, so that its verifier, which the approvers sign, is no help in guessing it;
+it opens sessions that can only change it.
 """
 
+import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ringfence.authority import passwords, proposals
-from ringfence.authority.actors import Session
+from ringfence.authority.actors import SYSTEM, Session
 from ringfence.authority.passwords import COST, SALT_BYTES, Cost
 from ringfence.authority.policy import Policy, PolicyVersion, default_toml, policy_in_force, read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
     BOOK_HAS_ITS_PEOPLE_ALREADY,
+    PERSON_ID_MUST_BE_A_WORD,
     PERSON_MUST_EXIST,
     SIGN_IN_REFUSED,
 )
@@ -31,6 +35,8 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line
+
+PERSON_ID: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -94,25 +100,35 @@ def _founding(core: Core, founder: Founder, cost: Cost) -> tuple[Line, Statement
     return Line(Kind.EVENT, event, code=EventName.PERSON_CHANGED, payload=said), (QUERIES.found_person, row)
 
 
+@dataclass(frozen=True)
+class PersonProposal:
+    """The proposal about a person, and the one-time password that goes with it: shown once, to be handed over."""
+
+    drafted: Drafted
+    one_time_password: str | None = field(repr=False)
+
+
 def propose_person(
     core: Core,
     session: Session,
     person_id: str,
     display_name: str,
     roles: Collection[str],
-    password: str | None = None,
     *,
+    new_password: bool,
     cost: Cost = COST,
-) -> Drafted:
-    """Propose to add a person, or to give one other roles; with a password, which the person must change before
-    anything else. Act `person_change`; after the approvals, `change_person` does it.
+) -> PersonProposal:
+    """Propose to add a person, or to give one other roles; with a one-time password, which the person changes before
+    anything else. Act `person_change`; after the approvals, `change_person` does it. `person_id_must_be_a_word`.
     """
-    facts = {"person": person_id, "display_name": display_name, "roles": " ".join(require_roles(roles))}
+    if not PERSON_ID.fullmatch(person_id) or person_id == SYSTEM:
+        raise PERSON_ID_MUST_BE_A_WORD()
+    facts = {"person": person_id, "display_name": display_name.strip(), "roles": " ".join(require_roles(roles))}
+    password = secrets.token_urlsafe(18) if new_password else None
     if password is not None:
-        passwords.require_strength(password, person_id)
         secret = passwords.secret_of(password, secrets.token_bytes(SALT_BYTES), cost)
         facts |= {name: str(value) for name, value in secret.items()}
-    return proposals.propose(core, session, core.new_id(), "person_change", facts=facts)
+    return PersonProposal(proposals.propose(core, session, core.new_id(), "person_change", facts=facts), password)
 
 
 def change_person(core: Core, proposal_id: UUID) -> None:

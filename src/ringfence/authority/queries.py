@@ -8,7 +8,8 @@ class _Queries(NamedQueries):
     try_password: Query
     open_session: Query
     touch_session: Query
-    revoke_session: Query
+    end_own_session: Query
+    end_session: Query
     sessions: Query
     client_of: Query
     clients: Query

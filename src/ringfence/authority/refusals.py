@@ -11,6 +11,9 @@ SESSION_IS_NOT_VALID: Final = refusal(
     en="Nobody is signed in with this session: it has ended, was revoked, or never was. Sign in.",
     zh="该会话无效：已结束、已吊销或从未存在。请登录。",
 )
+SESSION_MUST_EXIST: Final = refusal(
+    "session_must_exist", Fault.UNKNOWN, en="There is no such open session.", zh="没有这一有效会话。"
+)
 CLIENT_IS_NOT_KNOWN: Final = refusal(
     "client_is_not_known",
     Fault.IDENTITY,
@@ -160,6 +163,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
     each.name: each
     for each in (
         SESSION_IS_NOT_VALID,
+        SESSION_MUST_EXIST,
         CLIENT_IS_NOT_KNOWN,
         PROPOSAL_MUST_EXIST,
         PERSON_DECIDED_ALREADY,
@@ -221,12 +225,6 @@ ROLE_IS_UNKNOWN: Final = refusal(
 )
 POLICY_IS_NOT_VALID: Final = refusal(
     "policy_is_not_valid", Fault.INPUT, en="The policy is not valid: {detail}", zh="授权政策无效：{detail}"
-)
-REQUEST_IS_FORGED: Final = refusal(
-    "request_is_forged",
-    Fault.PERMISSION,
-    en="The form does not carry this session's mark. Load the page again.",
-    zh="表单未带有本会话的标记，请重新载入页面。",
 )
 APPROVALS_DO_NOT_SUFFICE: Final = refusal(
     "approvals_do_not_suffice",

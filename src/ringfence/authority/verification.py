@@ -211,10 +211,8 @@ def _may_count(record: Record, approval: Decision, roles: Sequence[str]) -> bool
 
 
 def _roles_said(event: Said, before: set[str]) -> set[str]:
-    """The roles that a PERSON_CHANGED leaves; a new password leaves them as they were, and nonsense leaves none."""
-    if "roles" not in event.says:
-        return before if event.says.get("change") == "password" else set()
-    roles = event.says["roles"]
+    """The roles that a PERSON_CHANGED leaves: those it names, or as before if it is about something else."""
+    roles = event.says.get("roles", list(before))
     return {role for role in roles if isinstance(role, str)} if isinstance(roles, list) else set()
 
 

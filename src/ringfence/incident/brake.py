@@ -3,16 +3,18 @@
 BRAKE_PULLED says who pulled it (a person, or "indicator" and which one) and why. BRAKE_RELEASED names the proposal
 `brake_release` whose approvals allow it. The state follows from these events in their order and from nothing else:
 
-  pulled     by the first BRAKE_PULLED; further ones are reasons more, and outlive a release proposed before them
-  released   by a BRAKE_RELEASED whose proposal verifies at its time, names that pull, and was made after every pull
+  - A release holds if its proposal verifies at that time, names the last pull before it, and was made after that pull.
+  - The brake is pulled if there is a pull with no release after it that holds. It counts from the first pull after the
+    last release that holds; later ones are reasons more.
 
-A BRAKE_RELEASED that does not meet this is listed as `ignored`, and the brake stays pulled.
+So a pull after a release was proposed takes that release back, and an event that only claims a release changes nothing.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -61,39 +63,61 @@ class Brake:
     sequence: int  # -1: it was never pulled
     indicator: str | None = None
     again: tuple[Pull, ...] = ()
-    ignored: tuple[int, ...] = ()  # releases that do not hold, by their sequence
+    ignored: tuple[int, ...] = ()  # what claims to be a release since then and does not hold, by sequence
 
     @property
     def last_pull(self) -> int:
-        """The sequence that a release has to come after."""
+        """The pull that a release has to name."""
         return self.again[-1].sequence if self.again else self.sequence
 
 
 @dataclass(frozen=True)
-class BrakeEvent:
-    """One line of the brake's history."""
+class Release:
+    """Somebody said that the brake is released; it is, if this holds. `by` are those who approved."""
 
     sequence: int
     at: datetime
-    pulled: bool
     by: str
-    reason: str
-    indicator: str | None
     proposal_id: UUID | None
-    counts: bool  # a release that does not hold does not count
+    holds: bool
 
 
 NEVER_PULLED: Final = Brake(pulled=False, since=None, reason="", by="", sequence=-1)
 
 
 def brake_state(connection: Connection, book: int) -> Brake:
-    """The brake as the journal tells it. Role core or gateway."""
-    return _told(connection, book)[0]
+    """The brake as the journal tells it. Role core or gateway. Read backwards, to the last release that holds."""
+    pulls: list[Pull] = []
+    ignored: list[int] = []
+    released: Release | None = None
+    for event in _last_first(connection, book):
+        if isinstance(event, Pull):
+            pulls.insert(0, event)
+        elif event.holds:
+            released = event
+            break
+        else:
+            ignored.insert(0, event.sequence)
+    if pulls:
+        first = pulls[0]
+        return Brake(
+            True,
+            first.at,
+            first.reason,
+            first.by,
+            first.sequence,
+            first.indicator,
+            tuple(pulls[1:]),
+            tuple(ignored),
+        )
+    if released:
+        return Brake(False, released.at, "", released.by, released.sequence, ignored=tuple(ignored))
+    return replace(NEVER_PULLED, ignored=tuple(ignored))
 
 
-def brake_history(connection: Connection, book: int) -> list[BrakeEvent]:
-    """Every pull and release, the latest first."""
-    return _told(connection, book)[1][::-1]
+def brake_history(connection: Connection, book: int, limit: int = 50) -> list[Pull | Release]:
+    """Pulls and releases, the latest first."""
+    return list(islice(_last_first(connection, book), limit))
 
 
 def require_released(connection: Connection, book: int) -> None:
@@ -134,7 +158,8 @@ def propose_release(core: Core, by: Session, reason: str) -> Drafted:
         red = sorted(turn.name for turn in turns_of(connection, core.book.book_id).values() if turn.level == "red")
     if not brake.pulled:
         raise BRAKE_IS_NOT_PULLED()
-    facts = {"pulled": str(brake.sequence), "pulled_because": brake.reason, "reason": reason, "red": " ".join(red)}
+    because = " / ".join([brake.reason, *(each.reason for each in brake.again)])
+    facts = {"pulled": str(brake.last_pull), "pulled_because": because, "reason": reason, "red": " ".join(red)}
     return proposals.propose(core, by, core.new_id(), ACT, facts=facts)
 
 
@@ -164,41 +189,32 @@ def require_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _told(connection: Connection, book: int) -> tuple[Brake, list[BrakeEvent]]:
-    brake, history = NEVER_PULLED, list[BrakeEvent]()
-    for sequence, code, at, payload in connection.execute(QUERIES.brake_events, {"book": book}).fetchall():
+def _last_first(connection: Connection, book: int) -> Iterator[Pull | Release]:
+    events = connection.execute(QUERIES.brake_events, {"book": book}).fetchall()
+    for index in range(len(events) - 1, -1, -1):
+        sequence, code, at, payload = events[index]
         said = json.loads(bytes(payload))
         if code == EventName.BRAKE_PULLED:
-            pulled = Pull(sequence, at, said.get("by", ""), said.get("reason", ""), said.get("indicator"))
-            brake = _pulled(brake, pulled)
-            history.append(BrakeEvent(sequence, at, True, pulled.by, pulled.reason, pulled.indicator, None, True))
+            indicator = said.get("indicator")
+            yield Pull(sequence, at, str(said.get("by", "")), str(said.get("reason", "")), indicator and str(indicator))
         else:
-            holds, approvers = _holds(connection, book, brake, said, at)
-            proposal_id = UUID(said["proposal"]) if holds else None
-            history.append(BrakeEvent(sequence, at, False, approvers, "", None, proposal_id, holds))
-            if holds:
-                brake = Brake(False, at, "", approvers, sequence, ignored=brake.ignored)
-            else:
-                brake = replace(brake, ignored=(*brake.ignored, sequence))
-    return brake, history
+            pull = max((each[0] for each in events[:index] if each[1] == EventName.BRAKE_PULLED), default=-1)
+            yield _release_of(connection, book, said, sequence, at, pull)
 
 
-def _pulled(brake: Brake, pulled: Pull) -> Brake:
-    if brake.pulled:
-        return replace(brake, again=(*brake.again, pulled))
-    return Brake(True, pulled.at, pulled.reason, pulled.by, pulled.sequence, pulled.indicator, ignored=brake.ignored)
-
-
-def _holds(connection: Connection, book: int, brake: Brake, said: Any, at: datetime) -> tuple[bool, str]:
-    """Whether a BRAKE_RELEASED holds, and by whose approval."""
+def _release_of(
+    connection: Connection, book: int, said: Mapping[str, Any], sequence: int, at: datetime, pull: int
+) -> Release:
+    """A BRAKE_RELEASED, judged by the record of the proposal that it names."""
     try:
-        record = verification.record_of(connection, book, UUID(said["proposal"]))
+        proposal_id = UUID(str(said.get("proposal")))
+        record = verification.record_of(connection, book, proposal_id)
         terms = verification.verified_terms(record, at)
-    except (Refused, ValueError, KeyError, TypeError):
-        return False, ""
-    names_the_pull = terms.act == ACT and terms.facts.get("pulled") == str(brake.sequence)
-    after_every_pull = brake.pulled and record.proposal.made > brake.last_pull
-    return names_the_pull and after_every_pull, ", ".join(record.proposal.approved_by)
+    except (Refused, ValueError):
+        return Release(sequence, at, "", None, holds=False)
+    names_the_pull = terms.act == ACT and terms.facts.get("pulled") == str(pull)
+    approvers = ", ".join(record.proposal.approved_by)
+    return Release(sequence, at, approvers, proposal_id, holds=names_the_pull and record.proposal.made > pull)
 
 
 def _release_is_proposed(connection: Connection, book: int, brake: Brake, at: datetime) -> bool:

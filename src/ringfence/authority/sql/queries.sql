@@ -14,8 +14,11 @@ SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(s
 SELECT session_id, person_id, display_name, roles, opened_at, ends_at, must_change
   FROM authority.touch_session(%(book)s, %(token_sha256)s, %(at)s);
 
--- name: revoke_session
-SELECT authority.revoke_session(%(book)s, %(token_sha256)s, %(session)s, %(at)s);
+-- name: end_own_session
+SELECT authority.end_own_session(%(book)s, %(token_sha256)s, %(session)s, %(at)s);
+
+-- name: end_session
+SELECT authority.end_session(%(book)s, %(event)s, %(token_sha256)s, %(session)s);
 
 -- name: sessions
 SELECT session_id, person_id, opened_at, seen_at, ends_at, revoked_at

@@ -288,22 +288,23 @@ BEGIN
      WHERE s.book_id = book AND s.token_sha256 = touch_session.token_sha256;
 END $$;
 
--- Ends a session: one's own, or as security administrator anybody's. An ended one stays ended.
-CREATE FUNCTION authority.revoke_session(book integer, token_sha256 bytea, session uuid, at timestamptz) RETURNS void
+-- Ends the session if it is the caller's own; says whose it is.
+CREATE FUNCTION authority.end_own_session(book integer, token_sha256 bytea, session uuid, at timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    who text := authority.person_of_session(book, revoke_session.token_sha256, at);
+    who   text := authority.person_of_session(book, end_own_session.token_sha256, at);
+    whose text;
 BEGIN
+    SELECT s.person_id INTO whose FROM authority.session s
+     WHERE s.book_id = book AND s.session_id = session AND s.revoked_at IS NULL;
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
+    ELSIF whose IS NULL THEN
+        PERFORM authority.refuse('session_must_exist');
+    ELSIF whose = who THEN
+        UPDATE authority.session s SET revoked_at = at WHERE s.book_id = book AND s.session_id = session;
     END IF;
-    UPDATE authority.session s SET revoked_at = at
-     WHERE s.book_id = book AND s.session_id = session AND s.revoked_at IS NULL
-       AND (s.person_id = who OR 'security_admin' = ANY (authority.roles_of(book, who)));
-    IF NOT FOUND AND NOT EXISTS (SELECT FROM authority.session s
-                                  WHERE s.book_id = book AND s.session_id = session AND s.person_id = who) THEN
-        PERFORM authority.refuse('person_lacks_the_role');
-    END IF;
+    RETURN whose;
 END $$;
 
 CREATE FUNCTION authority.client_of(book integer, token_sha256 bytea, OUT client_id text, OUT scopes text[])
@@ -656,6 +657,22 @@ BEGIN
     RETURN who;
 END $$;
 
+CREATE FUNCTION authority.end_session(book integer, event uuid, token_sha256 bytea, session uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1030);
+    who   text   := authority.require_administrator(book, end_session.token_sha256, now.at);
+    whose text;
+BEGIN
+    UPDATE authority.session s SET revoked_at = now.at
+     WHERE s.book_id = book AND s.session_id = session AND s.revoked_at IS NULL RETURNING s.person_id INTO whose;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('session_must_exist');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', whose, 'change', 'session ended', 'by', who,
+                                                            'session', session));
+END $$;
+
 -- A person changes the password and with it ends every other session.
 CREATE FUNCTION authority.change_password(book integer, event uuid, token_sha256 bytea, stretched bytea, secret jsonb)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -717,7 +734,7 @@ GRANT SELECT (book_id, client_id, scopes, active, added) ON authority.client
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     authority.begin_sign_in, authority.try_password, authority.open_session, authority.touch_session,
-    authority.revoke_session, authority.client_of, authority.make_proposal, authority.objection, authority.decide,
+    authority.end_own_session, authority.end_session, authority.client_of, authority.make_proposal, authority.objection, authority.decide,
     authority.carry_out, authority.found_person, authority.found_policy, authority.change_policy,
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client

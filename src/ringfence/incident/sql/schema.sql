@@ -34,18 +34,19 @@ BEGIN
     END IF;
 END $$;
 
--- The brake is released, as the event of this append says (BRAKE_RELEASED), by a complete proposal that names the pull
--- and that nobody overtook by pulling again.
+-- The brake is released, as the event of this append says (BRAKE_RELEASED), by a complete proposal that names the last
+-- pull and was made after it.
 CREATE FUNCTION incident.release_brake(book integer, event uuid, proposal uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    now   record := authority.said_now(book, event, 1081);
-    facts jsonb  := authority.carry_out(book, event, 1081, proposal, 'brake_release')->'facts';
-    made  bigint := (SELECT p.made FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal);
+    now    record := authority.said_now(book, event, 1081);
+    facts  jsonb  := authority.carry_out(book, event, 1081, proposal, 'brake_release')->'facts';
+    made   bigint := (SELECT p.made FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal);
+    pulled bigint := (SELECT max(j.sequence) FROM ledger.journal j
+                       WHERE j.book_id = book AND j.kind = 16 AND j.code = 1080 AND j.sequence < now.sequence);
 BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('proposal', proposal, 'pulled', facts->>'pulled'));
-    IF EXISTS (SELECT FROM ledger.journal j WHERE j.book_id = book AND j.kind = 16 AND j.code = 1080
-                AND j.sequence > made AND j.sequence < now.sequence) THEN
+    IF pulled IS NULL OR pulled > made OR facts->>'pulled' IS DISTINCT FROM pulled::text THEN
         PERFORM authority.refuse('brake_was_pulled_again');
     END IF;
 END $$;
