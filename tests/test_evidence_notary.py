@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ringfence.database.connection import conninfo_of, connect
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import load_key, log_folder, read_verifier, signer_for
 from ringfence.evidence.notary import Notary, run
@@ -73,8 +74,8 @@ class World:
 
     def notary(self, **options):
         signer = signer_for(load_key(self.home), "demo")
-        connect = lambda: self.database.server.connect("notary", self.database.name)  # noqa: E731
-        self.notaries.append(Notary(connect, self.log, signer, self.book.book_id, **options))
+        as_notary = lambda: self.database.server.connect("notary", self.database.name)  # noqa: E731
+        self.notaries.append(Notary(as_notary, self.log, signer, self.book.book_id, **options))
         return self.notaries[-1]
 
     def append(self, minute, *chains):
@@ -92,7 +93,9 @@ class World:
     @contextmanager
     def superuser(self):
         """Somebody with every right, who has switched off the triggers."""
-        with self.database.server.connect_as_administrator(self.database.name) as connection:
+        server = self.database.server
+        named = {**server.parameters, **server.administrator, "dbname": self.database.name}
+        with connect(conninfo_of(named, None), autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             yield connection
 
