@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from ringfence.authority import proposals
 from ringfence.custody import settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import decide_all
 from ringfence.custody.orders import Desk
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.incident import brake
+from ringfence.incident.refusals import BRAKE_WAS_PULLED_AGAIN
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
@@ -48,6 +51,26 @@ def one_round(desk: Desk) -> int:
     with core.pool.connection() as connection:
         reading.project(connection, core.book.book_id)
     return moved
+
+
+def core_round(desk: Desk) -> int:
+    """A round of the running core: the above, and the brake released if enough people have said so."""
+    return one_round(desk) + release_brake(desk)
+
+
+def release_brake(desk: Desk) -> int:
+    """Carry out the releases of the brake that are complete; one that was overtaken by a new pull is left alone."""
+    core, done = desk.core, 0
+    with core.connection() as connection:
+        complete = proposals.complete(connection, core.book.book_id, core.clock(), brake.ACT)
+    for each in complete:
+        try:
+            brake.release(core, each.proposal_id)
+            done += 1
+        except Refused as refused:
+            if refused.refusal is not BRAKE_WAS_PULLED_AGAIN:
+                raise
+    return done
 
 
 def expire(desk: Desk) -> int:

@@ -19,12 +19,13 @@ PLATFORM: Final = "Larkspur Wallet / 云雀钱包"
 LISTED_NAME: Final = "Viktor Example-Sanctioned"
 
 _GIVEN: Final = (
-    "Ada Bo Carla Dario Elin Femi Greta Hugo Ines Jonas Kaisa Luca Maja Nils Oona Pavel Rosa Sami Tilda Yusuf Zora"
-).split()
+    "Ada", "Bo", "Carla", "Dario", "Elin", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaisa",
+    "Luca", "Maja", "Nils", "Oona", "Pavel", "Rosa", "Sami", "Tilda", "Yusuf", "Zora",
+)  # fmt: skip
 _FAMILY: Final = (
-    "Abel Brandt Costa Dvorak Eklund Ferrari Gruber Horvat Ivanova Jansen Kowalski Lindqvist Moreau Nowak Okafor Petit"
-    " Rossi Sato Toth Urban Varga Weber Zeman"
-).split()
+    "Abel", "Brandt", "Costa", "Dvorak", "Eklund", "Ferrari", "Gruber", "Horvat", "Ivanova", "Jansen", "Kowalski",
+    "Lindqvist", "Moreau", "Nowak", "Okafor", "Petit", "Rossi", "Sato", "Toth", "Urban", "Varga", "Weber",
+)  # fmt: skip
 _CHINESE: Final = ("王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴")
 _CHINESE_GIVEN: Final = ("晓明", "丽华", "建国", "思远", "雨桐", "子涵", "文静", "志强", "海燕", "嘉怡")
 _FIRMS: Final = ("Ltd", "GmbH", "s.r.o.", "Oy", "BV")
@@ -67,7 +68,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Act:
-    """An order that the platform places for a customer. `other` is the receiver of a transfer, or the payee's account."""
+    """An order that the platform places. `other` is the receiver of a transfer, or the payee's account."""
 
     order_id: UUID
     kind: str
@@ -97,7 +98,7 @@ def scenario(seed: int, day: date, customers: int) -> Scenario:
     )
     known = tuple(_customer(people, number, banks) for number in range(1, customers + 1))
     picks = random.Random(f"day {seed} {day.isoformat()}")  # noqa: S311
-    receipts, credit = _receipts(picks, seed, day, known)
+    receipts, credit = _receipts(picks, day, known)
     acts = _acts(picks, seed, day, known, credit)
     return Scenario(day, banks, known, receipts, acts)
 
@@ -122,7 +123,7 @@ def _customer(people: random.Random, number: int, banks: tuple[Bank, ...]) -> Cu
 
 
 def _receipts(
-    picks: random.Random, seed: int, day: date, customers: tuple[Customer, ...]
+    picks: random.Random, day: date, customers: tuple[Customer, ...]
 ) -> tuple[tuple[Receipt, ...], dict[str, int]]:
     receipts, credit = [], {}
     for number, customer in enumerate(customers):

@@ -1,0 +1,46 @@
+"""`ringfence`: the verbs. Each package brings its own; here they only find their place."""
+
+from typing import Final
+
+import typer
+
+from ringfence import processes
+from ringfence.banking.verbs import statement
+from ringfence.database.verbs import migrate
+from ringfence.demo.verbs import demo
+from ringfence.evidence.verbs import evidence
+from ringfence.incident.verbs import brake
+from ringfence.ledger.verbs import bench, book
+from ringfence.reconciliation.verbs import reconcile
+from ringfence.safeguarding.verbs import day, safeguard
+from ringfence.takeover.verbs import bring_in
+
+HELP: Final = (
+    "Ringfence keeps customers' money apart, proves every day that all of it is there, and stops it from leaving"
+    " wrongly. 资金存管：隔离客户资金，每日核验足额，阻止错误流出。"
+)
+
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.command("demo")(demo)
+app.command("serve")(processes.serve)
+app.command("gateway")(processes.gateway)
+app.command("notary")(processes.notary)
+app.command("migrate")(migrate)
+app.add_typer(book, name="book")
+app.add_typer(statement, name="statement")
+app.command("reconcile")(reconcile)
+app.command("safeguard")(safeguard)
+app.add_typer(day, name="day")
+app.add_typer(brake, name="brake")
+app.add_typer(evidence, name="evidence")
+app.add_typer(bring_in, name="import")
+app.command("bench")(bench)
+
+
+def main() -> None:
+    """The command `ringfence`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The verb `statement import`: read bank files, or refuse them by name, and prove their continuity."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ringfence.command import EXIT_REFUSED, AsJson, Home, verb
+
+statement = typer.Typer(help="Bank statements / 银行对账单。", no_args_is_help=True)
+
+
+@statement.callback()
+def _statement() -> None:
+    pass
+
+
+@statement.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders / 文件或文件夹。")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every file, or refuse it by name; prove opening + entries = closing = next opening / 读取并核验对账单。"""
+    from rich.table import Table
+
+    from ringfence.banking.summary import summarise
+
+    with verb(home, as_json=as_json) as screen:
+        with screen.progress() as progress:
+            task = progress.add_task(screen.word("reading", "读取中"), total=None)
+            found = summarise(paths, watch=lambda _: progress.advance(task))
+        said: dict[str, Any] = found.as_json(screen.settings.language)
+        screen.result(said)
+        table = Table(
+            "", screen.word("file", "文件"), screen.word("statements", "对账单"), screen.word("entries", "条目"), ""
+        )
+        for file in said["files"]:
+            read = file["outcome"] == "read"
+            mark = "[green]✓[/]" if read else "[red]✗[/]"
+            sums = "  ".join(f"{unit} −{debit} +{credit}" for unit, (debit, credit) in file["sums"].items())
+            table.add_row(
+                mark, Path(file["file"]).name, str(file["statements"]), str(file["entries"]), sums or file["reason"]
+            )
+        screen.show(table)
+        refused = sum(file["outcome"] == "refused" for file in said["files"])
+        days, breaks = said["continuity"]["days"], said["continuity"]["breaks"]
+        read_files = len(said["files"]) - refused
+        screen.say(
+            f"{read_files} files read, {refused} refused; {days} days continuous, {len(breaks)} breaks",
+            f"读取 {read_files} 个，拒绝 {refused} 个；连续 {days} 天，断点 {len(breaks)} 处",
+        )
+        if refused == len(said["files"]):
+            raise typer.Exit(EXIT_REFUSED)

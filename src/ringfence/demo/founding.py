@@ -1,0 +1,81 @@
+"""The demo's installation before its first day: the book, its people, its program's token, its banks. All of it may be
+done again.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from ringfence.authority import clients, people, sessions
+from ringfence.authority.people import Founder
+from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
+from ringfence.banking.simulated_bank import SimulatedBank
+from ringfence.core import Core
+from ringfence.custody import customers
+from ringfence.demo.scenario import CURRENCY, PLATFORM, Bank
+from ringfence.keys import secret_key
+from ringfence.money import currency
+from ringfence.refusal import Refused
+from ringfence.settings import Settings
+
+STAFF: Final = (
+    ("tina", "Tina Treasurer / 司库", ("treasurer",)),
+    ("adam", "Adam Approver / 复核甲", ("approver",)),
+    ("bella", "Bella Approver / 复核乙", ("approver",)),
+    ("rita", "Rita Risk / 风控", ("risk_officer",)),
+    ("axel", "Axel Auditor / 审计", ("auditor",)),
+    ("sara", "Sara Security / 安全管理", ("security_admin",)),
+    ("omar", "Omar Operator / 系统管理", ("system_admin",)),
+)
+SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write", "position:read")
+
+
+@dataclass(frozen=True)
+class Founded:
+    """What the players need: everybody's password in the demo, and the program's token."""
+
+    password: str
+    token: str
+
+
+def found(settings: Settings, core: Core) -> Founded:
+    """The people of the book, once, and a token for this run."""
+    password = "-".join(secret_key(settings.keys, "demo.password", 8).hex()[at : at + 4] for at in (0, 4, 8, 12))
+    try:
+        people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF])
+    except Refused as refused:
+        if refused.refusal is not BOOK_HAS_ITS_PEOPLE_ALREADY:
+            raise
+    session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
+    client = clients.add_client(core, session, f"platform-{secrets.token_hex(4)}", SCOPES)
+    sessions.sign_out(core, session)
+    return Founded(password, client.token)
+
+
+def open_bank(settings: Settings, bank: Bank) -> SimulatedBank:
+    """The simulated bank on the other side of the exchange folder."""
+    return SimulatedBank.open(settings.banks / bank.name, name=bank.title, code=bank.code)
+
+
+def open_accounts(settings: Settings, core: Core, banks: tuple[Bank, ...], opened_on: date) -> None:
+    """The custodian account of each bank: at the bank, and in our book."""
+    for bank in banks:
+        with open_bank(settings, bank) as opened:
+            opened.open_account(bank.account, PLATFORM, currency(CURRENCY), opened_on=opened_on)
+        customers.open_custodian_account(
+            core,
+            bank.name,
+            "client",
+            scheme=bank.account.scheme.value,
+            identification=bank.account.text,
+            holder=PLATFORM,
+            bank_code=bank.code,
+            unit=CURRENCY,
+        )
+
+
+def bank_time(day: date, now: datetime, begun: datetime) -> datetime:
+    """The banks' clock: nine in the morning of the demo's day, and as long as it has been going on."""
+    morning = datetime(day.year, day.month, day.day, 9, tzinfo=now.tzinfo)
+    return morning + (now - begun)

@@ -1,0 +1,48 @@
+"""The verb `evidence`: the last checkpoint, and the folder for a stranger."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ringfence.command import EXIT_VERDICT_NO, AsJson, BookName, Home, verb
+
+evidence = typer.Typer(help="Evidence for strangers / 供外部核验的证据。", no_args_is_help=True)
+
+
+@evidence.callback()
+def _evidence() -> None:
+    pass
+
+
+@evidence.command("export")
+def export_(
+    folder: Annotated[Path, typer.Argument(help="A new folder / 新文件夹。")],
+    receipt: Annotated[list[UUID] | None, typer.Option(help="Id of a row to prove / 需证明的行标识。")] = None,
+    home: Home = None,
+    book: BookName = "demo",
+    as_json: AsJson = False,
+) -> None:
+    """Export what the notary signed, and check it once more / 导出公证签名的证据并复核。"""
+    from rich.table import Table
+
+    from ringfence.evidence.checking import check_export
+    from ringfence.evidence.export import export
+    from ringfence.evidence.keys import log_folder, read_verifier
+
+    with verb(home, as_json=as_json) as screen:
+        log = log_folder(screen.settings.home, book)
+        export(folder, log, read_verifier(log), receipt or [])
+        said = check_export(folder)
+        screen.result(said)
+        table = Table("", screen.word("check", "检查"), "")
+        for check in said["checks"]:
+            table.add_row("[green]✓[/]" if check["valid"] else "[red]✗[/]", check["name"], check["detail"])
+        screen.show(table)
+        screen.say(
+            f"{folder}: {said['size']} rows, root {said['root']}; check it with verifier/verify.py",
+            f"{folder}：{said['size']} 行，根 {said['root']}；可用 verifier/verify.py 核验",
+        )
+        if not said["valid"]:
+            raise typer.Exit(EXIT_VERDICT_NO)

@@ -1,0 +1,110 @@
+"""The three processes of a book, each as one call that runs until it is told to stop.
+
+core      the HTTP API, the console, and the core's rounds
+gateway   bank files in, payments out
+notary    replays what is new, signs it, and reads old rows again
+"""
+
+import errno
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+
+from ringfence import installation
+from ringfence.authority import pages as authority_pages
+from ringfence.banking import gateway
+from ringfence.console import log
+from ringfence.console.application import application
+from ringfence.core import wall_clock
+from ringfence.database.refusals import PORT_IS_TAKEN
+from ringfence.database.server import Server
+from ringfence.modules import MODULES
+from ringfence.refusal import Refused
+from ringfence.rounds import Rounds, core_round
+from ringfence.settings import Settings
+
+NOTARY_PAUSE_SECONDS: Final = 0.2
+PROFILE: Final = "eu-psd2"
+
+Stopped = Callable[[], bool]
+
+
+def serve_core(
+    settings: Settings, server: Server, book: str, *, host: str, port: int, profile: str, sanctions: Path | None
+) -> None:
+    """The core: API, console and rounds, on one address, until stopped."""
+    require_free(host, port)
+    log.configure()
+    logger = structlog.get_logger("core").bind(book=book)
+    with installation.core_of(server, book) as core:
+        desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
+        door = authority_pages.door(core)
+        app = application(core, door, MODULES, desks=[desk])
+        rounds = Rounds(lambda: core_round(desk), logger.info)
+        try:
+            uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).run()
+        finally:
+            rounds.stop()
+
+
+def serve_gateway(settings: Settings, server: Server, book: str) -> None:
+    """The gateway, until stopped."""
+    log.configure()
+    logger = structlog.get_logger("gateway").bind(book=book)
+    with installation.gateway_of(settings, server, book) as desk, until_told() as stopped:
+        gateway.run(desk, logger.info, stopped)
+
+
+def serve_notary(settings: Settings, server: Server, book: str) -> None:
+    """The notary, until stopped. What it refuses to sign is an alarm; it looks again, and signs nothing meanwhile."""
+    log.configure()
+    logger = structlog.get_logger("notary").bind(book=book)
+    with installation.notary_of(settings, server, book) as notary, until_told() as stopped:
+        pause = NOTARY_PAUSE_SECONDS
+        while not stopped():
+            try:
+                signed = notary.step(wall_clock())
+                if signed is None:
+                    notary.reread(wall_clock())
+                pause = NOTARY_PAUSE_SECONDS
+            except Refused as refused:
+                logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())
+                pause = min(pause * 2, 5.0)
+            time.sleep(pause)
+
+
+def require_free(host: str, port: int) -> None:
+    """`port_is_taken` if another program listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise PORT_IS_TAKEN(port=port) from error
+
+
+@contextmanager
+def until_told() -> Iterator[Stopped]:
+    """Whether SIGTERM or SIGINT has come."""
+    told = threading.Event()
+
+    def tell(_: int, __: FrameType | None) -> None:
+        told.set()
+
+    before = {each: signal.signal(each, tell) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told.is_set
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
