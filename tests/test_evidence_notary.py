@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ringfence.database.connection import conninfo_of, connect
+from ringfence.database.connection import connect, conninfo_of
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import load_key, log_folder, read_verifier, signer_for
 from ringfence.evidence.notary import Notary, run
