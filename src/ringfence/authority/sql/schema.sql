@@ -421,12 +421,13 @@ RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $
 DECLARE
     now     record := authority.said_now(book, event, 1020);
     terms   jsonb  := convert_from(payload, 'UTF8')::jsonb;
-    policy  record := authority.policy_at(book, now.at);
     maker   text   := authority.actor_of(book, make_proposal.token_sha256, now.at);
+    policy  record;
     rule    jsonb;
     needed  jsonb;
     expiry  timestamptz := (terms->>'expires_at')::timestamptz;
 BEGIN
+    SELECT p.version, p.document INTO policy FROM authority.policy_at(book, now.at) p;
     IF maker IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
     ELSIF policy.version IS NULL THEN
