@@ -179,6 +179,7 @@ def test_a_correction_takes_back_a_transfer_once(world):
         (transfer(9, BANK, ALICE, 1, Kind.CORRECTION, refers_to=UUID(int=5)), "corrected_transfer_must_exist"),
         (transfer(9, ALICE, BANK, 1), "balance_must_not_fall_below_its_minimum"),
         (Line(Kind.EVENT, UUID(int=9)), "payload_must_be_valid"),
+        (Line(Kind.REFUSAL, UUID(int=9), payload={"reason": "forged"}), "kind_must_be_known"),
         (Line(Kind.ACCOUNT_OPENED, UUID(int=9), payload={"name": "x"}), "payload_must_be_valid"),
         (Line(Kind.ACCOUNT_OPENED, UUID(int=9), payload=opened("alice").payload), "account_name_must_be_new"),
         (Line(Kind.ACCOUNT_CLOSED, UUID(int=9), debit_account=77), "account_must_exist"),
@@ -258,6 +259,18 @@ def test_projections_are_written_with_their_chain_and_not_without_it(world):
     assert world.connect("core").execute(b"SELECT closed FROM ledger.account WHERE account = 3").fetchone() == (None,)
     world.post([transfer(2, BANK, BOB, 1)], also=[note])
     assert world.connect("core").execute(b"SELECT closed FROM ledger.account WHERE account = 3").fetchone() == (7,)
+
+
+def test_a_chain_across_the_end_of_a_block_is_read_whole(world, monkeypatch):
+    """Blocks of three rows, chains of two to five: a new cache still accepts its own book."""
+    from ringfence.ledger import journal
+
+    for length in (2, 3, 5, 2, 4):
+        world.post([transfer(100 * length + world.head() * 7 + each, BANK, ALICE, 1) for each in range(length)])
+    monkeypatch.setattr(journal, "BLOCK_ROWS", 3)
+    again = Journal(lambda: world.connect("core"), world.book)
+    assert again.balances().balance(ALICE) == world.balance("alice")[0] == 16
+    again.close()
 
 
 FORBIDDEN = {

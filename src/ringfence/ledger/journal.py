@@ -185,6 +185,7 @@ class Journal:
             fresh = np.flatnonzero(answers.sequences == _UNDECIDED)
             part = _part(given, fresh)
             forced = answers.results[fresh]  # the rest of a chain of which a row is known
+            forced[(forced == 0) & (part.rows["kind"] == Kind.REFUSAL)] = Result.KIND_MUST_BE_KNOWN
             tried = np.flatnonzero(forced == 0)
             batch_tried = _part(part, tried)
             references = references_of(connection, self.book, batch_tried, self._balances, self._head)
@@ -271,10 +272,9 @@ class Journal:
     def _catch_up(self, connection: Connection) -> None:
         head = head_of(connection, self.book)
         while self._head < head:
-            block = read_block(connection, self.book, self._head, min(head, self._head + BLOCK_ROWS))
-            replay(
-                self._balances, block, references_of(connection, self.book, block.batch, self._balances, block.first)
-            )
+            block = read_chains(connection, self.book, self._head, head)
+            known = references_of(connection, self.book, block.batch, self._balances, block.first)
+            replay(self._balances, block, known)
             self._head = block.last
 
 
@@ -324,6 +324,17 @@ def read_block(connection: Connection, book: int, first: int, last: int) -> Bloc
         gap = np.flatnonzero(sequences != np.arange(first, first + len(sequences)))
         raise BookHasAGap(first + int(gap[0] if len(gap) else len(sequences)))
     return Block(first, Batch(rows, payloads), posted_at)
+
+
+def read_chains(connection: Connection, book: int, first: int, head: int) -> Block:
+    """The next rows from `first` on, about BLOCK_ROWS of them, ending where a chain ends: chains are applied whole."""
+    last = min(head, first + BLOCK_ROWS)
+    while True:
+        block = read_block(connection, book, first, last)
+        ends = np.flatnonzero((block.batch.rows["flags"] & LINKED) == 0)
+        if last == head or (len(ends) and ends[-1] == len(block.batch) - 1):
+            return block
+        last = first + int(ends[-1]) + 1 if len(ends) else min(head, last + BLOCK_ROWS)
 
 
 class BookHasAGap(Exception):  # noqa: N818 - named as the finding

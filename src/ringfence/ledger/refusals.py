@@ -23,6 +23,7 @@ _SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
         "标识 {id} 曾用于不同内容的请求。",
     ),
     Result.KIND_MUST_BE_KNOWN: (Fault.INPUT, "The kind of row is unknown.", "行的种类未知。"),
+    Result.FLAGS_MUST_BE_KNOWN: (Fault.INPUT, "The row carries a flag that nobody knows.", "该行带有未知标志。"),
     Result.PAYLOAD_MUST_BE_VALID: (
         Fault.INPUT,
         "The payload is missing, too long or does not describe what the row needs.",

@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ringfence.ledger.model import LINKED, NO_ID, PAYLOAD_BYTES_MAX, Account, Batch, Kind, Result
+from ringfence.ledger.model import LINKED, NO_ID, PAYLOAD_BYTES_MAX, Account, Batch, Kind, Result, canonical
 
 INT64_MAX: Final = 2**63 - 1
 INT64_MIN: Final = -(2**63)
@@ -212,6 +212,8 @@ class _Walk:
         kind = row[0]
         if row[2] == NO_ID:
             return Result.ID_MUST_NOT_BE_ZERO
+        if row[1] not in (0, LINKED):
+            return Result.FLAGS_MUST_BE_KNOWN
         if kind in (Kind.TRANSFER, Kind.PENDING):
             return self._transfer(index, row)
         if kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
@@ -223,8 +225,7 @@ class _Walk:
         if kind == Kind.ACCOUNT_CLOSED:
             return self._close(row)
         if kind in (Kind.EVENT, Kind.REFUSAL):
-            payload = self.batch.payloads.get(index, b"")
-            return Result.POSTED if 0 < len(payload) <= PAYLOAD_BYTES_MAX else Result.PAYLOAD_MUST_BE_VALID
+            return Result.POSTED if is_canonical(self.batch.payloads.get(index, b"")) else Result.PAYLOAD_MUST_BE_VALID
         return Result.KIND_MUST_BE_KNOWN
 
     def _accounts(self, debit: int, credit: int) -> Result:
@@ -392,6 +393,15 @@ def _one_by_one(balances: Balances, batch: Batch, at: Int64, references: Mapping
                 break
         index = end + 1
     return Applied(results, walk.undo, walk.opened)
+
+
+def is_canonical(payload: bytes) -> bool:
+    """Whether these bytes are the RFC 8785 form of a JSON object that an entry of a tile can hold."""
+    try:
+        said = json.loads(payload)
+        return len(payload) <= PAYLOAD_BYTES_MAX and isinstance(said, dict) and canonical(said) == payload
+    except (ValueError, RecursionError):
+        return False
 
 
 def account_of(payload: bytes) -> Account | None:
