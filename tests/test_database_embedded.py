@@ -243,11 +243,15 @@ def test_an_interrupt_from_the_keyboard_does_not_reach_the_database(home):
     lease.close()
 
 
-def test_a_path_too_long_for_a_socket_works(tmp_path):
+def test_a_path_too_long_for_a_socket_works_and_is_found_by_every_process(tmp_path, monkeypatch):
+    """The sockets are elsewhere then, and where does not depend on a setting of one process (TMPDIR)."""
     home = tmp_path / ("deep " * 20) / ("and 'quoted', \"too\" " * 5) / "资金存管"
     lease = embedded.start(home)
     assert len(os.fsencode(home)) > 200
     assert len(os.fsencode(lease.directory)) < 90
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with holder(home):
+        pass
     with administrator(home, lease) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     lease.close()

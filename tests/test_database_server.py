@@ -1,5 +1,6 @@
 """Preparing a server: the embedded one, and your own with more or fewer rights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import psycopg
@@ -33,6 +34,15 @@ def test_preparing_twice_changes_nothing(tmp_path):
         assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / "keys").iterdir())
         with server.connect("core") as core:
             migrate.require_current(core)
+
+
+def test_several_that_prepare_at_once_make_one_installation(tmp_path):
+    """Core, gateway and notary start together on an empty home."""
+    with open_server(tmp_path, settings={"fsync": "off"}) as server, ThreadPoolExecutor(6) as crowd:
+        for prepared in [crowd.submit(prepare, server) for _ in range(6)]:
+            prepared.result()
+        for role in ROLES:
+            server.connect(role).close()
 
 
 def test_what_was_prepared_is_there_after_a_restart(tmp_path):

@@ -18,8 +18,8 @@ left running. What a crash leaves behind:
 
 Files of home/postgres (0700): `cluster/` (the data folder), `superuser.password` (0600), `supervisor.lock` (held by
 the supervisor), `server.lock` (held by PostgreSQL itself, every process of it), `server.log`, `run/` (sockets) or, when
-that path is too long for a Unix socket (107 bytes) or has a comma, a private folder with the system's temporary files,
-named after user and home.
+that path is too long for a Unix socket (107 bytes) or has a comma, a private folder in /tmp named after
+user and home.
 
 As root, PostgreSQL runs in a user namespace of its own (it refuses to run as root): files stay root's, and no account
 is created on the machine.
@@ -35,7 +35,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -169,9 +168,8 @@ def _run_folder(folder: Path) -> Path:
     run = folder / "run"
     if _unfit(run):
         name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-        run = Path(tempfile.gettempdir()) / f"ringfence-{os.geteuid()}-{name}"
-        if _unfit(run):
-            run = Path("/tmp") / run.name  # noqa: S108 - private (0700, owner checked), and short everywhere
+        # Not TMPDIR, which two processes of one home may see differently; private (0700) and its owner is checked.
+        run = Path("/tmp") / f"ringfence-{os.geteuid()}-{name}"  # noqa: S108
     return private_socket_folder(run)
 
 

@@ -27,6 +27,7 @@ VERSION_MIN = 15
 
 class Queries(NamedQueries):
     rights_of_this_user: Query
+    lock_preparation: Query
     role_exists: Query
     statement_to_create_role: Query
     statement_to_set_password: Query
@@ -66,6 +67,7 @@ def create_roles(server: "Server", *, new_passwords: bool = False) -> None:
         row = administrator.execute(QUERIES.rights_of_this_user).fetchone()
         assert row is not None  # noqa: S101 - a connected user is a role
         require_rights(server.address, *row)
+        administrator.execute(QUERIES.lock_preparation)
         for role in ROLES:
             _create_role(server, administrator, role, new_password=new_passwords)
 
@@ -113,6 +115,7 @@ def create_database(server: "Server", database: str | None = None) -> None:
     """The database exists, and only our roles may connect to it."""
     name = database or server.database
     with server.connect_as_administrator() as administrator:
+        administrator.execute(QUERIES.lock_preparation)
         if not _one(administrator, QUERIES.database_exists, database=name):
             administrator.execute(_one(administrator, QUERIES.statement_to_create_database, database=name).encode())
         facts = {

@@ -4,6 +4,10 @@
 select current_user, rolsuper, rolcreaterole, rolcreatedb, current_setting('server_version_num')::int
 from pg_roles where rolname = current_user;
 
+-- name: lock_preparation
+-- Roles and databases belong to the cluster: one prepares at a time, until its connection closes.
+select pg_advisory_lock(1382641255, 2);
+
 -- name: role_exists
 select exists (select from pg_roles where rolname = %(role)s);
 
