@@ -356,11 +356,14 @@ def test_the_only_party_that_is_named_is_the_counterparty():
 
 
 def test_the_account_tells_the_sides_apart_whatever_the_direction():
-    """A return names the parties of the payment: we are its debtor, although the money comes in."""
-    ours = tag("DbtrAcct", tag("Id", tag("IBAN", IBAN)))
-    parties = tag("RltdPties", tag("Dbtr", tag("Nm", "Platform")), ours, tag("Cdtr", tag("Nm", "Bob")))
-    [found] = read(message(statement(entry("5.00", details=details(parties)), closing="105.00")))
-    assert found.entries[0].counterparty_name == "Bob"
+    """A return names the parties of the payment: we are its debtor although money comes in, or its creditor although
+    it goes out.
+    """
+    own = tag("Id", tag("IBAN", IBAN))
+    paid = tag("RltdPties", tag("Dbtr", tag("Nm", "We")), tag("DbtrAcct", own), tag("Cdtr", tag("Nm", "Bob")))
+    drawn = tag("RltdPties", tag("Dbtr", tag("Nm", "Bob")), tag("Cdtr", tag("Nm", "We")), tag("CdtrAcct", own))
+    lines = entry("5.00", details=details(paid)) + entry("5.00", "DBIT", details=details(drawn))
+    assert [one.counterparty_name for one in read(message(statement(lines)))[0].entries] == ["Bob", "Bob"]
 
 
 def test_the_bank_may_have_its_own_way_to_number_accounts():
@@ -500,6 +503,12 @@ def test_a_reference_of_the_bank_carries_the_key_into_another_statement_and_a_li
     referenced, plain = zip(here.entries, read(message(there))[0].entries, strict=True)
     assert referenced[0].key == referenced[1].key
     assert plain[0].key != plain[1].key
+
+
+def test_the_reference_of_the_only_transaction_is_that_of_the_entry():
+    one, other = (tag("Refs", tag("AcctSvcrRef", name)) for name in ("R1", "R2"))
+    lines = entry("5.00", details=details(one)) + entry("6.00", details=details(one, other))
+    assert [line.bank_reference for line in read(message(statement(lines, closing="111")))[0].entries] == ["R1", None]
 
 
 @pytest.mark.parametrize("word", ["NOTPROVIDED", "NONREF"])

@@ -332,8 +332,6 @@ def _entry(part: Part, sheet: _Sheet, details: tuple[Detail, ...], message: Mess
     if stated is None or direction is None:
         raise STATEMENT_FIELD_IS_MISSING(element="Amt" if stated is None else "CdtDbtInd", place="Ntry")
     amount, unit = money(stated)
-    if unit != sheet.heading.currency:
-        raise STATEMENT_CURRENCIES_DIFFER(element="Ntry/Amt", found=unit.code, expected=sheet.heading.currency.code)
     status, booked_on = _status(get("Sts"), message), day(get("BookgDt"))
     assumed = (() if status else ("booked",)) + (() if booked_on else ("booking_date",))
     booked_on = booked_on or sheet.booked_on
