@@ -230,9 +230,6 @@ MODULE: Final = Module(
         "proposal state": ["open", "complete", "rejected", "carried_out"],
         "decision": ["approve", "reject"],
         "notice": ["approved", "approved_by_all", "rejected", "session_ended"],
-        "fact": [
-            "creditor_name", "creditor_account", "debtor_account", "customer", "execution_date", "person", "roles",
-            "display_name", "receipt", "reference", "kind", "day", "reason", "salt", "document", "payload_sha256",
-        ],
+        "fact": ["person", "roles", "display_name", "document", "version", "effective_from", "sha256"],
     },
 )  # fmt: skip

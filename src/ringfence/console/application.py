@@ -7,7 +7,7 @@ ask.
 
 import hashlib
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from ringfence.web.templates import Templates
 from ringfence.web.visit import client, guard_form, signed
 from ringfence.web.words import LANGUAGES, Language, translations
 
+OWN_WORDS: Final[Mapping[str, Sequence[str]]] = {"notice": ["password_changed"]}
 LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -58,6 +59,7 @@ def application(
         redirect_slashes=False,
     )
     files = static_files()
+    all_words = [OWN_WORDS, *(module.words for module in modules)]
     app.state.shell = Shell(
         core=core,
         door=door,
@@ -66,7 +68,7 @@ def application(
         entries=sorted((entry for module in modules for entry in module.entries), key=lambda entry: entry.order),
         panels=sorted((panel for module in modules for panel in module.panels), key=lambda panel: panel.order),
         carries_out={act: does for module in modules for act, does in module.carries_out.items()},
-        notices=frozenset(name for module in modules for name in module.words.get("notice", ())) | {"password_changed"},
+        notices=frozenset(name for words in all_words for name in words.get("notice", ())),
         static={name: f"/static/{name}?v={hashlib.sha256(body).hexdigest()[:12]}" for name, body in files.items()},
         secure=secure,
         languages=LANGUAGES,
@@ -95,7 +97,7 @@ def templates_of(modules: Sequence[Module]) -> Templates:
     """The console's templates, those of each module's package, and the catalogues of all languages."""
     folder = resources.files("ringfence.console") / "languages"
     catalogues: dict[Language, NullTranslations] = {
-        "en": NullTranslations(),
+        "en": translations(folder / "en.po"),
         "zh": translations(folder / "zh.po"),
     }
     return Templates(

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from ringfence.authority import proposals
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
+from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody.customers import customer, customers
 from ringfence.custody.days import current_day
@@ -242,7 +243,11 @@ MODULE: Final = Module(
         "nature": ["person", "firm"],
         "wallet part": ["available", "frozen"],
         "outcome": ["allow", "hold", "refuse"],
-        "payment status": ["received", "accepted", "pending", "settled", "failed"],
+        "payment status": [outcome.value for outcome in Outcome],
+        "fact": [
+            "kind", "customer", "to_customer", "debtor_account", "creditor_name", "creditor_account", "reference",
+            "payment_sha256", "receipt", "payer", "text",
+        ],
         "notice": ["order_cancelled"],
     },
-)
+)  # fmt: skip

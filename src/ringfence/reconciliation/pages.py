@@ -161,6 +161,7 @@ MODULE: Final = Module(
         "discrepancy": list(KINDS),
         "discrepancy state": list(STATE_TONES),
         "matched by": ["end_to_end_id", "bank_reference"],
+        "because": ["matched", "undone", "balance_agrees", *(f"became_{kind}" for kind in KINDS)],
         "suggestion": ["advised", "same_key", "same_key_at_other_account", "same_amount_near_date"],
         "notice": ["discrepancy_accepted"],
     },

@@ -31,6 +31,11 @@ class Templates:
     def render(self, language: Language, name: str, facts: Mapping[str, Any]) -> str:
         return self._environments[language].get_template(name).render(facts)
 
+    def compiled(self, language: Language) -> list[str]:
+        """The names of all templates, each of which compiles."""
+        environment = self._environments[language]
+        return [environment.get_template(name).name or "" for name in environment.list_templates()]
+
     def say(self, language: Language, text: str, **facts: Any) -> str:
         """A sentence marked by `msg`, in a language, with its facts."""
         translated = str(self._catalogues[language].ugettext(text))
