@@ -132,7 +132,8 @@ _Found = dict[str, str | int]
 def judge(rules: RuleBook, facts: OrderFacts, features: Features, matches: Sequence[Match]) -> Decision:
     """Hold every rule for the order's kind against it."""
     reasons = []
-    if facts.currency not in rules.currencies and rules.direction(facts.kind) is not None:
+    moves = rules.direction(facts.kind) is not None
+    if moves and facts.currency not in rules.currencies:
         found: _Found = {"currency": facts.currency}
         reasons.append(Reason(CURRENCY_HAS_NO_LIMITS, Outcome.HOLD, SCORE_MAX, found, NO_LIMITS))
     for rule in rules.of_kind(facts.kind):
