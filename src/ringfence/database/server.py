@@ -6,7 +6,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ class Server:
 
     home: Path
     database: str
-    parameters: Mapping[str, Any]  # libpq's, without user, password and dbname
-    administrator: Mapping[str, Any]  # user and password
+    parameters: Mapping[str, Any] = field(repr=False)  # libpq's, without user, password and dbname
+    administrator: Mapping[str, Any] = field(repr=False)  # user and password
 
     def conninfo(self, role: RoleName, database: str | None = None) -> str:
         """A libpq connection string, password included: for this process, not for logs."""
