@@ -5,8 +5,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from psycopg.rows import class_row
-
 from ringfence.authority.actors import Client, Session, hash_of
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import CLIENT_IS_NOT_KNOWN, SCOPE_IS_UNKNOWN
@@ -106,5 +104,5 @@ def client_of(core: Core, token: str) -> Client:
 
 def clients(connection: Connection, book: int) -> list[ClientLine]:
     """Every client, also revoked ones."""
-    with connection.cursor(row_factory=class_row(ClientLine)) as cursor:
-        return cursor.execute(QUERIES.clients, {"book": book}).fetchall()
+    rows = connection.execute(QUERIES.clients, {"book": book})
+    return [ClientLine(name, tuple(scopes), active, added) for name, scopes, active, added in rows]

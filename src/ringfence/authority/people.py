@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ringfence.authority import passwords, proposals
@@ -23,6 +22,7 @@ from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
     BOOK_HAS_ITS_PEOPLE_ALREADY,
+    PERSON_HAS_A_SHORT_NAME,
     PERSON_ID_MUST_BE_A_WORD,
     PERSON_MUST_EXIST,
     SIGN_IN_REFUSED,
@@ -37,6 +37,7 @@ from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line
 
 PERSON_ID: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
+NAME_CHARACTERS_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def propose_person(
     """
     if not PERSON_ID.fullmatch(person_id) or person_id == SYSTEM:
         raise PERSON_ID_MUST_BE_A_WORD()
+    if not 0 < len(display_name.strip()) <= NAME_CHARACTERS_MAX:
+        raise PERSON_HAS_A_SHORT_NAME()
     facts = {"person": person_id, "display_name": display_name.strip(), "roles": " ".join(require_roles(roles))}
     password = secrets.token_urlsafe(18) if new_password else None
     if password is not None:
@@ -187,8 +190,8 @@ def change_password(core: Core, session: Session, old: str, new: str, *, cost: C
 
 def people(connection: Connection, book: int) -> list[Person]:
     """Everybody, also those who left, by login."""
-    with connection.cursor(row_factory=class_row(Person)) as cursor:
-        return cursor.execute(QUERIES.people, {"book": book}).fetchall()
+    rows = connection.execute(QUERIES.people, {"book": book})
+    return [Person(login, name, active, tuple(roles), added) for login, name, active, roles, added in rows]
 
 
 def person_of(core: Core, person_id: str) -> Person:

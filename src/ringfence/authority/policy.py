@@ -18,6 +18,7 @@ Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'))
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from ringfence.refusal import Refused
 
 PEOPLE_MAX: Final = 20
 STANDS_HOURS_MAX: Final = 24 * 31
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
 
 
@@ -207,7 +209,7 @@ def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:
     bands = []
     for band in given:
         limit = band.get("up_to_minor") if isinstance(band, dict) else None
-        if not isinstance(limit, str) or not limit.isascii() or not limit.isdigit() or not 0 < int(limit) <= INT64_MAX:
+        if not isinstance(limit, str) or not _NUMBER.fullmatch(limit) or int(limit) > INT64_MAX:
             raise POLICY_IS_NOT_VALID(detail=f"{place}: up_to_minor is a decimal string of minor units")
         bands.append(Band(int(limit), _requirement_of(place, {k: v for k, v in band.items() if k != "up_to_minor"})))
     limits = [band.up_to_minor for band in bands]

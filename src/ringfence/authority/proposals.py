@@ -34,6 +34,7 @@ from ringfence.authority.refusals import (
     FROM_THE_DATABASE,
     PERSON_DECIDED_ALREADY,
     PROPOSAL_MUST_EXIST,
+    REASON_MUST_BE_SHORT,
 )
 from ringfence.authority.terms import Terms
 from ringfence.core import Core
@@ -212,6 +213,8 @@ def _decide(
     core: Core, session: Session, proposal_id: UUID, payload_sha256: bytes, decision: str, reason: str
 ) -> Decided:
     book = core.book.book_id
+    if len(reason) > REASON_CHARACTERS_MAX:
+        raise REASON_MUST_BE_SHORT()
     for _ in range(_ATTEMPTS):
         with core.connection() as connection:
             asked = {
@@ -235,7 +238,7 @@ def _decide(
         }
         code = EventName.PROPOSAL_APPROVED if decision == "approve" else EventName.PROPOSAL_REJECTED
         line = Line(Kind.EVENT, event, order_id=standing.order_id, code=code, payload=said)
-        written = asked | {"event": event, "reason": reason[:REASON_CHARACTERS_MAX]}
+        written = asked | {"event": event, "reason": reason}
         try:
             [answer] = core.post(Unit([line], also=[(QUERIES.decide, written)]))
         except Refused as refused:

@@ -134,6 +134,18 @@ PERSON_ID_MUST_BE_A_WORD: Final = refusal(
     en="A login is 2 to 32 small letters, digits, points and hyphens, beginning with a letter.",
     zh="登录名须为 2 至 32 个小写字母、数字、点或连字符，且以字母开头。",
 )
+PERSON_HAS_A_SHORT_NAME: Final = refusal(
+    "person_has_a_short_name",
+    Fault.INPUT,
+    en="A person's name has 1 to 100 characters.",
+    zh="人员姓名须为 1 至 100 个字符。",
+)
+REASON_MUST_BE_SHORT: Final = refusal(
+    "reason_must_be_short",
+    Fault.INPUT,
+    en="A reason has at most 500 characters.",
+    zh="理由最多 500 个字符。",
+)
 PERSON_IS_A_PERSON_ALREADY: Final = refusal(
     "person_is_a_person_already",
     Fault.STATE,
@@ -185,6 +197,8 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         ROLES_CONFLICT,
         PERSON_MUST_EXIST,
         PERSON_ID_MUST_BE_A_WORD,
+        PERSON_HAS_A_SHORT_NAME,
+        REASON_MUST_BE_SHORT,
         PERSON_IS_A_PERSON_ALREADY,
         BOOK_HAS_ITS_PEOPLE_ALREADY,
         POLICY_VERSION_MUST_BE_NEXT,
@@ -192,6 +206,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
     )
 }
 register(FROM_THE_DATABASE)
+register({"client_id_is_a_word": PERSON_ID_MUST_BE_A_WORD})
 
 SIGN_IN_REFUSED: Final = refusal(
     "sign_in_refused",

@@ -8,7 +8,7 @@ nobody has answers with the same words after the same work, and is locked alike.
 """
 
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -149,12 +149,14 @@ def try_password(core: Core, login: str, password: str) -> Attempt:
     book = core.book.book_id
     with core.connection() as connection:
         now = core.clock()
-        asked = {"book": book, "login": login, "at": now, **asdict(passwords.COST)}
+        asked = {"book": book, "login": login, "at": now}
         row = connection.execute(QUERIES.begin_sign_in, asked).fetchone()
         assert row is not None  # noqa: S101 - the function gives one row
         salt, memory_kib, passes, lanes, locked_until = row
     if locked_until is not None:
         raise _wait(locked_until, now)
+    if salt is None:  # the book has no people: there is nobody to be told apart from
+        raise SIGN_IN_REFUSED()
     stretched = passwords.stretch(password, bytes(salt), passwords.Cost(memory_kib, passes, lanes))
     with core.connection() as connection:
         now = core.clock()

@@ -2,7 +2,7 @@
 
 -- name: begin_sign_in
 SELECT salt, memory_kib, passes, lanes, locked_until
-  FROM authority.begin_sign_in(%(book)s, %(login)s, %(at)s, %(memory_kib)s, %(passes)s, %(lanes)s);
+  FROM authority.begin_sign_in(%(book)s, %(login)s, %(at)s);
 
 -- name: try_password
 SELECT fits, failures, locked_until FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s);

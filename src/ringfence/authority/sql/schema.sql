@@ -193,21 +193,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
           WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active)) END;
 $$;
 
--- What is needed to try a password: the salt and cost (of nobody's login: a decoy's), and the time until which no
--- attempt counts.
-CREATE FUNCTION authority.begin_sign_in(book integer, login text, at timestamptz, OUT salt bytea, INOUT memory_kib integer,
-                                        INOUT passes integer, INOUT lanes integer, OUT locked_until timestamptz)
+-- What is needed to try a password: the salt and cost, and the time until which no attempt counts. Of a login that
+-- nobody has it is a salt that follows from it, and the cost that most people's passwords have.
+CREATE FUNCTION authority.begin_sign_in(book integer, login text, at timestamptz, OUT salt bytea, OUT memory_kib integer,
+                                        OUT passes integer, OUT lanes integer, OUT locked_until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     asked bytea := sha256(convert_to(login, 'UTF8'));
-    known record;
 BEGIN
-    salt := substr(sha256((SELECT d.secret FROM authority.decoy d WHERE d.book_id = book) || asked), 1, 16);
-    salt := coalesce(salt, substr(asked, 1, 16));
-    SELECT p.salt, p.memory_kib, p.passes, p.lanes INTO known
+    SELECT p.salt, p.memory_kib, p.passes, p.lanes INTO salt, memory_kib, passes, lanes
       FROM authority.password p WHERE p.book_id = book AND p.person_id = login;
-    IF FOUND THEN
-        salt := known.salt; memory_kib := known.memory_kib; passes := known.passes; lanes := known.lanes;
+    IF NOT FOUND THEN
+        salt := substr(sha256((SELECT d.secret FROM authority.decoy d WHERE d.book_id = book) || asked), 1, 16);
+        SELECT p.memory_kib, p.passes, p.lanes INTO memory_kib, passes, lanes
+          FROM authority.password p WHERE p.book_id = book
+         GROUP BY p.memory_kib, p.passes, p.lanes ORDER BY count(*) DESC LIMIT 1;
     END IF;
     SELECT a.locked_until INTO locked_until FROM authority.attempt a
      WHERE a.book_id = book AND a.login_sha256 = asked AND a.locked_until > at;
@@ -395,7 +395,7 @@ CREATE TABLE authority.approval (
     CONSTRAINT approval_is_of_a_proposal FOREIGN KEY (book_id, proposal_id) REFERENCES authority.proposal,
     CONSTRAINT approval_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT approval_is_yes_or_no CHECK (decided IN ('approve', 'reject')),
-    CONSTRAINT approval_reason_is_short CHECK (length(reason) <= 500)
+    CONSTRAINT reason_must_be_short CHECK (length(reason) <= 500)
 );
 CREATE TRIGGER approval_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.approval
     FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
