@@ -80,7 +80,7 @@ def test_the_same_order_again_is_answered_alike_and_another_under_its_id_is_refu
 
 
 def test_a_large_payout_to_a_new_payee_waits_for_two_and_then_for_its_checkers(world):
-    """20,000.00: risk holds it (new payee), and the policy wants an approver; nothing leaves before both have agreed."""
+    """20,000.00: risk holds it (new payee), and the policy wants an approver; nothing leaves before both agreed."""
     world.pay_in("c1", 30_000_00)
     placed = withdraw(world, 20_000_00)
     assert placed.state == "held"

@@ -7,8 +7,9 @@ from pathlib import Path
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody.orders import Desk
-from ringfence.database import files
+from ringfence.database import RoleName, files
 from ringfence.database.embedded import Progress
+from ringfence.database.migrate import require_current
 from ringfence.database.server import Server, open_server, prepare
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
@@ -36,6 +37,15 @@ def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: No
     """The server of an installation, its roles and tables in place."""
     with open_server(settings.home, settings.database_url, report) as server:
         prepare(server)
+        yield server
+
+
+@contextmanager
+def joined(settings: Settings, role: RoleName) -> Iterator[Server]:
+    """The server for a process that has the key of one role only: the tables must be those of this version already."""
+    with open_server(settings.home, settings.database_url) as server:
+        with server.connect(role) as connection:
+            require_current(connection)
         yield server
 
 

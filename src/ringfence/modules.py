@@ -1,11 +1,15 @@
-"""What the console is composed of: each domain's API, pages, panels and navigation, in the order in which they load."""
+"""What the console is composed of: each domain's API, pages, panels and navigation."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from ringfence.authority.pages import MODULE as AUTHORITY
+from ringfence.banking.pages import MODULE as BANKING
 from ringfence.custody.pages import MODULE as CUSTODY
+from ringfence.evidence.pages import MODULE as EVIDENCE
+from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
+from ringfence.reconciliation.pages import MODULE as RECONCILIATION
 from ringfence.web.shell import Module
 
-MODULES: Final[Sequence[Module]] = (LEDGER, AUTHORITY, CUSTODY)
+MODULES: Final[Sequence[Module]] = (LEDGER, AUTHORITY, CUSTODY, BANKING, RECONCILIATION, EVIDENCE, INCIDENT)

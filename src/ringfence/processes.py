@@ -32,7 +32,7 @@ def gateway(home: Home = None, book: BookName = "demo") -> None:
     from ringfence import installation
     from ringfence.serve import serve_gateway
 
-    with verb(home) as screen, installation.opened(screen.settings) as server:
+    with verb(home) as screen, installation.joined(screen.settings, "gateway") as server:
         serve_gateway(screen.settings, server, book)
 
 
@@ -41,5 +41,5 @@ def notary(home: Home = None, book: BookName = "demo") -> None:
     from ringfence import installation
     from ringfence.serve import serve_notary
 
-    with verb(home) as screen, installation.opened(screen.settings) as server:
+    with verb(home) as screen, installation.joined(screen.settings, "notary") as server:
         serve_notary(screen.settings, server, book)

@@ -10,10 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from rich.progress import Progress
 
@@ -57,6 +58,7 @@ class Player:
     address: str
     begun: datetime
     founded: Founded
+    bank_lock: threading.Lock = field(default_factory=threading.Lock)  # a bank has one thread at a time
 
     @property
     def day(self) -> date:
@@ -109,7 +111,8 @@ class _Banks:
         opened = [open_bank(self._player.screen.settings, bank) for bank in self._player.scenario.banks]
         while not self._stop.wait(0.1):
             for bank in opened:
-                bank.serve_once(self._player.bank_now())
+                with self._player.bank_lock:
+                    bank.serve_once(self._player.bank_now())
         for bank in opened:
             bank.close()
 
@@ -129,15 +132,9 @@ def _receipts(player: Player, core: Core) -> None:
     for bank in player.scenario.banks:
         with open_bank(player.screen.settings, bank) as opened:
             for receipt in by_bank.get(bank.name, []):
-                opened.receive(
-                    bank.account,
-                    receipt.amount,
-                    receipt.payer_name,
-                    None,
-                    receipt.text,
-                    player.bank_now(),
-                    receipt_id=receipt.receipt_id,
-                )
+                paid = (receipt.amount, receipt.payer_name, None, receipt.text, player.bank_now())
+                with player.bank_lock:
+                    opened.receive(bank.account, *paid, receipt_id=receipt.receipt_id)
                 player.progress.advance(task)
     wanted = len(player.scenario.receipts)
     task = _task(player, "deposits are credited", "充值入账", wanted)
@@ -145,7 +142,7 @@ def _receipts(player: Player, core: Core) -> None:
     def credited() -> bool:
         with core.connection() as connection:
             counted = orders.orders_by_state(connection, core.book.book_id, player.day)
-        done = sum(each["orders"] for each in counted if each["kind"] == "deposit")
+        done = sum(int(each["orders"]) for each in counted if each["kind"] == "deposit")
         player.progress.update(task, completed=done)
         return done >= wanted
 
@@ -163,22 +160,21 @@ def _orders(player: Player, platform: Platform) -> None:
 
 
 def _people(player: Player, platform: Platform) -> None:
-    """Staff decide: most is approved, one is rejected, some wait."""
+    """Staff decide: most is approved, some is rejected, some waits. Which is which follows from the order's id, so that
+    a day that is played again decides alike.
+    """
     staff = {login: platform.sign_in(login, player.founded.password) for login in ("tina", "adam", "bella", "rita")}
-    waiting = sorted(staff["tina"].proposals(), key=lambda each: (each["order_id"] or "", each["act"]))
-    by_order: dict[str, list[dict[str, Any]]] = {}
-    for each in waiting:
-        by_order.setdefault(each["order_id"], []).append(each)
+    waiting = staff["tina"].proposals()
     task = _task(player, "people decide", "人员审批", len(waiting))
-    for number, about in enumerate(by_order.values()):
-        for proposal in about:
-            if number % 5 == 4:
-                checker = staff["rita" if "risk_officer" in proposal["roles"] else "adam"]
-                checker.decide(proposal, "reject", "not plausible")
-            elif number % 5 != 3:
-                for login in ("adam", "bella"):
-                    staff[login].decide(proposal, "approve")
-            player.progress.advance(task)
+    for proposal in waiting:
+        lot = UUID(proposal["order_id"]).int % 5 if proposal["order_id"] else 3
+        if lot == 4:
+            checker = staff["rita" if "risk_officer" in proposal["roles"] else "adam"]
+            checker.decide(proposal, "reject", "not plausible")
+        elif lot != 3:
+            for login in ("adam", "bella"):
+                staff[login].decide(proposal, "approve")
+        player.progress.advance(task)
     for each in staff.values():
         each.close()
 
@@ -190,7 +186,7 @@ def _rest(player: Player, core: Core) -> None:
     def resting() -> bool:
         with core.connection() as connection:
             counted = orders.orders_by_state(connection, core.book.book_id, player.day)
-        moving = sum(each["orders"] for each in counted if each["state"] in ("released", "sent"))
+        moving = sum(int(each["orders"]) for each in counted if each["state"] in ("released", "sent"))
         settled = sum(each["orders"] for each in counted if (each["kind"], each["state"]) == ("withdrawal", "settled"))
         player.progress.update(task, completed=settled, total=settled + moving)
         return moving == 0
@@ -237,7 +233,7 @@ def _close(player: Player, core: Core) -> None:
     banks = player.scenario.banks
     task = _task(player, "end of day: statements", "日终：对账单", len(banks))
     for number, bank in enumerate(banks):
-        with open_bank(player.screen.settings, bank) as opened:
+        with player.bank_lock, open_bank(player.screen.settings, bank) as opened:
             if number == 0:
                 opened.set_switches(Switches(unknown_receipt_minor=UNANNOUNCED))
             opened.close_day(player.day, player.bank_now())

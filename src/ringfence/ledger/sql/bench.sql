@@ -4,7 +4,7 @@
 CREATE SCHEMA bench;
 CREATE TABLE bench.journal (LIKE ledger.journal INCLUDING ALL);
 CREATE TABLE bench.account (account bigint PRIMARY KEY, balance bigint NOT NULL);
-CREATE TABLE bench.counter (only boolean PRIMARY KEY DEFAULT true, sequence bigint NOT NULL);
+CREATE TABLE bench.counter (one boolean PRIMARY KEY DEFAULT true, sequence bigint NOT NULL);
 CREATE TABLE bench.transfer (sequence bigint PRIMARY KEY, id uuid NOT NULL UNIQUE, debit bigint, credit bigint, amount bigint);
 INSERT INTO bench.account SELECT each, 1000000000 FROM generate_series(1, 10000) each;
 INSERT INTO bench.counter (sequence) VALUES (0);

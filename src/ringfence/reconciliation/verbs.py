@@ -1,0 +1,47 @@
+"""The verb `reconcile`: one day, item by item, account by account."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from ringfence.command import EXIT_VERDICT_NO, AsJson, BookName, Home, verb
+
+
+def reconcile(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Business day / 营业日。")],
+    home: Home = None,
+    book: BookName = "demo",
+    as_json: AsJson = False,
+) -> None:
+    """Reconcile every custodian account for a day / 逐笔对账。"""
+    from rich.table import Table
+
+    from ringfence import installation
+    from ringfence.banking.desk import custodian_accounts
+    from ringfence.reconciliation.runs import reconcile as reconcile_account
+
+    with (
+        verb(home, as_json=as_json) as screen,
+        installation.opened(screen.settings) as server,
+        installation.core_of(server, book) as core,
+    ):
+        with core.connection() as connection:
+            accounts = custodian_accounts(connection, core.book.book_id)
+        runs = [reconcile_account(core, account.name, day.date()) for account in accounts]
+        said = [run.said() for run in runs]
+        screen.result({"book": book, "day": day.date().isoformat(), "accounts": said})
+        words = (
+            ("account", "账户"),
+            ("cashbook", "账面"),
+            ("bank", "银行"),
+            ("matched", "相符"),
+            ("discrepancies", "差错"),
+        )
+        table = Table(*(screen.word(english, chinese) for english, chinese in words))
+        for run, told in zip(runs, said, strict=True):
+            figures = (told["cashbook"], told["bank"], str(run.matched), str(run.discrepancies))
+            table.add_row(run.account_name, *figures)
+        screen.show(table)
+        if any(run.discrepancies for run in runs):
+            raise typer.Exit(EXIT_VERDICT_NO)
