@@ -285,11 +285,11 @@ class FeatureStore:
             del payees[min(payees, key=lambda each: (payees[each][1], each))]
 
 
-def follow(store: FeatureStore, connection: Connection, book: int, at: datetime) -> int:
+def follow(store: FeatureStore, connection: Connection, book: int, at: datetime, page_rows: int = PAGE_ROWS) -> int:
     """Read the journal up to its head; returns the head. One caller at a time makes sense, several do no harm."""
     head = head_of(connection, book)
     while store.head < head:
-        first, last = store.head, min(head, store.head + PAGE_ROWS)
+        first, last = store.head, min(head, store.head + page_rows)
         page = connection.execute(QUERIES.order_rows, {"book": book, "first": first, "last": last}).fetchall()
         store.read([OrderRow(*row) for row in page], last)
     store.drop_reservations(at - RESERVED_FOR)

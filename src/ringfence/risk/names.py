@@ -11,7 +11,7 @@ are written, and a space inside them makes no difference.
 >>> words("习 近平")
 ('习近平',)
 >>> words("S.A. O'Neill & Søn")
-('sa', 'oneill', 'son')
+('sa', 'oneill', 'and', 'son')
 
 `skeleton` is what is left of a word when spellings of one sound are made one and vowels are dropped: it brings
 transliterations together.
@@ -62,7 +62,7 @@ _GEORGIAN: Final = {
     "ჰ": "h",
 }  # fmt: skip
 _LETTERS: Final = str.maketrans({**_LATIN, **_CYRILLIC, **_GREEK, **_ARABIC, **_HEBREW, **_GEORGIAN})
-_PAIRS: Final = str.maketrans({"\u200c": " ", "\u200b": "", "ʹ": "", "ʺ": ""})
+_PAIRS: Final = str.maketrans({"&": " and ", "＆": " and ", "\u200c": " ", "\u200b": "", "ʹ": "", "ʺ": ""})
 _GREEK_PAIRS: Final = (("ου", "ou"), ("μπ", "b"), ("ντ", "d"), ("γκ", "g"), ("ευ", "ev"), ("αυ", "av"))
 
 _JOINERS: Final = re.compile(r"['’‘`´ʹʺ\"“”«»]")

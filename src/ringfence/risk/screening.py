@@ -47,6 +47,7 @@ RATED_BELOW: Final = 20  # how far below the score asked for step 2 may rate a n
 WEAK_SCORE: Final = 90
 COMMON_SCORE: Final = 98
 WEIGHT_LEAST: Final = 0.3
+NAMES_LEAST: Final = 1_000
 
 Places = npt.NDArray[np.int32]
 
@@ -143,8 +144,11 @@ class Screen:
 
 
 def _weight(word: str, count: int, names: int) -> float:
-    """From `WEIGHT_LEAST` for a word in every tenth name or so to 1 for one that stands in few."""
-    rare = math.log(names / count) / math.log(names) if names > count else 0.0
+    """From `WEIGHT_LEAST` for a word in every tenth name or so to 1 for one that stands in few. A short list does not
+    tell what is common.
+    """
+    many = max(names, NAMES_LEAST)
+    rare = math.log(many / count) / math.log(many)
     return base_weight(word) * max(WEIGHT_LEAST, min(1.0, 1.3 * rare))
 
 
