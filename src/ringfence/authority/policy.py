@@ -123,17 +123,16 @@ def read_toml(text: str) -> Policy:
     """A policy from the form that people write; `policy_is_not_valid` otherwise."""
     try:
         return _policy_of(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise POLICY_IS_NOT_VALID(detail=str(error)) from error
 
 
 def read_document(document: bytes) -> Policy:
     """A policy from its canonical bytes; anything that is not canonical is refused."""
     try:
-        said = json.loads(document)
-    except ValueError as error:
+        policy = _policy_of(json.loads(document))
+    except (ValueError, RecursionError) as error:
         raise POLICY_IS_NOT_VALID(detail=str(error)) from error
-    policy = _policy_of(said)
     if policy.document != document:
         raise POLICY_IS_NOT_VALID(detail="the bytes are not canonical")
     return policy

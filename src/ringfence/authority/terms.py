@@ -86,24 +86,30 @@ def hash_of(payload: bytes) -> bytes:
 
 def read(payload: bytes) -> Terms:
     """The terms of exactly these bytes; `terms_are_not_valid` if they are not what `write` would write."""
+    if len(payload) > BYTES_MAX:
+        raise TERMS_ARE_NOT_VALID(detail="the bytes are too many")
     try:
-        said = json.loads(payload)
-        terms = _terms_of(said)
-    except (ValueError, TypeError, KeyError, Refused) as error:
+        terms = _terms_of(json.loads(payload))
+        again = write(terms)
+    except (ValueError, TypeError, KeyError, RecursionError, Refused) as error:
         raise TERMS_ARE_NOT_VALID(detail=f"{type(error).__name__} while reading") from error
-    if len(payload) > BYTES_MAX or write(terms) != payload:
+    if again != payload:
         raise TERMS_ARE_NOT_VALID(detail="the bytes are not canonical")
     return terms
 
 
-def _terms_of(said: dict[str, Any]) -> Terms:
-    if said.keys() != _FIELDS or said["form"] != FORM or not _ACT.fullmatch(said["act"]):
+def _terms_of(said: Any) -> Terms:
+    if not isinstance(said, dict) or said.keys() != _FIELDS or said["form"] != FORM or not _ACT.fullmatch(said["act"]):
         raise ValueError
+    if type(said["book"]) is not int or type(said["policy_version"]) is not int:
+        raise TypeError
     amount = None if said["amount_minor"] is None else int(said["amount_minor"])
     if (amount is None) != (said["currency"] is None) or (amount is not None and not 0 <= amount <= INT64_MAX):
         raise ValueError
     facts = said["facts"]
-    if not all(isinstance(name, str) and isinstance(text, str) for name, text in facts.items()):
+    if not isinstance(facts, dict) or not all(
+        isinstance(name, str) and isinstance(text, str) for name, text in facts.items()
+    ):
         raise TypeError
     return Terms(
         book=said["book"],
