@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Refusal, Refused
 from ringfence.web import refusals
-from ringfence.web.visit import PASSWORD_PATH, Visit, here, is_api, language_of, local_path, shell_of
+from ringfence.web.shell import Caller
+from ringfence.web.visit import PASSWORD_PATH, Visit, anybody, here, is_api, language_of, local_path, shell_of
 
 
 class Answer(BaseModel):
@@ -68,7 +69,7 @@ def refusal_answer(request: Request, refused: Refused) -> Response:
         if status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    visit = Visit(request, shell_of(request), getattr(request.state, "caller", None), language)
+    visit = Visit(request, shell_of(request), _caller(request), language)
     if refused.name == refusals.NOBODY_IS_SIGNED_IN.name and request.method == "GET":
         back = here(request)
         return visit.go("/sign-in", back=None if back == "/" else back)
@@ -99,6 +100,14 @@ def _cell(cell: str | int) -> str | int:
         number = cell.removeprefix("-").replace(".", "", 1)
         return cell if number.isascii() and number.isdigit() else "'" + cell
     return cell
+
+
+def _caller(request: Request) -> Caller | None:
+    """Who is to see a refusal: known already, or looked up if nobody got so far; nobody if that cannot be done now."""
+    try:
+        return anybody(request).caller if not hasattr(request.state, "caller") else request.state.caller
+    except Refused:
+        return None
 
 
 def _came_from(request: Request) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 PAGE_ROWS: Final = 50
 PAGE_ROWS_MAX: Final = 500
@@ -15,9 +15,11 @@ def _blank(given: Any) -> Any:
 
 
 Blank = BeforeValidator(_blank)
-Text = Annotated[str | None, Blank, Query(max_length=200)]
+Text = Annotated[Annotated[str, Field(max_length=200)] | None, Blank]
 Day = Annotated[date | None, Blank, Query(description="A day, YYYY-MM-DD (UTC).")]
-Sequence = Annotated[int | None, Blank, Query(ge=0, le=2**62, description="A row's number in the journal.")]
+Sequence = Annotated[
+    Annotated[int, Field(ge=0, le=2**62)] | None, Blank, Query(description="A row's number in the journal.")
+]
 Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description="Rows of a page.")]
 
 

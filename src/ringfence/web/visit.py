@@ -73,7 +73,10 @@ class Visit:
 
     def fragment(self, template: str, **facts: Any) -> str:
         """HTML of a template with the names every template knows."""
-        return self.shell.templates.render(self.language, template, {**self._common(), **facts})
+        common = self._common()
+        if taken := common.keys() & facts.keys():
+            raise ValueError(f"{template}: {sorted(taken)} mean something else in every template")
+        return self.shell.templates.render(self.language, template, {**common, **facts})
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """A whole page; it carries the cookie its forms rest on, if the browser has none yet."""
@@ -118,7 +121,7 @@ class Visit:
             "static": self.shell.static,
             "form_field": FORM_FIELD,
             "notice": said if said in self.shell.notices else None,
-            "entries": self.shell.entries if self.caller else (),
+            "navigation": self.shell.entries if self.caller else (),
         }
 
 
