@@ -217,6 +217,20 @@ def test_what_may_be_in_the_journal_keeps_its_place_until_that_is_known(world):
     assert world.reopened().features.features(world.asked(9)).counts["10m"] == 2
 
 
+def test_a_repeat_that_the_book_refuses_does_not_free_the_place_of_the_order(world):
+    """The same order twice at once: both are judged, one is appended, then the book refuses the other."""
+    facts = world.asked(1)
+
+    def repeated() -> None:
+        with world.desk.ruling(facts) as ruling:
+            world.place(facts)
+            world.core.post(Unit([world.state(facts, "placed"), ruling.line, world.state(facts, "again")]))
+
+    with pytest.raises(Refused, match="linked_row_failed"):
+        repeated()
+    assert world.count() == 1
+
+
 def test_a_place_for_an_order_that_never_came_is_given_back_in_time(world):
     lost = world.asked(1)
     with pytest.raises(OSError, match="gone"), world.desk.ruling(lost):

@@ -42,6 +42,7 @@ def sample() -> Screen:
         ("Wexley Drummagh", "RF-007", False),
         ("欧阳 砾石", "RF-009", True),
         ("Adalveig Hrafnkötludottir", "RF-015", True),
+        ("Kwibrenu Asuntewabi", "RF-016", False),
         ("Pemberly and Osk Maritime Holding Limited", "RF-021", True),
         ("Ostwind Rohstoffhandel Gesellschaft mit beschränkter Haftung", "RF-023", True),
         ("OOO Sobol Meridian Ekschendzh", "RF-024", False),

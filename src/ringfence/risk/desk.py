@@ -61,7 +61,6 @@ class Desk:
             if refused.refusal.fault is not Fault.MACHINE:
                 self.features.forget(facts.order_id)
             raise
-        self.features.keep(facts.order_id)
 
 
 def open_desk(connection: Connection, book: int, rules: RuleBook, screen: Screen, at: datetime) -> Desk:

@@ -15,7 +15,7 @@ counts for whoever is judged next, and N orders at once cannot all pass a limit 
 then to a reservation:
 
   its row is read            the fold counts it from here on, the reservation goes
-  the book refused the row   `forget`, unless another request for the same order is under way or went through (`keep`)
+  the book refused the row   `forget`, unless another request for the same order is under way or went through
   the process ends           reservations end with it; what was appended is in the journal
   the answer was lost        it stays, and counts, until its row is read, or RESERVED_FOR has passed and the whole
                              journal has been read without it
@@ -90,13 +90,12 @@ class _Counted:
 
 @dataclass(slots=True)
 class _Reservation:
-    """`requests` for the order are under way; once one of them went through, `kept` says so."""
+    """`requests` for the order are under way or went through; the book has not refused them."""
 
     facts: OrderFacts
     decision: Decision
     counted: _Counted | None
     requests: int = 1
-    kept: bool = False
 
 
 class FeatureStore:
@@ -130,22 +129,13 @@ class FeatureStore:
                 self._reserved_by.setdefault(counted.customer, {})[facts.order_id] = counted
             return facts, decision
 
-    def keep(self, order_id: UUID) -> None:
-        """The order's rows are in the journal: its reservation stays until they are read."""
-        with self._lock:
-            known = self._reserved.get(order_id)
-            if known is not None:
-                known.kept = True
-
     def forget(self, order_id: UUID) -> None:
-        """A request for the order came to nothing. With the last such request, unless one went through, the
-        reservation is given back.
-        """
+        """The book refused a request for the order. If it refused all of them, the reservation is given back."""
         with self._lock:
             known = self._reserved.get(order_id)
             if known is not None:
                 known.requests -= 1
-                if known.requests == 0 and not known.kept:
+                if known.requests == 0:
                     self._release(order_id)
 
     def features(self, facts: OrderFacts) -> Features:
