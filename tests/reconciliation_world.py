@@ -177,7 +177,7 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
                 unit="EUR",
             )
         days.open_day(core, MONDAY)
-        for each in ("c1", "c2", "c3"):
+        for each in ("c1", "c2", "c3") if banks else ():
             customers.register(core, each, name=f"Ann {each}", nature="person", payee_account="NL00X", bank=banks[0])
         yield World(core, database.connect("gateway"), clock)
         writer.close()
