@@ -253,6 +253,15 @@ def test_the_clock_of_a_book_does_not_go_back(world):
     assert world.words([transfer(1, BANK, ALICE, 1)]) == ["posted"]
 
 
+def test_a_writer_that_was_overtaken_takes_the_time_of_the_last_row(world):
+    """Two writers look at their clocks, the second is first: the other's append carries the later time, and is kept."""
+    world.post([transfer(1, BANK, ALICE, 1)])
+    answers = world.journal.submit([Unit([transfer(2, BANK, ALICE, 1)])], world.now - timedelta(milliseconds=5))
+    assert answers[0][0].result == Result.POSTED
+    block = read_block(world.connect("core"), world.book, world.head() - 2, world.head())
+    assert block.posted_at[0] == block.posted_at[1]
+
+
 def test_projections_are_written_with_their_chain_and_not_without_it(world):
     note = (QUERIES.close_account, {"book": world.book, "account": BOB, "closed": 7})
     world.post([transfer(1, ALICE, BOB, 1)], also=[note])

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from ringfence.database.refusals import refused_by
 from ringfence.refusal import Refused
@@ -60,7 +60,7 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A progress bar on standard error."""
+        """A progress bar on standard error, if that is a terminal."""
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -68,8 +68,17 @@ class Screen:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as progress:
+        shown = Console(stderr=True)
+        with Progress(*columns, console=shown, disable=not shown.is_terminal) as progress:
             yield progress
+
+    def begin(self, progress: Progress, english: str, chinese: str, total: int | None = None) -> TaskID:
+        """Begin a task of a progress bar; a file or a pipe gets a line instead."""
+        said = self.word(english, chinese)
+        if progress.disable:
+            sys.stderr.write(f"… {said}\n")
+            sys.stderr.flush()
+        return progress.add_task(said, total=total)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,18 +16,23 @@ from ringfence.authority import proposals
 from ringfence.custody import settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import decide_all
-from ringfence.custody.orders import Desk
+from ringfence.custody.orders import Desk, orders
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
+from ringfence.incident.indicators import DueFile, Figures, Position
 from ringfence.incident.refusals import BRAKE_WAS_PULLED_AGAIN
+from ringfence.incident.thresholds import Thresholds
+from ringfence.incident.watch import watch
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import Unit
+from ringfence.ledger.journal import Unit, head_of
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
+from ringfence.safeguarding.position import live_position
 
 PAUSE_SECONDS: Final = 0.1
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -53,9 +59,42 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk) -> int:
-    """A round of the running core: the above, and the brake released if enough people have said so."""
-    return one_round(desk) + release_brake(desk)
+def core_round(desk: Desk, thresholds: Thresholds) -> int:
+    """A round of the running core: the above, the brake released if enough people have said so, and the indicators
+    watched. This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
+    """
+    return one_round(desk) + release_brake(desk) + len(watch(desk.core, figures(desk), thresholds).turned)
+
+
+def figures(desk: Desk) -> Figures:
+    """What the indicators look at, now."""
+    core, book, at = desk.core, desk.core.book.book_id, desk.core.clock()
+    with core.connection() as connection:
+        position = live_position(connection, book, fresh=False)
+        head = head_of(connection, book)
+        signed = last_signed(connection, book)
+        alarmed = [each for each in alarms(connection, book) if signed is None or each.raised_at > signed.signed_at]
+        unsigned = reading.posted_at(connection, book, signed.size if signed else 0)
+        sent = orders(connection, book, state="sent", limit=1_000)
+        database_now = connection.execute(b"SELECT clock_timestamp()").fetchone()
+    skew = abs(database_now[0] - core.clock()) if database_now else None
+    return Figures(
+        at=at,
+        positions=tuple(Position(each.currency, each.requirement, each.resource) for each in position.currencies),
+        discrepancies=position.discrepancies,
+        oldest_discrepancy=position.oldest_discrepancy_at,
+        files=tuple(
+            DueFile(each.account_name, "camt.053", each.day, each.due_at, each.arrived_at)
+            for each in position.statements
+        ),
+        rows=head,
+        rows_notarised=signed.size if signed else 0,
+        oldest_unnotarised=unsigned,
+        notary_alarms=len(alarmed),
+        payouts_unanswered=len(sent),
+        oldest_unanswered=min((each.moved_at for each in sent), default=None),
+        clock_skew_ms=None if skew is None else skew // timedelta(milliseconds=1),
+    )
 
 
 def release_brake(desk: Desk) -> int:

@@ -27,6 +27,7 @@ from ringfence.console.application import application
 from ringfence.core import wall_clock
 from ringfence.database.refusals import PORT_IS_TAKEN
 from ringfence.database.server import Server
+from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.modules import MODULES
 from ringfence.refusal import Refused
 from ringfence.rounds import Rounds, core_round
@@ -47,9 +48,10 @@ def serve_core(
     logger = structlog.get_logger("core").bind(book=book)
     with installation.core_of(server, book) as core:
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
+        thresholds = read_thresholds(default_toml())
         door = authority_pages.door(core)
         app = application(core, door, MODULES, desks=[desk])
-        rounds = Rounds(lambda: core_round(desk), logger.info)
+        rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         try:
             uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).run()
         finally:

@@ -211,7 +211,8 @@ class SimulatedBank:
                     counterparty_account=payer_account,
                     remittance_text=remittance_text,
                 )
-                self._queue_advice(held, entry, now)
+                if not self.switches.lost_advice:
+                    self._queue_advice(held, entry, now)
             told = (entry.signed_minor, entry.counterparty_name, entry.counterparty_account, entry.remittance_text)
             if told != (amount_minor, payer_name, payer_account, remittance_text):
                 raise SIMULATED_RECEIPT_DIFFERS(receipt_id=receipt_id)

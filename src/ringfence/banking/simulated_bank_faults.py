@@ -49,6 +49,8 @@ class Switches:
     """Statement files end in the middle."""
     wrong_message_type: bool = False
     """Under the name of a statement comes a camt.054 of the same entries."""
+    lost_advice: bool = False
+    """Receipts are booked and stand in the statement, and no advice tells of them."""
     delivered_twice: bool = False
     """Every file comes twice, under two names."""
 

@@ -28,7 +28,7 @@ def import_(
 
     with verb(home, as_json=as_json) as screen:
         with screen.progress() as progress:
-            task = progress.add_task(screen.word("reading", "读取中"), total=None)
+            task = screen.begin(progress, "reading", "读取中", None)
             found = summarise(paths, watch=lambda _: progress.advance(task))
         said: dict[str, Any] = found.as_json(screen.settings.language)
         screen.result(said)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
+from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.banking.simulated_bank_faults import Switches
 from ringfence.command import Screen
 from ringfence.core import Core
@@ -26,7 +27,7 @@ from ringfence.database.server import Server
 from ringfence.demo.children import Children
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
-from ringfence.demo.scenario import BOOK, CURRENCY, Scenario
+from ringfence.demo.scenario import BOOK, CURRENCY, Bank, Scenario
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import read_verifier
 from ringfence.ledger import reading
@@ -35,7 +36,7 @@ from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, refusal
 from ringfence.safeguarding import day as custody_day
 
-UNANNOUNCED: Final = 77_00  # what arrives at the end of the day from nobody, at the first bank
+UNANNOUNCED: Final = 77_00  # what arrives at the end of the day and is not advised
 QUIET_SECONDS: Final = 180.0
 
 DAY_DOES_NOT_COME_TO_REST = refusal(
@@ -235,9 +236,8 @@ def _close(player: Player, core: Core) -> None:
     for number, bank in enumerate(banks):
         with player.bank_lock, open_bank(player.screen.settings, bank) as opened:
             if number == 0:
-                opened.set_switches(Switches(unknown_receipt_minor=UNANNOUNCED))
+                _lose_an_advice(player, opened, bank)
             opened.close_day(player.day, player.bank_now())
-            opened.set_switches(Switches())
     book = core.book.book_id
 
     def arrived() -> bool:
@@ -251,6 +251,16 @@ def _close(player: Player, core: Core) -> None:
     task = _task(player, "reconcile, test, close", "对账、测试、日终", 1)
     custody_day.close_day(core, player.day)
     player.progress.advance(task)
+
+
+def _lose_an_advice(player: Player, opened: SimulatedBank, bank: Bank) -> None:
+    """Money arrives and the bank forgets to say so: only the statement has it, and reconciliation has to find it."""
+    customer = next(each for each in player.scenario.customers if each.bank == bank)
+    identity = f"{player.day.isoformat()}-unannounced"
+    opened.set_switches(Switches(lost_advice=True))
+    paid = (UNANNOUNCED, customer.name, None, customer.reference, player.bank_now())
+    opened.receive(bank.account, *paid, receipt_id=identity)
+    opened.set_switches(Switches())
 
 
 def _figures(player: Player, core: Core) -> dict[str, Any]:
@@ -320,8 +330,8 @@ def _new_folder(parent: Path, day: date) -> Path:
     return folder
 
 
-def _task(player: Player, english: str, chinese: str, total: int | None) -> Any:
-    return player.progress.add_task(player.screen.word(english, chinese), total=total)
+def _task(player: Player, english: str, chinese: str, total: int | None) -> TaskID:
+    return player.screen.begin(player.progress, english, chinese, total)
 
 
 def _until(player: Player, there: Callable[[], bool], what: str) -> None:

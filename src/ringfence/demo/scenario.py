@@ -53,6 +53,11 @@ class Customer:
     payee_account: str
     bank: Bank
 
+    @property
+    def reference(self) -> str:
+        """What a payer writes so that the money finds this customer."""
+        return f"RF-{self.customer_id}"
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -130,9 +135,9 @@ def _receipts(
         amount = _amount(picks, 50_00, 3_000_00)
         if number % 23 == 7:
             amount = _amount(picks, 20_000_00, 60_000_00)
-        text = f"RF-{customer.customer_id}"
+        text = customer.reference
         if number % 50 == 31:
-            text = ("thank you", f"RF-{customer.customer_id} RF-c0001", "RF-c9999")[number // 50 % 3]
+            text = ("thank you", f"{customer.reference} RF-c0001", "RF-c9999")[number // 50 % 3]
         else:
             credit[customer.customer_id] = amount
         if customer.name == LISTED_NAME:

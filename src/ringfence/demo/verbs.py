@@ -74,13 +74,13 @@ def _live(screen: Screen, day: date, seed: int, customers: int, port: int) -> An
     settings = screen.settings
     with ExitStack() as stack:
         progress = stack.enter_context(screen.progress())
-        task = progress.add_task(screen.word("database starts", "启动数据库"), total=1)
+        task = screen.begin(progress, "database starts", "启动数据库", 1)
         server = stack.enter_context(installation.opened(settings))
         require_free("127.0.0.1", port)
         installation.find_or_open_book(server, BOOK)
         progress.advance(task)
         core = stack.enter_context(installation.core_of(server, BOOK))
-        task = progress.add_task(screen.word("people and accounts", "人员与账户"), total=2)
+        task = screen.begin(progress, "people and accounts", "人员与账户", 2)
         founded = found(settings, core)
         progress.advance(task)
         told = scenario(seed, day, customers)

@@ -13,7 +13,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,6 +46,8 @@ from ringfence.ledger.refusals import BOOK_MUST_EXIST, CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import Balances, Int64, Reference, account_of, apply
 from ringfence.refusal import Refused
 
+OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
+CLOCK_WENT_BACK: Final = "RF001"  # SQLSTATE of ledger.advance
 BLOCK_ROWS: Final = 65_536  # rows read at a time when a cache is filled
 _MOVES: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION)
 
@@ -207,6 +209,12 @@ class Journal:
                     raise
                 known = _known(connection, self.book, given)
                 continue
+            except psycopg.Error as error:
+                applied.undo()
+                if error.sqlstate != CLOCK_WENT_BACK:
+                    raise
+                at = self._not_before_last(connection, at)
+                continue
             except BaseException:
                 applied.undo()
                 raise
@@ -225,14 +233,18 @@ class Journal:
         if not rows:
             return True
         promise = {"book": self.book, "expected": self._head, "rows": rows, "at": at}
-        try:
-            row = connection.execute(QUERIES.advance, promise).fetchone()
-        except psycopg.Error as error:
-            if error.sqlstate == "RF001":
-                last = (error.diag.message_primary or "").rpartition(" at ")[2]
-                raise CLOCK_MUST_NOT_GO_BACK(now=at, last=last) from error
-            raise
+        row = connection.execute(QUERIES.advance, promise).fetchone()
         return bool(row and row[0])
+
+    def _not_before_last(self, connection: Connection, at: datetime) -> datetime:
+        """The time of an append that others overtook: theirs, if it is a little later than ours. A clock that is
+        further behind than writers keep one another waiting has gone back.
+        """
+        row = connection.execute(QUERIES.head, {"book": self.book}).fetchone()
+        last: datetime = row[1] if row else at
+        if at < last - OVERTAKEN:
+            raise CLOCK_MUST_NOT_GO_BACK(now=at, last=last)
+        return max(at, last)
 
     def _copy(self, connection: Connection, rows: Batch, at: datetime) -> None:
         pieces = encoding.copy_rows(self.book, self._head, microseconds(at), rows)

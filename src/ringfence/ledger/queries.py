@@ -30,6 +30,7 @@ class _Queries(NamedQueries):
     rows_of_order: Query
     events_of: Query
     expired_pending: Query
+    posted_at: Query
 
 
 QUERIES = load(_Queries, "ringfence.ledger")

@@ -155,6 +155,12 @@ def head_at(connection: Connection, book: int, at: datetime) -> int:
     return _one(connection, QUERIES.head_at, {"book": book, "at": at})
 
 
+def posted_at(connection: Connection, book: int, sequence: int) -> datetime | None:
+    """When a row was appended; None if there is no such row yet."""
+    row = connection.execute(QUERIES.posted_at, {"book": book, "sequence": sequence}).fetchone()
+    return row[0] if row else None
+
+
 def account(connection: Connection, book: int, name: str) -> Account:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(QUERIES.account_by_name, {"book": book, "name": name}).fetchone()

@@ -35,7 +35,7 @@ def berka(
             found = book_for(connection, book, wall_clock())
             connection.commit()
             journal = Journal(lambda: server.connect("core"), found.book_id)
-            task = progress.add_task(screen.word("loading and proving", "导入并核验"), total=None)
+            task = screen.begin(progress, "loading and proving", "导入并核验", None)
 
             def advance(done: int, total: int) -> None:
                 progress.update(task, completed=done, total=total)

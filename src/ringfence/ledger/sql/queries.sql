@@ -130,3 +130,6 @@ SELECT p.id, p.debit_account, p.credit_account, p.amount, p.order_id FROM ledger
  WHERE p.book_id = %(book)s AND p.kind = 2 AND p.expires_at <= %(at)s
    AND NOT EXISTS (SELECT FROM ledger.journal r WHERE r.book_id = p.book_id AND r.refers_to = p.id)
  ORDER BY p.sequence;
+
+-- name: posted_at
+SELECT posted_at FROM ledger.journal WHERE book_id = %(book)s AND sequence = %(sequence)s;

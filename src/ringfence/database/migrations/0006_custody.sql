@@ -1,0 +1,121 @@
+-- custody: what business was done, under which rule?
+--
+-- An order's row says where it stands now; how it came there stands in the journal, as one ORDER_STATE event a step,
+-- written in the same append. The row can only move from the state that the writer saw.
+
+CREATE SCHEMA custody;
+
+-- The business day of a book: one is open at a time.
+CREATE TABLE custody.day (
+    book_id    integer     NOT NULL REFERENCES ledger.book,
+    day        date        NOT NULL,
+    opened_at  timestamptz NOT NULL,
+    closed_at  timestamptz,
+    CONSTRAINT day_is_opened_once PRIMARY KEY (book_id, day)
+);
+CREATE UNIQUE INDEX one_day_is_open ON custody.day (book_id) WHERE closed_at IS NULL;
+
+CREATE TABLE custody.customer (
+    book_id          integer     NOT NULL REFERENCES ledger.book,
+    customer_id      text        NOT NULL,
+    name             text        NOT NULL,
+    nature           text        NOT NULL,
+    payee_account    text        NOT NULL,
+    bank             text        NOT NULL,
+    currency         text        NOT NULL,
+    available        bigint      NOT NULL,
+    frozen           bigint      NOT NULL,
+    registered_at    timestamptz NOT NULL,
+    CONSTRAINT customer_is_registered_once PRIMARY KEY (book_id, customer_id),
+    CONSTRAINT customer_id_is_a_word CHECK (customer_id ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+    CONSTRAINT customer_is_a_person_or_a_firm CHECK (nature IN ('person', 'firm')),
+    FOREIGN KEY (book_id, available) REFERENCES ledger.account (book_id, account),
+    FOREIGN KEY (book_id, frozen) REFERENCES ledger.account (book_id, account)
+);
+COMMENT ON COLUMN custody.customer.bank IS 'the custodian account (banking.account.name) that holds this customer''s money';
+
+CREATE TABLE custody."order" (
+    book_id        integer     NOT NULL REFERENCES ledger.book,
+    order_id       uuid        NOT NULL,
+    kind           text        NOT NULL,
+    state          text        NOT NULL,
+    day            date        NOT NULL,
+    customer_id    text,
+    other_customer text,
+    account_name   text,
+    currency       text        NOT NULL,
+    amount         bigint      NOT NULL,
+    payee_name     text,
+    payee_account  text,
+    reference      text        NOT NULL,
+    maker          text        NOT NULL,
+    asked          text        NOT NULL,
+    payment        bytea,
+    placed_at      timestamptz NOT NULL,
+    moved_at       timestamptz NOT NULL,
+    CONSTRAINT order_is_placed_once PRIMARY KEY (book_id, order_id),
+    CONSTRAINT order_amount_is_positive CHECK (amount > 0),
+    FOREIGN KEY (book_id, customer_id) REFERENCES custody.customer (book_id, customer_id),
+    FOREIGN KEY (book_id, account_name) REFERENCES banking.account (book_id, name)
+);
+CREATE INDEX order_state ON custody."order" (book_id, state, placed_at);
+CREATE INDEX order_customer ON custody."order" (book_id, customer_id, placed_at);
+COMMENT ON COLUMN custody."order".asked IS 'SHA-256 of what was asked for: the test of an exact replay';
+COMMENT ON COLUMN custody."order".payment IS 'canonical payment instruction, from placement on: what people approve is what moves';
+
+-- Why a movement on a cashbook happened, by the key that the bank has for it too: what reconciliation matches on.
+CREATE TABLE custody.cash_movement (
+    book_id       integer NOT NULL,
+    account_name  text    NOT NULL,
+    journal_id    uuid    NOT NULL,
+    key_kind      text    NOT NULL,
+    key           text    NOT NULL,
+    CONSTRAINT cash_movement_is_unique PRIMARY KEY (book_id, journal_id),
+    CONSTRAINT cash_movement_key_is_unique UNIQUE (book_id, account_name, key_kind, key),
+    CONSTRAINT cash_movement_key_is_known CHECK (key_kind IN ('bank_reference', 'end_to_end_id')),
+    FOREIGN KEY (book_id, account_name) REFERENCES banking.account (book_id, name)
+);
+
+-- What the core has done with each sheet of the inbox.
+CREATE TABLE custody.receipt (
+    book_id       integer NOT NULL,
+    account_name  text    NOT NULL,
+    key           text    NOT NULL,
+    order_id      uuid,
+    CONSTRAINT receipt_is_taken_once PRIMARY KEY (book_id, account_name, key),
+    FOREIGN KEY (book_id, account_name, key) REFERENCES banking.advice (book_id, account_name, key)
+);
+CREATE TABLE custody.status_taken (
+    book_id   integer NOT NULL,
+    order_id  uuid    NOT NULL,
+    code      text    NOT NULL,
+    CONSTRAINT status_is_acted_upon_once PRIMARY KEY (book_id, order_id, code),
+    FOREIGN KEY (book_id, order_id, code) REFERENCES banking.payment_status (book_id, order_id, code)
+);
+
+-- The only way for an order to move.
+CREATE FUNCTION custody.move_order(book integer, which uuid, seen text, becomes text, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE custody."order" o SET state = becomes, moved_at = at
+     WHERE o.book_id = book AND o.order_id = which AND o.state = seen;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'order % is not % any more', which, seen
+              USING ERRCODE = 'RF300', CONSTRAINT = 'order_moves_from_the_state_that_was_seen';
+    END IF;
+END $$;
+
+CREATE FUNCTION custody.close_day(book integer, which date, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE custody.day d SET closed_at = at WHERE d.book_id = book AND d.day = which AND d.closed_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'day % is not open', which USING ERRCODE = 'RF300', CONSTRAINT = 'day_is_open';
+    END IF;
+END $$;
+
+GRANT USAGE ON SCHEMA custody TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA custody TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT INSERT ON ALL TABLES IN SCHEMA custody TO ringfence_core;
+REVOKE ALL ON FUNCTION custody.move_order, custody.close_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION custody.move_order, custody.close_day TO ringfence_core;

@@ -1,0 +1,328 @@
+-- reconciliation: do we and the bank agree, item by item?
+--
+-- Matches are inserted and never changed; what is not matched is found by looking for what has no match. A discrepancy
+-- is the only row here that changes, twice at most: accepted by a person, closed by its match. Nothing in this schema is
+-- money, and no function of it writes to the tables that it tests.
+
+CREATE SCHEMA reconciliation;
+
+-- One reconciliation of one account. `cut` is the cut-off: rows of the journal before it count. `books_last` is the last
+-- movement that counted, and `bank_until` the last statement (banking.statement.taken): the same two again are the same
+-- run. `books_until` is where the next run begins to read the cashbook.
+CREATE TABLE reconciliation.run (
+    book_id            integer     NOT NULL REFERENCES ledger.book,
+    account_name       text        NOT NULL,
+    number             integer     NOT NULL,
+    run_id             uuid        NOT NULL,
+    day                date        NOT NULL,
+    currency           text        NOT NULL,
+    cut                bigint      NOT NULL,
+    books_last         bigint      NOT NULL,
+    books_until        bigint      NOT NULL,
+    bank_until         bigint      NOT NULL,
+    statement_id       text        NOT NULL,
+    fingerprint        text        NOT NULL,
+    verified_empty     boolean     NOT NULL,
+    matched            bigint      NOT NULL,
+    matched_in         bigint      NOT NULL,
+    matched_out        bigint      NOT NULL,
+    contra             integer     NOT NULL,
+    opened             integer     NOT NULL,
+    closed             integer     NOT NULL,
+    accepted           integer     NOT NULL,
+    missing_at_bank    integer     NOT NULL,
+    missing_in_books   integer     NOT NULL,
+    amount_differs     integer     NOT NULL,
+    duplicate_at_bank  integer     NOT NULL,
+    balance_differs    integer     NOT NULL,
+    missing_at_bank_difference    bigint NOT NULL,
+    missing_in_books_difference   bigint NOT NULL,
+    amount_differs_difference     bigint NOT NULL,
+    duplicate_at_bank_difference  bigint NOT NULL,
+    balance_differs_difference    bigint NOT NULL,
+    cashbook_closing   bigint      NOT NULL,
+    bank_closing       bigint      NOT NULL,
+    reconciled_at      timestamptz NOT NULL,
+    CONSTRAINT run_is_unique PRIMARY KEY (book_id, account_name, number),
+    CONSTRAINT reconciliation_proves_the_balance CHECK (
+        bank_closing::numeric = cashbook_closing::numeric + missing_at_bank_difference + missing_in_books_difference
+            + amount_differs_difference + duplicate_at_bank_difference + balance_differs_difference),
+    FOREIGN KEY (book_id, account_name) REFERENCES banking.account (book_id, name)
+);
+CREATE INDEX run_day ON reconciliation.run (book_id, day);
+
+-- A movement of ours and an entry of the bank's that are the same money. No foreign keys: match_items alone inserts
+-- here, from the rows themselves, which are never deleted; two keys cost as much as the row (and a day has many).
+CREATE TABLE reconciliation.match (
+    book_id       integer NOT NULL,
+    account_name  text    NOT NULL,
+    sequence      bigint  NOT NULL,
+    entry_key     text    NOT NULL,
+    matched_by    text    NOT NULL,
+    run           integer NOT NULL,
+    CONSTRAINT movement_is_matched_once PRIMARY KEY (book_id, account_name, sequence),
+    CONSTRAINT entry_is_matched_once UNIQUE (book_id, account_name, entry_key),
+    CONSTRAINT match_is_on_a_key CHECK (matched_by IN ('end_to_end_id', 'bank_reference'))
+);
+-- Rows come in the order of runs, so a few blocks' summaries find those of one run.
+CREATE INDEX match_run ON reconciliation.match USING brin (run);
+
+-- Lines of one side that undo each other, one row for each of the two: a correction of ours and what it takes back (both
+-- by sequence), a reversal of the bank's and what it reverses (both by key).
+CREATE TABLE reconciliation.contra (
+    book_id           integer NOT NULL,
+    account_name      text    NOT NULL,
+    sequence          bigint,
+    entry_key         text,
+    counter_sequence  bigint,
+    counter_key       text,
+    run               integer NOT NULL,
+    CONSTRAINT movement_is_undone_once UNIQUE (book_id, account_name, sequence),
+    CONSTRAINT entry_is_undone_once UNIQUE (book_id, account_name, entry_key),
+    CONSTRAINT contra_is_within_a_side CHECK (
+        num_nulls(sequence, counter_sequence) IN (0, 2) AND num_nulls(entry_key, counter_key) IN (0, 2)
+        AND num_nulls(sequence, entry_key) = 1)
+);
+
+-- What is left over, one by one. `subject` follows from what the discrepancy is about; should the same come again after
+-- it was closed, it is the next occurrence. `since` is the day on which its item was first left over. `difference` is
+-- what the bank's balance has more than ours because of it.
+CREATE TABLE reconciliation.discrepancy (
+    book_id          integer     NOT NULL REFERENCES ledger.book,
+    discrepancy_id   uuid        NOT NULL,
+    subject          uuid        NOT NULL,
+    occurrence       integer     NOT NULL,
+    account_name     text        NOT NULL,
+    kind             text        NOT NULL,
+    currency         text        NOT NULL,
+    since            date        NOT NULL,
+    opened_day       date        NOT NULL,
+    opened_run       integer     NOT NULL,
+    sequence         bigint,
+    books_amount     bigint,
+    books_day        date,
+    entry_key        text,
+    bank_amount      bigint,
+    bank_day         date,
+    difference       bigint      NOT NULL,
+    opened_at        timestamptz NOT NULL,
+    accepted_by      text,
+    accepted_reason  text,
+    accepted_day     date,
+    accepted_at      timestamptz,
+    closed_because   text,
+    closed_run       integer,
+    closed_day       date,
+    closed_at        timestamptz,
+    CONSTRAINT discrepancy_is_unique PRIMARY KEY (book_id, discrepancy_id),
+    CONSTRAINT occurrence_is_unique UNIQUE (book_id, subject, occurrence),
+    CONSTRAINT discrepancy_kind_is_known CHECK (
+        CASE kind WHEN 'missing_at_bank'   THEN sequence IS NOT NULL AND entry_key IS NULL     AND difference = -books_amount
+                  WHEN 'missing_in_books'  THEN sequence IS NULL     AND entry_key IS NOT NULL AND difference = bank_amount
+                  WHEN 'duplicate_at_bank' THEN sequence IS NULL     AND entry_key IS NOT NULL AND difference = bank_amount
+                  WHEN 'amount_differs'    THEN sequence IS NOT NULL AND entry_key IS NOT NULL
+                                                AND difference = bank_amount - books_amount AND difference <> 0
+                  WHEN 'balance_differs'   THEN sequence IS NULL     AND entry_key IS NULL     AND difference <> 0
+                  ELSE false END),
+    CONSTRAINT acceptance_has_a_person_and_a_reason CHECK (
+        (accepted_at IS NULL AND accepted_by IS NULL AND accepted_reason IS NULL AND accepted_day IS NULL)
+        OR (accepted_at IS NOT NULL AND accepted_day IS NOT NULL AND btrim(accepted_by) <> ''
+            AND length(btrim(accepted_reason)) BETWEEN 10 AND 500)),
+    CONSTRAINT closing_has_a_run CHECK (
+        num_nulls(closed_because, closed_run, closed_day, closed_at) IN (0, 4)),
+    FOREIGN KEY (book_id, account_name) REFERENCES banking.account (book_id, name)
+);
+CREATE UNIQUE INDEX discrepancy_is_open_once ON reconciliation.discrepancy (book_id, subject) WHERE closed_at IS NULL;
+CREATE INDEX discrepancy_open ON reconciliation.discrepancy (book_id, account_name) WHERE closed_at IS NULL;
+CREATE INDEX discrepancy_opened ON reconciliation.discrepancy (book_id, opened_at, discrepancy_id);
+
+-- How far each account has been reconciled.
+CREATE VIEW reconciliation.position AS
+SELECT a.book_id, a.name AS account_name, a.ledger_account, coalesce(r.number, 0) AS number, r.day,
+       coalesce(r.books_until, 0) AS books_until, coalesce(r.bank_until, 0) AS bank_until
+  FROM banking.account a
+  LEFT JOIN LATERAL (SELECT * FROM reconciliation.run r WHERE r.book_id = a.book_id AND r.account_name = a.name
+                      ORDER BY r.number DESC LIMIT 1) r ON true;
+
+-- Movements without a match: those that no run has read yet, and those that a run left over.
+CREATE VIEW reconciliation.open_movement AS
+WITH read AS (
+    SELECT p.book_id, p.account_name, e.sequence, e.kind, e.change
+      FROM reconciliation.position p
+      JOIN ledger.entry e ON e.book_id = p.book_id AND e.account = p.ledger_account AND e.sequence >= p.books_until
+     WHERE e.change <> 0
+    UNION ALL
+    SELECT p.book_id, p.account_name, e.sequence, e.kind, e.change
+      FROM reconciliation.position p
+      JOIN reconciliation.discrepancy d ON d.book_id = p.book_id AND d.account_name = p.account_name
+                                       AND d.closed_at IS NULL AND d.sequence < p.books_until
+      JOIN ledger.entry e ON e.book_id = p.book_id AND e.account = p.ledger_account AND e.sequence = d.sequence
+)
+SELECT r.book_id, r.account_name, r.sequence, r.kind, r.change AS amount, j.id AS journal_id, j.refers_to, j.value_date,
+       m.key_kind, m.key
+  FROM read r
+  JOIN ledger.journal j ON j.book_id = r.book_id AND j.sequence = r.sequence
+  LEFT JOIN custody.cash_movement m ON m.book_id = r.book_id AND m.journal_id = j.id AND m.account_name = r.account_name
+ WHERE NOT EXISTS (SELECT FROM reconciliation.match x WHERE x.book_id = r.book_id AND x.account_name = r.account_name
+                                                        AND x.sequence = r.sequence)
+   AND NOT EXISTS (SELECT FROM reconciliation.contra x WHERE x.book_id = r.book_id AND x.account_name = r.account_name
+                                                         AND x.sequence = r.sequence);
+
+-- Entries without a match, likewise. An entry of nothing moves nothing; one to which the bank gave no reference is known
+-- by its key.
+CREATE VIEW reconciliation.open_entry AS
+WITH read AS (
+    SELECT p.book_id, p.account_name, s.taken, b.key, b.amount, b.booking_date, b.reversal,
+           coalesce(b.bank_reference, b.key) AS bank_reference, b.end_to_end_id
+      FROM reconciliation.position p
+      JOIN banking.statement s ON s.book_id = p.book_id AND s.account_name = p.account_name AND s.taken > p.bank_until
+      JOIN banking.entry b ON b.book_id = s.book_id AND b.account_name = s.account_name
+                          AND b.statement_id = s.statement_id
+    UNION ALL
+    SELECT p.book_id, p.account_name, s.taken, b.key, b.amount, b.booking_date, b.reversal,
+           coalesce(b.bank_reference, b.key) AS bank_reference, b.end_to_end_id
+      FROM reconciliation.position p
+      JOIN reconciliation.discrepancy d ON d.book_id = p.book_id AND d.account_name = p.account_name
+                                       AND d.closed_at IS NULL
+      JOIN banking.entry b ON b.book_id = d.book_id AND b.account_name = d.account_name AND b.key = d.entry_key
+      JOIN banking.statement s ON s.book_id = b.book_id AND s.account_name = b.account_name
+                              AND s.statement_id = b.statement_id AND s.taken <= p.bank_until
+)
+SELECT r.* FROM read r
+ WHERE r.amount <> 0
+   AND NOT EXISTS (SELECT FROM reconciliation.match x WHERE x.book_id = r.book_id AND x.account_name = r.account_name
+                                                        AND x.entry_key = r.key)
+   AND NOT EXISTS (SELECT FROM reconciliation.contra x WHERE x.book_id = r.book_id AND x.account_name = r.account_name
+                                                         AND x.entry_key = r.key);
+
+-- Passes 1 and 2, for what was booked by `until_day`, before row `cut` of the journal and up to statement `last_taken`.
+-- Returns the number of the run that the matches belong to; called again before that run is written, it goes on where
+-- it was, so a crash in between leaves nothing to clean.
+--
+-- The rows are set aside and counted first: a plan made for ten rows would not survive a day of a million.
+CREATE FUNCTION reconciliation.match_items(book integer, which text, until_day date, cut bigint, last_taken bigint)
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    this_run integer;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('reconciliation ' || book || ' ' || which, 0));
+    IF (SELECT p.sequence FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry') < cut THEN
+        RAISE EXCEPTION 'entries do not reach row %', cut
+              USING ERRCODE = 'RF400', CONSTRAINT = 'entries_reach_the_cut';
+    END IF;
+    SELECT p.number + 1 INTO STRICT this_run FROM reconciliation.position p
+     WHERE p.book_id = book AND p.account_name = which;
+
+    DROP TABLE IF EXISTS pg_temp.reconciled_movement, pg_temp.reconciled_entry;
+    CREATE TEMPORARY TABLE reconciled_movement ON COMMIT DROP AS
+        SELECT m.sequence, m.amount, m.key_kind, m.key FROM reconciliation.open_movement m
+         WHERE m.book_id = book AND m.account_name = which AND m.sequence < cut AND m.value_date <= until_day
+           AND m.key IS NOT NULL;
+    CREATE TEMPORARY TABLE reconciled_entry ON COMMIT DROP AS
+        SELECT e.key, e.amount, e.booking_date, e.taken, e.end_to_end_id, e.bank_reference FROM reconciliation.open_entry e
+         WHERE e.book_id = book AND e.account_name = which AND e.taken <= last_taken;
+    ANALYZE pg_temp.reconciled_movement, pg_temp.reconciled_entry;
+
+    INSERT INTO reconciliation.match (book_id, account_name, sequence, entry_key, matched_by, run)
+    SELECT DISTINCT ON (m.sequence) book, which, m.sequence, e.key, 'end_to_end_id', this_run
+      FROM pg_temp.reconciled_movement m
+      JOIN pg_temp.reconciled_entry e ON e.end_to_end_id = m.key AND e.amount = m.amount
+     WHERE m.key_kind = 'end_to_end_id'
+     ORDER BY m.sequence, e.taken, e.booking_date, e.key;
+
+    INSERT INTO reconciliation.match (book_id, account_name, sequence, entry_key, matched_by, run)
+    SELECT DISTINCT ON (m.sequence) book, which, m.sequence, e.key, 'bank_reference', this_run
+      FROM pg_temp.reconciled_movement m
+      JOIN pg_temp.reconciled_entry e ON e.bank_reference = m.key AND e.amount = m.amount
+     WHERE m.key_kind = 'bank_reference'
+       AND NOT EXISTS (SELECT FROM reconciliation.match x WHERE x.book_id = book AND x.account_name = which
+                                                            AND x.entry_key = e.key)
+     ORDER BY m.sequence, e.taken, e.booking_date, e.key;
+    RETURN this_run;
+END $$;
+
+-- Discrepancies as a run found them; part of the append that writes the run.
+CREATE FUNCTION reconciliation.open_discrepancies(book integer, which text, of_run integer, on_day date, unit text,
+                                                  at timestamptz, found jsonb) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    INSERT INTO reconciliation.discrepancy (book_id, discrepancy_id, subject, occurrence, account_name, kind, currency,
+                since, opened_day, opened_run, sequence, books_amount, books_day, entry_key, bank_amount, bank_day,
+                difference, opened_at)
+    SELECT book, f.discrepancy_id, f.subject, f.occurrence, which, f.kind, unit, f.since, on_day, of_run, f.sequence,
+           f.books_amount, f.books_day, f.entry_key, f.bank_amount, f.bank_day, f.difference, at
+      FROM jsonb_to_recordset(found) AS f (discrepancy_id uuid, subject uuid, occurrence integer, kind text, since date,
+           sequence bigint, books_amount bigint, books_day date, entry_key text, bank_amount bigint, bank_day date,
+           difference bigint);
+$$;
+
+-- And those that it did not find again, with the reason.
+CREATE FUNCTION reconciliation.close_discrepancies(book integer, of_run integer, on_day date, at timestamptz,
+                                                   gone jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    closed bigint;
+BEGIN
+    UPDATE reconciliation.discrepancy d
+       SET closed_because = g.because, closed_run = of_run, closed_day = on_day, closed_at = at
+      FROM jsonb_to_recordset(gone) AS g (discrepancy_id uuid, because text)
+     WHERE d.book_id = book AND d.discrepancy_id = g.discrepancy_id AND d.closed_at IS NULL;
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    IF closed <> jsonb_array_length(gone) THEN
+        RAISE EXCEPTION 'a discrepancy was closed meanwhile'
+              USING ERRCODE = 'RF400', CONSTRAINT = 'reconciliation_is_the_next';
+    END IF;
+END $$;
+
+CREATE FUNCTION reconciliation.accept_discrepancy(book integer, which uuid, person text, reason text, on_day date,
+                                                  at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE reconciliation.discrepancy d
+       SET accepted_by = person, accepted_reason = reason, accepted_day = on_day, accepted_at = at
+     WHERE d.book_id = book AND d.discrepancy_id = which AND d.closed_at IS NULL AND d.accepted_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'discrepancy % is not open', which
+              USING ERRCODE = 'RF400', CONSTRAINT = 'discrepancy_is_still_open';
+    END IF;
+END $$;
+
+CREATE FUNCTION reconciliation.insert_contra(book integer, which text, of_run integer, pairs jsonb) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    INSERT INTO reconciliation.contra (book_id, account_name, sequence, entry_key, counter_sequence, counter_key, run)
+    SELECT book, which, p.sequence, p.entry_key, p.counter_sequence, p.counter_key, of_run
+      FROM jsonb_to_recordset(pairs) AS p (sequence bigint, entry_key text, counter_sequence bigint, counter_key text);
+$$;
+
+-- The last statement of a run's append: runs are numbered without a gap, days do not go back, and the discrepancies that
+-- stand open after it lead from our closing balance to the bank's.
+CREATE FUNCTION reconciliation.close_run(run jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    new   reconciliation.run := jsonb_populate_record(NULL::reconciliation.run, run);
+    last  record;
+    found record;
+BEGIN
+    SELECT p.number, p.day INTO STRICT last FROM reconciliation.position p
+     WHERE p.book_id = new.book_id AND p.account_name = new.account_name;
+    IF new.number <> last.number + 1 OR new.day < last.day THEN
+        RAISE EXCEPTION 'run % of % follows run % of %', new.number, new.day, last.number, last.day
+              USING ERRCODE = 'RF400', CONSTRAINT = 'reconciliation_is_the_next';
+    END IF;
+    SELECT coalesce(sum(d.difference), 0) AS difference, count(*) AS open INTO found FROM reconciliation.discrepancy d
+     WHERE d.book_id = new.book_id AND d.account_name = new.account_name AND d.closed_at IS NULL;
+    IF new.cashbook_closing + found.difference <> new.bank_closing
+       OR found.open <> new.missing_at_bank + new.missing_in_books + new.amount_differs + new.duplicate_at_bank
+                        + new.balance_differs THEN
+        RAISE EXCEPTION 'cashbook % and % of discrepancies do not make %', new.cashbook_closing, found.difference,
+                        new.bank_closing
+              USING ERRCODE = 'RF400', CONSTRAINT = 'reconciliation_proves_the_balance';
+    END IF;
+    INSERT INTO reconciliation.run SELECT new.*;
+END $$;
+
+GRANT USAGE ON SCHEMA reconciliation TO ringfence_core, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA reconciliation
+   TO ringfence_core, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reconciliation FROM PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciliation TO ringfence_core;
