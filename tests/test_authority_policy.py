@@ -1,5 +1,6 @@
 """The policy: read strictly, the same in Python and in the database, and changed by people only."""
 
+import doctest
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authority_world import World, world_of
-from ringfence.authority import policies, proposals
+from ringfence.authority import policies, proposals, terms
 from ringfence.authority import policy as policy_module
 from ringfence.authority.policy import (
     Policy,
@@ -40,6 +41,13 @@ def refusal_of(act: Callable[..., object], *given: Any, **named: Any) -> str:
     with pytest.raises(Refused) as no:
         act(*given, **named)
     return no.value.name
+
+
+def test_the_examples_of_the_docstrings_hold():
+    for module in (policy_module, terms):
+        result = doctest.testmod(module)
+        assert result.attempted
+        assert result.failed == 0
 
 
 def test_the_first_policy_is_read_and_its_bytes_are_read_again():

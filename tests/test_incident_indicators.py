@@ -1,5 +1,6 @@
 """Indicators: a pure function of figures, thresholds as data, and a watch that acts on turns."""
 
+import doctest
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from authority_world import World, world_of
 from ringfence.authority import proposals
-from ringfence.incident import brake
+from ringfence.incident import brake, indicators, thresholds
 from ringfence.incident.brake import brake_state
 from ringfence.incident.indicators import DueFile, Figures, Indicator, Position, due_files, evaluate, turns_of
 from ringfence.incident.thresholds import INDICATORS, Level, Thresholds, default_toml, read_thresholds
@@ -103,6 +104,13 @@ def test_a_figure_has_the_level_of_its_thresholds(name, changes, value, level):
     assert (found.value, found.level) == (value, level)
 
 
+def test_the_examples_of_the_docstrings_hold():
+    for module in (indicators, thresholds):
+        result = doctest.testmod(module)
+        assert result.attempted
+        assert result.failed == 0
+
+
 @given(st.integers(1, 2**62), st.integers(0, 2**63 - 1))
 def test_any_shortfall_however_small_is_red_and_nothing_else_is(requirement, resource):
     level = indicator("resource_to_requirement", positions=(Position("EUR", requirement, resource),)).level
@@ -170,8 +178,8 @@ def test_thresholds_that_say_nonsense_are_refused(text):
         read_thresholds(text)
 
 
-def look(world: World, thresholds: Thresholds = THRESHOLDS, **changes: Any) -> Watched:
-    return watch(world.core, replace(GOOD, at=world.clock(), **changes), thresholds)
+def look(world: World, rules: Thresholds = THRESHOLDS, **changes: Any) -> Watched:
+    return watch(world.core, replace(GOOD, at=world.clock(), **changes), rules)
 
 
 def names(found: tuple[Indicator, ...]) -> list[str]:
