@@ -24,14 +24,6 @@ class Role(StrEnum):
 
 
 STAND_ALONE: Final = frozenset({Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN})
-NAMES_ZH: Final = {
-    Role.TREASURER: "经办",
-    Role.APPROVER: "复核",
-    Role.RISK_OFFICER: "风控",
-    Role.AUDITOR: "审计",
-    Role.SYSTEM_ADMIN: "系统管理员",
-    Role.SECURITY_ADMIN: "安全管理员",
-}
 
 
 def conflict(roles: Collection[str]) -> bool:
