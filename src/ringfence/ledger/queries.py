@@ -24,6 +24,7 @@ class _Queries(NamedQueries):
     balance_before: Query
     balances_before: Query
     balances_page: Query
+    pool_course: Query
     account_names: Query
     statement: Query
     journal_page: Query

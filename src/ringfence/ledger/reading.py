@@ -108,6 +108,15 @@ class JournalLine:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What a slice of the journal changed in a pool, in minor units, up to a time."""
+
+    at: datetime
+    held: int
+    owed: int
+
+
+@dataclass(frozen=True)
 class Event:
     """An EVENT row: what was said, when, and about which order."""
 
@@ -187,6 +196,16 @@ def balances_page(
     question = {"book": book, "pattern": pattern, "sequence": before, "after": after, "limit": limit}
     with connection.cursor(row_factory=class_row(Balance)) as cursor:
         return cursor.execute(QUERIES.balances_page, question).fetchall()
+
+
+def pool_course(
+    connection: Connection, book: int, pool: str, currency: str, *, first: int, last: int, slices: int = 60
+) -> list[Change]:
+    """What rows `first` to `last` (exclusive) changed in a pool, in at most `slices` pieces in order."""
+    question = {"book": book, "pool": pool, "currency": currency, "first": first, "last": last, "slices": slices}
+    if first >= last:
+        return []
+    return [Change(*row) for row in connection.execute(QUERIES.pool_course, question)]
 
 
 def account_names(connection: Connection, book: int, accounts: Iterable[int]) -> dict[int, str]:

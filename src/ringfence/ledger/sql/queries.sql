@@ -92,6 +92,27 @@ SELECT a.account, a.name, a.currency, a.side, a.owner, a.pool, coalesce(e.balanc
  WHERE a.book_id = %(book)s AND a.name LIKE %(pattern)s AND a.opened < %(sequence)s AND a.account > %(after)s
  ORDER BY a.account LIMIT %(limit)s;
 
+-- What rows changed in a pool and currency, in slices of the journal: on the side of what is owed (credit) and of what is
+-- held (debit), with the time of each slice's last row.
+-- name: pool_course
+WITH pool AS (
+    SELECT account, side FROM ledger.account
+     WHERE book_id = %(book)s AND pool = %(pool)s AND currency = %(currency)s
+), slice AS (
+    SELECT width_bucket(j.sequence, %(first)s, %(last)s, %(slices)s) AS number, j.posted_at, j.amount,
+           d.side AS debit_side, c.side AS credit_side
+      FROM ledger.journal j
+      LEFT JOIN pool d ON d.account = j.debit_account
+      LEFT JOIN pool c ON c.account = j.credit_account
+     WHERE j.book_id = %(book)s AND j.sequence >= %(first)s AND j.sequence < %(last)s AND j.kind IN (1, 3, 6)
+)
+SELECT max(posted_at),
+       coalesce(sum(CASE WHEN debit_side = 'debit' THEN amount ELSE 0 END
+                  - CASE WHEN credit_side = 'debit' THEN amount ELSE 0 END), 0)::bigint,
+       coalesce(sum(CASE WHEN credit_side = 'credit' THEN amount ELSE 0 END
+                  - CASE WHEN debit_side = 'credit' THEN amount ELSE 0 END), 0)::bigint
+  FROM slice GROUP BY number ORDER BY number;
+
 -- name: account_names
 SELECT account, name FROM ledger.account WHERE book_id = %(book)s AND account = ANY(%(accounts)s);
 
