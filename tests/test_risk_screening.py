@@ -3,19 +3,22 @@
 import csv
 import random
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from uuid import UUID
 
 import pytest
 
+from ringfence.risk.decision import NO_FEATURES, OrderFacts, judge
 from ringfence.risk.likeness import likeness, prepare
 from ringfence.risk.lists import Entry, ListedName, ListFile, SanctionsList, load_sample, read_list
 from ringfence.risk.rules import load
 from ringfence.risk.screening import COMMON_SCORE, WEAK_SCORE, Screen
 
 LEAST = load("eu-psd2").score_least
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def listed(*names: str, weak: tuple[str, ...] = ()) -> SanctionsList:
@@ -42,7 +45,7 @@ def sample() -> Screen:
         ("Wexley Drummagh", "RF-007", False),
         ("欧阳 砾石", "RF-009", True),
         ("Adalveig Hrafnkötludottir", "RF-015", True),
-        ("Kwibrenu Asuntewabi", "RF-016", False),
+        ("Asuntewabi Kwibrenu", "RF-016", False),
         ("Pemberly and Osk Maritime Holding Limited", "RF-021", True),
         ("Ostwind Rohstoffhandel Gesellschaft mit beschränkter Haftung", "RF-023", True),
         ("OOO Sobol Meridian Ekschendzh", "RF-024", False),
@@ -57,6 +60,26 @@ def test_a_listed_name_is_found_however_it_is_written(sample, name, entry, exact
 @pytest.mark.parametrize("name", ["Anna Schmidt", "Orsolan Meyer", "Maritime Holdings Ltd", "王伟", "Ltd", "", "…"])
 def test_an_ordinary_name_is_left_alone(sample, name):
     assert sample.matches(name, LEAST) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Tarfa Abu", "弱别名"),
+        ("Common", "字词相同但常见"),
+        ("Ivo Borisov Invented", "字词相同、次序不同"),
+        ("IvoInvented Borisov", "字母相同、分隔不同"),
+        ("Ivo Inventet Borisov", "字词相近"),
+        ("Ivo Ivanov Invented Borisov", "部分字词相近"),
+        ("Alpha Bravo Charlie Delta Echo Foxtrot Golf Hotel Unlike", "个别字词相近"),
+    ],
+)
+def test_why_a_name_is_held_is_told_in_chinese_too(name, why):
+    letters = "Alpha Bravo Charlie Delta Echo Foxtrot Golf Hotel India"
+    screen = Screen([listed("Ivo Invented Borisov", "Common", letters, weak=("Abu Tarfa",))])
+    facts = OrderFacts(UUID(int=1), "deposit", None, 100, "EUR", None, name, NOON, NOON.date())
+    decision = judge(load("eu-psd2"), facts, NO_FEATURES, screen.matches(name, LEAST))
+    assert [reason.sentence("zh").rpartition("：")[2] for reason in decision.reasons] == [f"{why}）。"]
 
 
 def test_a_match_says_whom_it_means_and_why(sample):

@@ -37,8 +37,21 @@ NO_LIMITS: Final = Sentences(
     en="The rules set no limits in {currency}.",
     zh="规则未设 {currency} 限额。",
 )
-_WINDOW_WORDS: Final = {"10m": "10 minutes", "1h": "an hour", "1d": "a day", "30d": "30 days"}
-_WINDOW_WORDS_ZH: Final = {"10m": "10 分钟", "1h": "1 小时", "1d": "1 天", "30d": "30 天"}
+_ENGLISH: Final = {"10m": "10 minutes", "1h": "an hour", "1d": "a day", "30d": "30 days"}
+_CHINESE: Final = {
+    "10m": "10 分钟",
+    "1h": "1 小时",
+    "1d": "1 天",
+    "30d": "30 天",
+    "the same words": "字词相同",
+    "the same words, common ones": "字词相同但常见",
+    "the same words in another order": "字词相同、次序不同",
+    "the same letters, parted otherwise": "字母相同、分隔不同",
+    "like words": "字词相近",
+    "like words, and others": "部分字词相近",
+    "some like words": "个别字词相近",
+    "a weak alias": "弱别名",
+}
 
 
 class Outcome(IntEnum):
@@ -145,8 +158,8 @@ def judge(rules: RuleBook, facts: OrderFacts, features: Features, matches: Seque
 
 
 def tell(sentences: Sentences, facts: Mapping[str, str | int], language: str) -> str:
-    """A sentence over its facts, with windows in words; KeyError if the sentence asks for a fact that is not there."""
-    words = _WINDOW_WORDS_ZH if language == "zh" else _WINDOW_WORDS
+    """A sentence over its facts, told in the language; KeyError if it asks for a fact that is not there."""
+    words = _CHINESE if language == "zh" else _ENGLISH
     said = {name: words.get(value, value) if isinstance(value, str) else value for name, value in facts.items()}
     return (sentences.zh if language == "zh" else sentences.en).format_map(said)
 
