@@ -104,6 +104,16 @@ def test_a_rejected_order_gives_the_money_back(world):
     assert world.balance("customer:c1:available") == (30_000_00, 0)
 
 
+def test_what_nobody_decides_in_time_gives_the_money_back(world):
+    """The policy lets a proposal stand for 72 hours."""
+    world.pay_in("c1", 30_000_00)
+    placed = withdraw(world, 20_000_00)
+    world.wait(hours=73)
+    world.turn()
+    assert state(world, placed.order_id) == "cancelled"
+    assert world.balance("customer:c1:available") == (30_000_00, 0)
+
+
 def test_a_payment_that_the_bank_rejects_gives_the_money_back(world):
     from ringfence.banking.simulated_bank_faults import Switches
 

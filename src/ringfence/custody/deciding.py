@@ -41,6 +41,8 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
         return found
     if any(each.state == "rejected" for each in about):
         return end_order(desk, found, "rejected by a person")
+    if any(each.expires_at <= core.clock() for each in about):
+        return end_order(desk, found, "not decided in time")
     if about and all(each.state == "complete" for each in about):
         return _release(desk, found, about)
     return found

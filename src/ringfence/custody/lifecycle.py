@@ -26,6 +26,8 @@ _PAYOUT: Final = (
     ("held", "released by two people", "released"),
     ("held", "rejected by a person", "rejected"),
     ("held", "cancelled", "cancelled"),
+    ("held", "not decided in time", "cancelled"),
+    ("awaiting_approval", "not decided in time", "cancelled"),
     ("awaiting_approval", "approved", "released"),
     ("awaiting_approval", "rejected by a person", "rejected"),
     ("awaiting_approval", "cancelled", "cancelled"),
@@ -43,6 +45,7 @@ _AT_ONCE: Final = (
     ("held", "released by two people", "settled"),
     ("held", "rejected by a person", "rejected"),
     ("held", "cancelled", "cancelled"),
+    ("held", "not decided in time", "cancelled"),
 )
 
 LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
@@ -63,6 +66,7 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         (None, "proposed", "awaiting_approval"),
         ("awaiting_approval", "approved", "settled"),
         ("awaiting_approval", "rejected by a person", "rejected"),
+        ("awaiting_approval", "not decided in time", "cancelled"),
     ),
     "funding": (
         (None, "announced", "expected"),

@@ -133,6 +133,10 @@ class Journal:
                 return self._append(given, at, also)
             except Refused:
                 raise
+            except psycopg.Error as error:
+                if error.sqlstate is None or self._connection is None or self._connection.closed:
+                    self.forget()  # nobody knows whether it was committed
+                raise  # else PostgreSQL said no, everything was rolled back, and the balances were put back
             except BaseException:
                 self.forget()
                 raise
