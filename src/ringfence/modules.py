@@ -10,6 +10,16 @@ from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
 from ringfence.reconciliation.pages import MODULE as RECONCILIATION
+from ringfence.safeguarding.pages import MODULE as SAFEGUARDING
 from ringfence.web.shell import Module
 
-MODULES: Final[Sequence[Module]] = (LEDGER, AUTHORITY, CUSTODY, BANKING, RECONCILIATION, EVIDENCE, INCIDENT)
+MODULES: Final[Sequence[Module]] = (
+    LEDGER,
+    AUTHORITY,
+    CUSTODY,
+    BANKING,
+    RECONCILIATION,
+    SAFEGUARDING,
+    EVIDENCE,
+    INCIDENT,
+)

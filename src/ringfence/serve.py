@@ -27,10 +27,12 @@ from ringfence.console.application import application
 from ringfence.core import wall_clock
 from ringfence.database.refusals import PORT_IS_TAKEN
 from ringfence.database.server import Server
+from ringfence.evidence.routes import Log
+from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.modules import MODULES
 from ringfence.refusal import Refused
-from ringfence.rounds import Rounds, core_round
+from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
@@ -50,7 +52,9 @@ def serve_core(
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
         thresholds = read_thresholds(default_toml())
         door = authority_pages.door(core)
-        app = application(core, door, MODULES, desks=[desk])
+        lookout = Lookout(lambda: figures(desk), thresholds)
+        log_of_book = Log(settings.evidence(book))
+        app = application(core, door, MODULES, desks=[desk, lookout, log_of_book])
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         try:
             uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).run()
