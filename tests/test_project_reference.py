@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from banking_statement_samples import entry, message, statement
 from ringfence.__main__ import app
 from ringfence.custody.lifecycle import LIFECYCLE
 from ringfence.ledger.codes import EventName, Purpose
@@ -161,3 +162,23 @@ def test_what_the_quick_verbs_print_is_what_the_page_says(home):
     assert status.keys() == page["brake status"].keys()
     refused = run("brake", "status", "--book", "nobody", home=home, check=False)
     assert refused.keys() == page["A refusal"].keys()
+
+
+def test_what_an_import_prints_is_what_the_page_says(home, tmp_path):
+    """Two days of one account and a file that is none, beside a note."""
+    monday = statement(entry("90.00"), entry("40.00", "DBIT"), closing="150.00")
+    thursday = statement(identification="S2", on="2026-03-05", opening="150.00", closing="150.00")
+    (tmp_path / "monday.xml").write_text(message(monday), encoding="utf-8")
+    (tmp_path / "thursday.xml").write_text(message(thursday), encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
+    said = run("statement", "import", str(tmp_path), home=home)
+    page = documented()["statement import"]
+    assert shape(said) == shape(page)
+    assert said["files"][0]["sums"] == page["files"][0]["sums"]
+
+
+def test_what_safeguard_prints_has_the_names_of_the_page(home):
+    """In a book without a custodian account only the frame is there."""
+    page = documented()["safeguard"]
+    run("book", "open", "empty", home=home)
+    assert run("safeguard", "--book", "empty", home=home).keys() <= page.keys()
