@@ -16,6 +16,7 @@ from ringfence.console import documentation, password, position, session
 from ringfence.custody.orders import order, orders
 from ringfence.ledger import reading
 from ringfence.reconciliation.runs import reconcile
+from ringfence.safeguarding.assessment import carry_out
 
 PARAMETER = re.compile(r"{(\w+)}")
 OWN = (session.pages, position.pages, password.pages, documentation.pages)
@@ -66,13 +67,14 @@ def addresses(console, method="GET"):
 
 
 def close_the_day(console):
-    """The bank's statement of the day comes, with a receipt that nobody has told us of, and is reconciled."""
+    """The statement of the day comes, with a receipt that nobody has told us of, and is reconciled and tested."""
     world = console.world
     world.bank.set_switches(Switches(unknown_receipt_minor=7_77))
     world.clock[0] = datetime(2026, 3, 3, 1, tzinfo=UTC)
     world.bank.close_day(DAY, world.now)
     gateway.turn(world.gateway)
     reconcile(world.core, "bank:alpha:client", DAY)
+    carry_out(world.core, DAY, "EUR")
 
 
 def test_every_page_is_whole_in_both_languages(console):

@@ -219,7 +219,6 @@ MODULE: Final = Module(
     entries=[
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
         Entry("/people", msg("People"), 110),
-        Entry("/policy", msg("Policy"), 120),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),

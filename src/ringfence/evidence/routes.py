@@ -4,7 +4,6 @@ A receipt is what a customer keeps: the row, the checkpoint that covers it, and 
 a program of its own that imports nothing of ours.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as Folder
@@ -98,4 +97,4 @@ def receipt_of(visit: Visit, sequence: int) -> tuple[dict[str, Any], bytes]:
     tiles = Tiles(signed.size, signed.root, directory_reader(folder))
     [leaf] = tiles.records(sequence, sequence + 1)
     made = receipt(tiles, note, sequence, leaf)
-    return json.loads(json.dumps(made)), record_hash(leaf)
+    return made, record_hash(leaf)
