@@ -55,7 +55,9 @@ def test_every_sentence_has_a_chinese_one():
 def test_every_word_has_a_chinese_one():
     known = catalogue()
     listed = [OWN_WORDS, *(module.words for module in modules())]
-    wanted = {(context, name.replace("_", " ")) for words in listed for context, names in words.items() for name in names}
+    wanted = {
+        (context, name.replace("_", " ")) for words in listed for context, names in words.items() for name in names
+    }
     missing = sorted(
         f'msgctxt "{context}" msgid "{name}"'
         for context, name in wanted
