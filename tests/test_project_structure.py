@@ -83,6 +83,7 @@ FLOATS_ALLOWED = {
     "ledger/bench.py": "seconds and rates of a benchmark",
     "ledger/rules.py": "an upper bound, computed too large on purpose; near it the exact path decides",
     "banking/gateway.py": "seconds of sleep",
+    "safeguarding/pages.py": "days as places on the axis of a chart",
     "takeover/proof.py": "seconds that a takeover took",
 }
 MONEY_PATHS = (
