@@ -28,11 +28,13 @@ def export_(
     from rich.table import Table
 
     from ringfence.evidence.checking import check_export
-    from ringfence.evidence.export import export
-    from ringfence.evidence.keys import log_folder, read_verifier
+    from ringfence.evidence.export import LOG_HAS_NO_CHECKPOINT, export
+    from ringfence.evidence.keys import log_folder, origin_of, read_verifier
 
     with verb(home, as_json=as_json) as screen:
         log = log_folder(screen.settings.home, book)
+        if not (log / "checkpoint").exists():
+            raise LOG_HAS_NO_CHECKPOINT(origin=origin_of(book))
         export(folder, log, read_verifier(log), receipt or [])
         said = check_export(folder)
         screen.result(said)

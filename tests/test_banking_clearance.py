@@ -1,0 +1,207 @@
+"""The core is lost: somebody holds its role, its process and its pen. What leaves the gateway is still nothing.
+
+Each drill forges one more thing than the last, all with the real role, the real journal and a notary that signs whatever
+keeps the ledger's rules; in the end the bank has paid nothing, and the gateway names what is missing.
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from custody_world import DAY, PAYEE, custody_world
+from ringfence.banking import gateway
+from ringfence.banking.instruction import Instruction
+from ringfence.banking.queries import QUERIES as BANKING
+from ringfence.custody import placing
+from ringfence.custody.orders import hold_of, payment_event
+from ringfence.custody.queries import QUERIES
+from ringfence.ledger.codes import EventName, Purpose
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.reading import account
+
+THIEF = "NL91ABNA0417164300"
+ORDER = UUID(int=0xBAD, version=4)
+
+
+@pytest.fixture
+def world(database, tmp_path):
+    with custody_world(database, tmp_path) as found:
+        found.pay_in("c1", 60_000_00)
+        yield found
+
+
+def instruction(amount: str = "500.00", order: UUID = ORDER, **other) -> Instruction:
+    said = Instruction("demo", order, "c1", "bank:alpha:client", "A Thief", THIEF, "EUR", amount, DAY, 1, "00" * 16)
+    return replace(said, **other)
+
+
+def order_payment(world, said: Instruction) -> None:
+    """What the core may write: a row of the outbox."""
+    row = {"book": world.core.book.book_id, "order_id": said.order_id, "account_name": "bank:alpha:client"}
+    with world.core.connection() as connection:
+        connection.execute(QUERIES.insert_payment_order, row | {"payload": said.canonical(), "at": world.now})
+
+
+def post(world, *lines: Line) -> None:
+    world.wait(seconds=1)
+    world.core.post(Unit(list(lines)))
+
+
+def forged_hold(world, said: Instruction) -> Line:
+    with world.core.connection() as connection:
+        book = world.core.book.book_id
+        debit = account(connection, book, "customer:c1:available").account
+        credit = account(connection, book, "bank:alpha:client").account
+    return Line(Kind.PENDING, derived(said.order_id, "hold"), debit, credit, said.minor, code=Purpose.WITHDRAWAL)
+
+
+def forged_decision(said: Instruction, outcome: str = "allow") -> Line:
+    what = {"order": str(said.order_id), "outcome": outcome}
+    return Line(Kind.EVENT, derived(said.order_id, "risk decision"), code=EventName.RISK_DECISION, payload=what)
+
+
+def reasons(world) -> set[str]:
+    """Why the gateway would not pay, after everybody has done what is to be done. The bank has paid nothing."""
+    before = list(world.bank.balances().values())
+    for _ in range(2):
+        world.wait(seconds=1)
+        world.notary.step(world.now)
+        gateway.turn(world.gateway)
+        world.bank.serve_once(world.now)
+    assert list(world.bank.balances().values()) == before
+    with world.core.connection() as connection:
+        question = {"book": world.core.book.book_id, "limit": 100}
+        return {row[1] for row in connection.execute(BANKING.withheld, question)}
+
+
+def test_a_forged_payment_order_alone_is_not_in_the_journal(world):
+    order_payment(world, instruction())
+    assert reasons(world) == {"payment_is_not_in_the_journal"}
+
+
+def test_with_a_forged_event_the_money_is_not_held(world):
+    said = instruction()
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY))
+    assert reasons(world) == {"payment_holds_no_money"}
+
+
+def test_with_a_hold_of_another_amount_neither(world):
+    said = instruction()
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY), replace(forged_hold(world, said), amount=1))
+    assert reasons(world) == {"payment_holds_no_money"}
+
+
+def test_with_a_forged_hold_risk_has_not_decided(world):
+    said = instruction()
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY), forged_hold(world, said))
+    assert reasons(world) == {"payment_was_not_allowed_by_risk"}
+
+
+def test_a_refusal_of_risk_stands(world):
+    said = instruction()
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY), forged_hold(world, said))
+    post(world, forged_decision(said, "refuse"))
+    assert reasons(world) == {"payment_was_not_allowed_by_risk"}
+
+
+def test_above_the_limit_nobody_has_approved(world):
+    """Everything that the core can write is forged: order, event, hold, decision. What it cannot write is missing."""
+    said = instruction("20000.00")
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY), forged_hold(world, said))
+    post(world, forged_decision(said))
+    made = {"proposal": str(derived(said.order_id, "proposal payout")), "act": "payout"}
+    post(world, Line(Kind.EVENT, UUID(int=77), code=EventName.PROPOSAL_MADE, payload=made))
+    post(world, Line(Kind.EVENT, UUID(int=78), code=EventName.PROPOSAL_APPROVED, payload=made | {"person": "adam"}))
+    assert reasons(world) == {"proposal_must_exist"}
+
+
+def test_what_was_approved_for_one_payee_does_not_pay_another(world):
+    """A real order of 20,000.00, approved by those who may; then its bytes are exchanged in the outbox."""
+    placed = placing.place_withdrawal(
+        world.desk, ORDER, "c1", 20_000_00, payee_account=PAYEE, by=world.sessions["tina"], reference="payout"
+    )
+    assert placed.state == "held"
+    world.approve(ORDER, "adam", "rita")
+    changed = instruction("20000.00")
+    order_payment(world, changed)  # before the core's own, which the row's key then keeps out
+    post(world, payment_event(ORDER, changed.canonical(), DAY))
+    assert reasons(world) == {"approved_something_else"}
+
+
+def test_nothing_leaves_before_the_notary_has_signed(world):
+    placed = placing.place_withdrawal(
+        world.desk, ORDER, "c1", 100_00, payee_account=PAYEE, by=world.sessions["tina"], reference="payout"
+    )
+    assert placed.state == "released"
+    for _ in range(3):
+        assert gateway.turn(world.gateway).sent == 0
+        assert not list(world.gateway.folder("alpha", "to_bank").iterdir())
+    world.notary.step(world.now)
+    assert gateway.turn(world.gateway).sent == 1
+
+
+def test_a_row_edited_after_it_was_signed_stops_its_payment(world, database):
+    """Somebody with the owner's key turns the trigger off and edits the row that orders the payment."""
+    placing.place_withdrawal(
+        world.desk, ORDER, "c1", 100_00, payee_account=PAYEE, by=world.sessions["tina"], reference="payout"
+    )
+    world.notary.step(world.now)
+    with database.connect("owner") as owner:
+        owner.execute("ALTER TABLE ledger.journal DISABLE TRIGGER journal_is_append_only")
+        owner.execute(
+            "UPDATE ledger.journal SET order_id = gen_random_uuid() WHERE id = %s", (derived(ORDER, "payment"),)
+        )
+    gateway.turn(world.gateway)
+    with world.core.connection() as connection:
+        question = {"book": world.core.book.book_id, "limit": 100}
+        assert {row[1] for row in connection.execute(BANKING.withheld, question)} == {"notary_signed_something_else"}
+
+
+def test_a_hold_that_was_released_pays_nothing(world):
+    said = instruction()
+    order_payment(world, said)
+    post(world, payment_event(said.order_id, said.canonical(), DAY), forged_hold(world, said))
+    post(world, forged_decision(said))
+    with world.core.connection() as connection:
+        hold = hold_of(connection, world.core.book.book_id, ORDER)
+    post(world, replace(hold, kind=Kind.VOID, id=UUID(int=99), amount=0, refers_to=hold.id))
+    assert reasons(world) == {"payment_holds_no_money"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO banking.submission VALUES (1, gen_random_uuid(), 'x', 'x', 'x', now())",
+        "UPDATE banking.payment_order SET payload = ''",
+        "DELETE FROM banking.withheld",
+        "INSERT INTO banking.statement VALUES (1, 'bank:alpha:client', 's', now(), 0, 0, 0, '', '')",
+        "INSERT INTO banking.payment_status VALUES (1, gen_random_uuid(), 'ACSC', 'settled', '', '', now())",
+    ],
+)
+def test_the_core_cannot_write_what_the_bank_says_or_the_gateway_did(world, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), world.core.pool.connection() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT ledger.advance(1, 0, 1, now())",
+        "INSERT INTO banking.payment_order VALUES (1, gen_random_uuid(), 'bank:alpha:client', '', now())",
+        "UPDATE banking.payment_status SET outcome = 'settled'",
+        "DELETE FROM banking.file",
+        "SELECT custody.move_order(1, gen_random_uuid(), 'a', 'b', now())",
+    ],
+)
+def test_the_gateway_cannot_write_money_or_orders(world, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), world.gateway.pool.connection() as connection:
+        connection.execute(statement)
