@@ -13,16 +13,15 @@ from ringfence.authority.roles import Role
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody.customers import customer, customers
-from ringfence.custody.days import current_day
+from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
-from ringfence.custody.lifecycle import LIFECYCLE, is_final, states
+from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
 from ringfence.custody.routes import maker, place_after, place_of, router, wallet
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
 from ringfence.ledger.routes import code_word, point
-from ringfence.refusal import Refused
 from ringfence.risk.reading import decision_of
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text
 from ringfence.web.shell import Entry, Module, Panel
@@ -211,13 +210,11 @@ def _may(found: Order, act: str) -> bool:
 
 def _orders_panel(visit: Visit) -> dict[str, Any]:
     with visit.core.connection() as connection:
-        try:
-            day = current_day(connection, visit.book)
-        except Refused:
-            day = None
-        found = orders_by_state(connection, visit.book, day)
+        known = days(connection, visit.book, 1)
+        last = known[0] if known else None
+        found = orders_by_state(connection, visit.book, last["day"] if last else None)
         ownerless = unallocated(connection, visit.book)
-    return {"day": day, "counted": found, "unallocated": ownerless, "tones": TONES, "is_final": is_final}
+    return {"last": last, "counted": found, "unallocated": ownerless, "tones": TONES}
 
 
 def _carry_out(visit: Visit, proposal_id: UUID) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from babel.dates import format_timedelta
 
-from ringfence.money import currency, format_minor
+from ringfence.money import currency, format_minor, parse_minor
 from ringfence.web.words import Language
 
 
@@ -25,6 +25,15 @@ def amount_text(minor: int, code: str) -> str:
 def decimal_text(minor: int, code: str) -> str:
     """For programs: a plain decimal string."""
     return format_minor(minor, currency(code))
+
+
+def regrouped(text: str, code: str) -> str:
+    """A decimal string of the journal, for reading.
+
+    >>> regrouped("-1234.50", "EUR")
+    '−1,234.50'
+    """
+    return amount_text(parse_minor(text, currency(code)), code)
 
 
 def moment_text(at: datetime) -> str:

@@ -64,6 +64,7 @@ def _environment(language: Language, loader: BaseLoader, catalogue: NullTranslat
     environment.filters |= {
         "amount": formats.amount_text,
         "decimal": formats.decimal_text,
+        "regrouped": formats.regrouped,
         "moment": formats.moment_text,
         "clock": formats.clock_text,
         "machine_moment": formats.machine_moment,

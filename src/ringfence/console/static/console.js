@@ -2,7 +2,15 @@
 
 document.documentElement.classList.add("scripted");
 
-// Refresh: a fragment replaces what is shown, unless somebody is typing or choosing in it. Hidden pages rest.
+// Refresh: a fragment replaces what is shown, unless somebody is typing or choosing in it. Hidden pages rest, and so do
+// those that nobody has touched for a while: looking by itself must not keep a session alive.
+const ATTENTION_MINUTES = 15;
+let touched = Date.now();
+for (const sign of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"]) {
+  addEventListener(sign, () => { touched = Date.now(); }, { passive: true });
+}
+const unattended = () => Date.now() - touched > ATTENTION_MINUTES * 60_000;
+
 for (const region of document.querySelectorAll("[data-refresh]")) {
   const freshness = document.querySelector("[data-freshness]");
   const wait = Number(region.dataset.every) * 1000;
@@ -19,6 +27,7 @@ for (const region of document.querySelectorAll("[data-refresh]")) {
 
   const refresh = async () => {
     if (document.hidden) return;
+    if (unattended()) return say(freshness?.dataset.paused ?? "", true);
     try {
       const answer = await fetch(region.dataset.refresh, { headers: { Accept: "text/html" }, redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
