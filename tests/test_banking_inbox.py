@@ -1,11 +1,15 @@
 """The inbox: a bank's file is read whole or quarantined whole, and a file that fails posts nothing."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 
-from custody_world import DAY, POOL_ACCOUNT, custody_world
+from custody_world import DAY, POOL_ACCOUNT, custody_world, number
 from ringfence.banking import gateway
 from ringfence.banking.queries import QUERIES
 from ringfence.banking.simulated_bank_faults import Switches
+from ringfence.banking.statement_writer import AccountHeld, DayStatement, statement_file
+from ringfence.money import currency
 from ringfence.refusal import Refused
 
 
@@ -81,26 +85,39 @@ def test_the_same_bytes_again_are_put_aside(world):
     assert files(world, "quarantined") == []
 
 
+def written(identifier, number, day, opening, closing):
+    """A statement without entries that a bank might send."""
+    held = AccountHeld(number, "Platform clients", currency("EUR"))
+    told = DayStatement(identifier, 9, held, day, day, opening, closing, ())
+    return statement_file([told], message_id=f"M-{identifier}", created_at=datetime(2026, 3, 9, tzinfo=UTC))
+
+
 def test_a_statement_that_does_not_open_with_the_last_closing_is_refused_by_the_database(world):
     """A day is lost between two statements: the second is quarantined for its opening balance."""
     close_day(world)
-    content = next(world.gateway.folder("alpha", "archive").glob("*camt.053*")).read_bytes()
-    later = (
-        content.replace(b"2026-03-02", b"2026-03-03").replace(b">570.00<", b">571.00<").replace(b">0.00<", b">1.00<")
-    )
-    later = later.replace(b"<Id>", b"<Id>X", 1)
-    (world.gateway.folder("alpha", "from_bank") / "later.xml").write_bytes(later)
+    content = written("S-3", POOL_ACCOUNT, date(2026, 3, 3), 571_00, 571_00)
+    (world.gateway.folder("alpha", "from_bank") / "later.xml").write_bytes(content)
     gateway.turn(world.gateway)
-    [held] = files(world, "quarantined")
-    assert held[6] in {"statement_does_not_continue", "statement_was_taken_before"}
+    assert [row[6] for row in files(world, "quarantined")] == ["statement_does_not_continue"]
     assert len(statements(world)) == 1
+
+
+def test_an_older_statement_and_one_under_a_known_number_are_refused(world):
+    close_day(world)
+    known = statements(world)[0][1]
+    folder = world.gateway.folder("alpha", "from_bank")
+    (folder / "older.xml").write_bytes(written("S-0", POOL_ACCOUNT, date(2026, 2, 27), 570_00, 570_00))
+    (folder / "same.xml").write_bytes(written(known, POOL_ACCOUNT, date(2026, 3, 4), 570_00, 570_00))
+    gateway.turn(world.gateway)
+    assert {row[6] for row in files(world, "quarantined")} == {
+        "statement_is_older_than_the_last",
+        "statement_was_taken_before",
+    }
 
 
 def test_an_account_that_is_not_ours_and_a_message_that_is_not_known_are_refused(world):
     folder = world.gateway.folder("alpha", "from_bank")
-    close_day(world)
-    content = next(world.gateway.folder("alpha", "archive").glob("*camt.053*")).read_bytes()
-    (folder / "strange.xml").write_bytes(content.replace(POOL_ACCOUNT.text.encode(), b"LT601010012345678901"))
+    (folder / "strange.xml").write_bytes(written("S-1", number("LT", "9999012345678901"), DAY, 0, 0))
     (folder / "letter.txt").write_bytes(b"Dear customer, we regret")
     gateway.turn(world.gateway)
     assert {row[6] for row in files(world, "quarantined")} == {
