@@ -8,6 +8,8 @@ verdict that is "no" (a discrepancy, an evidence that does not hold) is exit sta
 import json
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +20,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from ringfence.database.refusals import refused_by
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refused, refusal
 from ringfence.settings import Settings, read_settings
 
 EXIT_VERDICT_NO: Final = 1
 EXIT_REFUSED: Final = 2
+
+PROGRAM_HAS_A_DEFECT = refusal(
+    "program_has_a_defect",
+    Fault.MACHINE,
+    en="Something happened that nobody foresaw. What was answered before is kept. Please report: {detail}",
+    zh="发生了未预见的情况；此前已应答的均已保存。请报告：{detail}",
+)
 
 Home = Annotated[
     Path | None,
@@ -98,10 +107,24 @@ def verb(home: Path | None, *, as_json: bool = False) -> Iterator[Screen]:
     except Exception as error:
         import psycopg
 
-        meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
-        if meaning is None:
+        if isinstance(error, (typer.Exit, typer.Abort)):
             raise
-        _refuse(meaning, settings, as_json=as_json)
+        meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
+        _refuse(meaning or _defect(error, settings), settings, as_json=as_json)
+
+
+def _defect(error: Exception, settings: Settings | None) -> Refused:
+    """What nobody foresaw: people get a sentence, developers the whole of it in a file."""
+    told = "".join(traceback.format_exception(error))
+    try:
+        folder = (settings.home if settings else Path(tempfile.gettempdir())) / "logs"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="defect-", suffix=".txt", dir=folder)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(told)
+    except OSError:
+        name = f"{type(error).__name__}: {error}"
+    return PROGRAM_HAS_A_DEFECT(detail=name)
 
 
 def _refuse(refused: Refused, settings: Settings | None, *, as_json: bool) -> None:
