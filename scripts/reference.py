@@ -47,6 +47,7 @@ PACKAGES = (
     ("takeover", "Takeover: is the book we are handed the book it claims to be?"),
     ("web", "The edge: HTTP"),
     ("console", "The edge: console"),
+    ("command", "The edge: command line"),
     ("installation", "The edge: an installation"),
     ("demo", "The demo"),
 )
