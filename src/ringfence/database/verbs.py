@@ -1,9 +1,18 @@
 """The verb `migrate`."""
 
+from typing import Annotated
+
+import typer
+
 from ringfence.command import AsJson, Home, verb
 
 
-def migrate(home: Home = None, as_json: AsJson = False) -> None:
+NewPasswords = Annotated[
+    bool, typer.Option("--new-passwords", help="Give the database roles new passwords / 为数据库角色换新密码。")
+]
+
+
+def migrate(home: Home = None, new_passwords: NewPasswords = False, as_json: AsJson = False) -> None:
     """Create roles, database and tables, or bring them up to this version / 建立或升级数据库。"""
     from ringfence.database.migrate import Migration
     from ringfence.database.server import open_server, prepare
@@ -13,7 +22,7 @@ def migrate(home: Home = None, as_json: AsJson = False) -> None:
         verb(home, as_json=as_json) as screen,
         open_server(screen.settings.home, screen.settings.database_url) as server,
     ):
-        prepare(server, applied.append)
+        prepare(server, applied.append, new_passwords=new_passwords)
         for each in applied:
             screen.say(f"applied {each.number:04d} {each.name}", f"已执行 {each.number:04d} {each.name}")
         screen.say(f"The database at {server.address} is ready.", f"数据库 {server.address} 已就绪。")
