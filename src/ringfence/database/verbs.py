@@ -6,7 +6,6 @@ import typer
 
 from ringfence.command import AsJson, Home, verb
 
-
 NewPasswords = Annotated[
     bool, typer.Option("--new-passwords", help="Give the database roles new passwords / 为数据库角色换新密码。")
 ]
