@@ -23,7 +23,7 @@ def serve(
     from ringfence import installation
     from ringfence.serve import serve_core
 
-    with verb(home) as screen, installation.opened(screen.settings) as server:
+    with verb(home) as screen, installation.joined(screen.settings, "core") as server:
         serve_core(screen.settings, server, book, host=host, port=port, profile=profile, sanctions=sanctions)
 
 

@@ -43,7 +43,7 @@ Log = Callable[..., None]
 def one_round(desk: Desk) -> int:
     """One round; returns how many things moved."""
     core = desk.core
-    moved = 0
+    moved = settlement.note_files(desk)
     try:
         moved += settlement.take_statuses(desk)
         moved += settlement.take_advices(desk)
@@ -76,8 +76,8 @@ def figures(desk: Desk) -> Figures:
         alarmed = [each for each in alarms(connection, book) if signed is None or each.raised_at > signed.signed_at]
         unsigned = reading.posted_at(connection, book, signed.size if signed else 0)
         sent = orders(connection, book, state="sent", limit=1_000)
-        database_now = connection.execute(b"SELECT clock_timestamp()").fetchone()
-    skew = abs(database_now[0] - core.clock()) if database_now else None
+        database_now = reading.clock(connection)
+    skew = abs(database_now - core.clock())
     return Figures(
         at=at,
         positions=tuple(Position(each.currency, each.requirement, each.resource) for each in position.currencies),
@@ -93,7 +93,7 @@ def figures(desk: Desk) -> Figures:
         notary_alarms=len(alarmed),
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
-        clock_skew_ms=None if skew is None else skew // timedelta(milliseconds=1),
+        clock_skew_ms=skew // timedelta(milliseconds=1),
     )
 
 

@@ -36,7 +36,6 @@ from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
-PROFILE: Final = "eu-psd2"
 
 Stopped = Callable[[], bool]
 
@@ -81,6 +80,8 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
                 signed = notary.step(wall_clock())
                 if signed is None:
                     notary.reread(wall_clock())
+                else:
+                    logger.info("notary signed", size=signed.size)
                 pause = NOTARY_PAUSE_SECONDS
             except Refused as refused:
                 logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())

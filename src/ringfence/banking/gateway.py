@@ -29,7 +29,7 @@ class Turn:
 
     @property
     def idle(self) -> bool:
-        return not (self.read or self.quarantined or self.sent)
+        return not (self.read or self.quarantined or self.sent or self.withheld)
 
 
 def turn(desk: GatewayDesk) -> Turn:

@@ -75,7 +75,8 @@ def open_custodian_account(
     )
     row = {"book": core.book.book_id, "name": name, "bank": bank, "scheme": scheme, "identification": identification}
     row |= {"holder": holder, "bank_code": bank_code, "currency": unit, "pool": "client"}
-    opened = _event(core, f"custodian account {name}", {"account": name, "bank": bank, "currency": unit})
+    said = {"account": name, "bank": bank, "currency": unit}
+    opened = _event(core, EventName.CUSTODIAN_ACCOUNT_OPENED, f"custodian account {name}", said)
     core.post(Unit([opened], [(QUERIES.insert_bank_account, row)]))
     with core.connection() as connection:
         return custodian_account(connection, core.book.book_id, name)
@@ -99,7 +100,8 @@ def register(core: Core, customer_id: str, *, name: str, nature: str, payee_acco
     _open_accounts(core, [Account(0, each, unit, "credit", 0, None, owner, "client") for each in (available, frozen)])
     row = {"book": core.book.book_id, "customer_id": customer_id, "name": name, "nature": nature, "bank": bank}
     row |= {"payee_account": payee_account, "currency": unit, "available": available, "frozen": frozen}
-    registered = _event(core, f"customer {customer_id}", {"customer": customer_id, "nature": nature, "bank": bank})
+    said = {"customer": customer_id, "nature": nature, "bank": bank}
+    registered = _event(core, EventName.CUSTOMER_REGISTERED, f"customer {customer_id}", said)
     core.post(Unit([registered], [(QUERIES.insert_customer, row | {"at": core.clock()})]))
     with core.connection() as connection:
         return customer(connection, core.book.book_id, customer_id)
@@ -143,6 +145,6 @@ def _open_accounts(core: Core, accounts: list[Account]) -> None:
         core.post(Unit([Line(Kind.ACCOUNT_OPENED, identity, payload=account.payload())]))
 
 
-def _event(core: Core, what: str, said: dict[str, object]) -> Line:
+def _event(core: Core, name: EventName, what: str, said: dict[str, str]) -> Line:
     identity = derived(UUID(int=core.book.book_id), what)
-    return Line(Kind.EVENT, identity, code=EventName.CUSTOMER_REGISTERED, payload=said)
+    return Line(Kind.EVENT, identity, code=name, payload=said)

@@ -28,6 +28,8 @@ class _Queries(NamedQueries):
     unallocated: Query
     hold: Query
     cash_movement_by_key: Query
+    new_files: Query
+    insert_file_noted: Query
 
 
 QUERIES = load(_Queries, "ringfence.custody")

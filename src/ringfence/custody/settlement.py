@@ -87,6 +87,19 @@ def mark_sent(desk: Desk) -> int:
     return len(sent)
 
 
+def note_files(desk: Desk) -> int:
+    """Put the bank's new statements, and every file that failed its gates, into the journal; returns how many."""
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        found = connection.execute(QUERIES.new_files, {"book": book, "limit": TAKEN_AT_A_TIME}).fetchall()
+    for sha256, bank, message, outcome, reason in found:
+        name = EventName.STATEMENT_IMPORTED if outcome == "read" else EventName.STATEMENT_QUARANTINED
+        said = {"sha256": sha256, "bank": bank, "message": message, "reason": reason}
+        event = Line(Kind.EVENT, derived(UUID(int=book), f"file {sha256}"), code=name, payload=said)
+        core.post(Unit([event], [(QUERIES.insert_file_noted, {"book": book, "sha256": sha256})]))
+    return len(found)
+
+
 def take_statuses(desk: Desk) -> int:
     """Act on the bank's new answers to payment orders; returns how many there were."""
     core, book = desk.core, desk.core.book.book_id
@@ -285,5 +298,5 @@ def _shelve(core: Core, advice: Advice, order_id: UUID | None, day: date) -> Non
     """Note that a sheet was seen, when it moved nothing."""
     identity = derived(UUID(int=core.book.book_id), f"advice {advice.account_name} {advice.key}")
     said = {"account": advice.account_name, "key": advice.key, "order": str(order_id) if order_id else None}
-    event = Line(Kind.EVENT, identity, order_id=order_id, code=EventName.PAYMENT_STATUS, value_date=day, payload=said)
+    event = Line(Kind.EVENT, identity, order_id=order_id, code=EventName.ADVICE_SHELVED, value_date=day, payload=said)
     core.post(Unit([event], [_receipt(core, advice, order_id)]))

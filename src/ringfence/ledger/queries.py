@@ -17,7 +17,6 @@ class _Queries(NamedQueries):
     insert_account: Query
     close_account: Query
     project_entries: Query
-    projected: Query
     head_at: Query
     account_by_name: Query
     accounts: Query
@@ -32,6 +31,7 @@ class _Queries(NamedQueries):
     events_of: Query
     expired_pending: Query
     posted_at: Query
+    clock: Query
 
 
 QUERIES = load(_Queries, "ringfence.ledger")

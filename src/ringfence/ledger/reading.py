@@ -164,6 +164,15 @@ def head_at(connection: Connection, book: int, at: datetime) -> int:
     return _one(connection, QUERIES.head_at, {"book": book, "at": at})
 
 
+def clock(connection: Connection) -> datetime:
+    """The database's own time."""
+    row = connection.execute(QUERIES.clock).fetchone()
+    if row is None:
+        raise RuntimeError("the database tells no time")
+    found: datetime = row[0]
+    return found
+
+
 def posted_at(connection: Connection, book: int, sequence: int) -> datetime | None:
     """When a row was appended; None if there is no such row yet."""
     row = connection.execute(QUERIES.posted_at, {"book": book, "sequence": sequence}).fetchone()

@@ -118,3 +118,12 @@ SELECT debit_account, credit_account, amount, code, value_date FROM ledger.journ
 -- name: cash_movement_by_key
 SELECT journal_id FROM custody.cash_movement
  WHERE book_id = %(book)s AND account_name = %(account_name)s AND key_kind = %(key_kind)s AND key = %(key)s;
+
+-- name: new_files
+SELECT f.sha256, f.bank, f.message, f.outcome, f.reason FROM banking.file f
+ WHERE f.book_id = %(book)s AND (f.message = 'camt.053' OR f.outcome = 'quarantined')
+   AND NOT EXISTS (SELECT FROM custody.file_noted n WHERE n.book_id = f.book_id AND n.sha256 = f.sha256)
+ ORDER BY f.received_at, f.sha256 LIMIT %(limit)s;
+
+-- name: insert_file_noted
+INSERT INTO custody.file_noted (book_id, sha256) VALUES (%(book)s, %(sha256)s);

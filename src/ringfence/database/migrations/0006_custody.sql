@@ -85,6 +85,12 @@ CREATE TABLE custody.receipt (
     CONSTRAINT receipt_is_taken_once PRIMARY KEY (book_id, account_name, key),
     FOREIGN KEY (book_id, account_name, key) REFERENCES banking.advice (book_id, account_name, key)
 );
+CREATE TABLE custody.file_noted (
+    book_id  integer NOT NULL,
+    sha256   text    NOT NULL,
+    CONSTRAINT file_is_noted_once PRIMARY KEY (book_id, sha256),
+    FOREIGN KEY (book_id, sha256) REFERENCES banking.file (book_id, sha256)
+);
 CREATE TABLE custody.status_taken (
     book_id   integer NOT NULL,
     order_id  uuid    NOT NULL,

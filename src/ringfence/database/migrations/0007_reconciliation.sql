@@ -149,7 +149,8 @@ SELECT a.book_id, a.name AS account_name, a.ledger_account, coalesce(r.number, 0
 -- they leave: movements by their sequence, entries by their key. Called again before that run is written it goes on
 -- where it was, so a crash in between leaves nothing to clean.
 --
--- What is read is set aside and counted first, step by step: a plan made for ten rows does not survive a day of a million.
+-- What is read is set aside and counted first, step by step: a plan made for ten rows does not survive a day of a
+-- million. OFFSET 0 says that a few rows are looked up one by one, whatever the statistics of a table just filled say.
 -- An entry of nothing moves nothing; one to which the bank gave no reference is known by its key.
 CREATE FUNCTION reconciliation.match_items(book integer, which text, until_day date, cut bigint, last_taken bigint,
                                            OUT run integer, OUT movements bigint[], OUT entries text[])
@@ -197,9 +198,11 @@ BEGIN
         UNION ALL
         SELECT b.key, b.amount, b.booking_date, s.taken, b.end_to_end_id, coalesce(b.bank_reference, b.key)
           FROM reconciliation.discrepancy d
-          JOIN banking.entry b ON b.book_id = d.book_id AND b.account_name = d.account_name AND b.key = d.entry_key
-          JOIN banking.statement s ON s.book_id = b.book_id AND s.account_name = b.account_name
-                                  AND s.statement_id = b.statement_id
+         CROSS JOIN LATERAL (SELECT * FROM banking.entry b
+                              WHERE b.book_id = book AND b.account_name = which AND b.key = d.entry_key OFFSET 0) b
+         CROSS JOIN LATERAL (SELECT * FROM banking.statement s
+                              WHERE s.book_id = book AND s.account_name = which AND s.statement_id = b.statement_id
+                             OFFSET 0) s
          WHERE d.book_id = book AND d.account_name = which AND d.closed_at IS NULL AND s.taken <= from_here.bank_until;
     ANALYZE pg_temp.reconciled_line;
     CREATE TEMPORARY TABLE reconciled_entry ON COMMIT DROP AS

@@ -53,9 +53,6 @@ UPDATE ledger.account SET closed = %(closed)s WHERE book_id = %(book)s AND accou
 -- name: project_entries
 SELECT ledger.project_entries(%(book)s, %(rows)s);
 
--- name: projected
-SELECT sequence FROM ledger.projection WHERE book_id = %(book)s AND name = 'entry';
-
 -- name: head_at
 SELECT ledger.head_at(%(book)s, %(at)s);
 
@@ -154,3 +151,6 @@ SELECT p.id, p.debit_account, p.credit_account, p.amount, p.order_id FROM ledger
 
 -- name: posted_at
 SELECT posted_at FROM ledger.journal WHERE book_id = %(book)s AND sequence = %(sequence)s;
+
+-- name: clock
+SELECT clock_timestamp();
