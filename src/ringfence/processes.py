@@ -18,13 +18,27 @@ def serve(
         Path | None,
         typer.Option(help="Description of the sanctions lists (TOML); else the sample / 制裁名单描述文件。"),
     ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Further host name to answer for / 另外应答的主机名。")] = None,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Readers come by https through a proxy / 经代理以 https 访问。")
+    ] = False,
 ) -> None:
     """Run the core: API and console / 运行核心：接口与控制台。"""
     from ringfence import installation
     from ringfence.serve import serve_core
 
     with verb(home) as screen, installation.joined(screen.settings, "core") as server:
-        serve_core(screen.settings, server, book, host=host, port=port, profile=profile, sanctions=sanctions)
+        serve_core(
+            screen.settings,
+            server,
+            book,
+            host=host,
+            port=port,
+            profile=profile,
+            sanctions=sanctions,
+            names=name or (),
+            secure=secure,
+        )
 
 
 def gateway(home: Home = None, book: BookName = "demo") -> None:

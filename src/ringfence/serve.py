@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,7 @@ from ringfence import installation
 from ringfence.authority import pages as authority_pages
 from ringfence.banking import gateway
 from ringfence.console import log
-from ringfence.console.application import application
+from ringfence.console.application import LOCAL_HOSTS, application
 from ringfence.core import wall_clock
 from ringfence.database.refusals import PORT_IS_TAKEN
 from ringfence.database.server import Server
@@ -31,6 +31,7 @@ from ringfence.evidence.routes import Log
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.modules import MODULES
+from ringfence.reconciliation.calendar import calendar_of
 from ringfence.refusal import Refused
 from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
@@ -41,9 +42,21 @@ Stopped = Callable[[], bool]
 
 
 def serve_core(
-    settings: Settings, server: Server, book: str, *, host: str, port: int, profile: str, sanctions: Path | None
+    settings: Settings,
+    server: Server,
+    book: str,
+    *,
+    host: str,
+    port: int,
+    profile: str,
+    sanctions: Path | None,
+    names: Sequence[str] = (),
+    secure: bool = False,
 ) -> None:
-    """The core: API, console and rounds, on one address, until stopped."""
+    """The core: API, console and rounds, on one address, until stopped. `names` are further host names that it answers
+    for, `secure` says that readers come by https through a proxy.
+    """
+    hosts = (*LOCAL_HOSTS, *names)
     require_free(host, port)
     log.configure()
     logger = structlog.get_logger("core").bind(book=book)
@@ -53,10 +66,14 @@ def serve_core(
         door = authority_pages.door(core)
         lookout = Lookout(lambda: figures(desk), thresholds)
         log_of_book = Log(settings.evidence(book))
-        app = application(core, door, MODULES, desks=[desk, lookout, log_of_book])
+        app = application(
+            core, door, MODULES, desks=[desk, lookout, log_of_book, calendar_of(profile)], hosts=hosts, secure=secure
+        )
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         try:
-            uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).run()
+            uvicorn.Server(
+                uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+            ).run()
         finally:
             rounds.stop()
 
