@@ -49,6 +49,7 @@ PACKAGES = (
     ("console", "The edge: console"),
     ("command", "The edge: command line"),
     ("installation", "The edge: an installation"),
+    ("serve", "The edge: the processes"),
     ("demo", "The demo"),
 )
 FAULTS = {

@@ -12,7 +12,7 @@ def serve(
     home: Home = None,
     book: BookName = "demo",
     host: Annotated[str, typer.Option(help="Address to listen on / 监听地址。")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on / 监听端口。")] = 8400,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on / 监听端口。")] = 8400,
     profile: Annotated[str, typer.Option(help="Regime profile of the risk rules / 风险规则的监管配置。")] = "eu-psd2",
     sanctions: Annotated[
         Path | None,

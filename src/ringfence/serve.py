@@ -32,13 +32,20 @@ from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.modules import MODULES
 from ringfence.reconciliation.calendar import calendar_of
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refused, refusal
 from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
 
 Stopped = Callable[[], bool]
+
+ADDRESS_IS_NOT_OF_THIS_MACHINE = refusal(
+    "address_is_not_of_this_machine",
+    Fault.INPUT,
+    en="{host!r} is not an address of this machine that can be listened on: {detail}.",
+    zh="{host!r} 不是本机可监听的地址：{detail}。",
+)
 
 
 def serve_core(
@@ -62,6 +69,8 @@ def serve_core(
     logger = structlog.get_logger("core").bind(book=book)
     with installation.core_of(server, book) as core:
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
+        if sanctions is None:
+            logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
         thresholds = read_thresholds(default_toml())
         door = authority_pages.door(core)
         lookout = Lookout(lambda: figures(desk), thresholds)
@@ -107,15 +116,18 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
 
 
 def require_free(host: str, port: int) -> None:
-    """`port_is_taken` if another program listens there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
+    """`address_is_not_of_this_machine`, or `port_is_taken` if another program listens there."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise PORT_IS_TAKEN(port=port) from error
+        raise ADDRESS_IS_NOT_OF_THIS_MACHINE(
+            host=host, detail=str(getattr(error, "strerror", None) or error)
+        ) from error
 
 
 @contextmanager

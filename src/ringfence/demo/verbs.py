@@ -29,7 +29,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the invented platform / 随机种子。")] = 7,
     customers: Annotated[int, typer.Option(min=20, max=5_000, help="How many / 客户数量。")] = 300,
     day: Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD / 营业日。")] = None,
-    port: Annotated[int, typer.Option(help="Of the console / 控制台端口。")] = FIRST_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the console / 控制台端口。")] = FIRST_PORT,
 ) -> None:
     """Live one custody day from deposit to signed checkpoint, then serve the console / 演示一个完整的存管日。"""
     import signal

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ringfence.database.refusals import register
 from ringfence.ledger.model import Result
 from ringfence.refusal import Fault, Refusal, refusal
 
@@ -164,9 +165,17 @@ BOOK_NAME_MUST_BE_NEW = refusal(
     en="A book named {book} exists already.",
     zh="名为 {book} 的账簿已存在。",
 )
+BOOK_NAME_MUST_BE_A_WORD = refusal(
+    "book_name_must_be_a_word",
+    Fault.INPUT,
+    en="A book is named by 1 to 63 small letters, digits, points and hyphens, beginning with a letter or digit.",
+    zh="账簿名称须为 1 至 63 个小写字母、数字、点或连字符，且以字母或数字开头。",
+)
 CLOCK_MUST_NOT_GO_BACK = refusal(
     "clock_must_not_go_back",
     Fault.MACHINE,
     en="The clock shows {now}, but the book was last written at {last}. Set the clock right; nothing was written.",
     zh="时钟显示 {now}，但账簿最后写入于 {last}。请校正时钟；本次未写入任何内容。",
 )
+
+register({"book_name_is_a_word": BOOK_NAME_MUST_BE_A_WORD})
