@@ -5,7 +5,9 @@ from typing import Final
 import typer
 
 from ringfence import processes
+from ringfence.authority import verbs as authority
 from ringfence.banking.verbs import statement
+from ringfence.custody.verbs import account
 from ringfence.database.verbs import migrate
 from ringfence.demo.verbs import demo
 from ringfence.evidence.verbs import evidence
@@ -26,6 +28,9 @@ app.command("serve")(processes.serve)
 app.command("gateway")(processes.gateway)
 app.command("notary")(processes.notary)
 app.command("migrate")(migrate)
+book.command("found")(authority.found)
+book.command("account")(account)
+book.command("client")(authority.client)
 app.add_typer(book, name="book")
 app.add_typer(statement, name="statement")
 app.command("reconcile")(reconcile)

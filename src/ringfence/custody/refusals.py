@@ -81,6 +81,12 @@ PAYEE_NAME_MUST_BE_THE_CUSTOMERS = refusal(
     en="A withdrawal goes to an account in the customer's own name.",
     zh="提现只能付至客户本人同名账户。",
 )
+BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER = refusal(
+    "bank_knows_one_account_by_a_number",
+    Fault.STATE,
+    en="Another custodian account of this book has the same number and currency.",
+    zh="本账簿已有相同账号和币种的存管账户。",
+)
 RECEIPT_MUST_BE_UNALLOCATED = refusal(
     "receipt_must_be_unallocated",
     Fault.STATE,
@@ -98,5 +104,6 @@ register(
         "day_is_opened_once": DAY_MUST_FOLLOW_THE_LAST,
         "order_is_placed_once": ORDER_MOVED_MEANWHILE,
         "customer_is_registered_once": CUSTOMER_IS_REGISTERED_ALREADY,
+        "bank_knows_one_account_by_a_number": BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER,
     }
 )

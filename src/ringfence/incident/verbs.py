@@ -1,19 +1,14 @@
 """The verb `brake`: is it pulled, pull it, propose to release it. Who acts signs in with a password."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from ringfence.authority.actors import Session
+from ringfence.authority.verbs import Login, signed_in
 from ringfence.command import AsJson, BookName, Home, Screen, verb
-from ringfence.core import Core
 from ringfence.incident.brake import Brake
 
 brake = typer.Typer(help="The brake on every payout / 付款总制动。", no_args_is_help=True)
-Login = Annotated[str, typer.Option("--as", help="Login of who acts / 操作人登录名。")]
 Reason = Annotated[str, typer.Option(help="Why / 原因。")]
 
 
@@ -37,7 +32,7 @@ def pull_(login: Login, reason: Reason, home: Home = None, book: BookName = "dem
     """Stop every payout at the gateway, at once / 立即停止所有付款。"""
     from ringfence.incident.brake import pull
 
-    with verb(home, as_json=as_json) as screen, _signed_in(screen, book, login) as (core, session):
+    with verb(home, as_json=as_json) as screen, signed_in(screen, book, login) as (core, session):
         _say(screen, pull(core, session, reason))
 
 
@@ -46,27 +41,11 @@ def release_(login: Login, reason: Reason, home: Home = None, book: BookName = "
     """Propose to release it; two others approve in the console / 提议解除，由另外两人审批。"""
     from ringfence.incident.brake import brake_state, propose_release
 
-    with verb(home, as_json=as_json) as screen, _signed_in(screen, book, login) as (core, session):
+    with verb(home, as_json=as_json) as screen, signed_in(screen, book, login) as (core, session):
         drafted = propose_release(core, session, reason)
         screen.say(f"Proposed: {drafted.proposal_id}", f"已提议：{drafted.proposal_id}")
         with core.connection() as connection:
             _say(screen, brake_state(connection, core.book.book_id), proposal=str(drafted.proposal_id))
-
-
-@contextmanager
-def _signed_in(screen: Screen, book: str, login: str) -> Iterator[tuple[Core, Session]]:
-    from ringfence import installation
-    from ringfence.authority import sessions
-
-    password = os.environ.get("RINGFENCE_PASSWORD") or typer.prompt(
-        screen.word("Password", "密码"), hide_input=True, err=True
-    )
-    with installation.opened(screen.settings) as server, installation.core_of(server, book) as core:
-        session = sessions.session_of(core, sessions.sign_in(core, login, password).token)
-        try:
-            yield core, session
-        finally:
-            sessions.sign_out(core, session)
 
 
 def _say(screen: Screen, state: Brake, proposal: str | None = None) -> None:

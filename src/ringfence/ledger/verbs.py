@@ -7,7 +7,10 @@ import typer
 from ringfence.command import EXIT_VERDICT_NO, AsJson, Home, verb
 from ringfence.refusal import Fault, refusal
 
-book = typer.Typer(help="Books: open, list, balances, statement / 账簿：开立、列表、余额、明细。", no_args_is_help=True)
+book = typer.Typer(
+    help="Books: found, open, account, client, list, balances / 账簿：创建、开立、账户、程序、列表、余额。",
+    no_args_is_help=True,
+)
 
 BENCH_IS_UNKNOWN = refusal(
     "bench_is_unknown",
