@@ -7,6 +7,7 @@ journal holds the SHA-256 of the reason, whose text may name people.
 Suggestions are worked out when somebody looks, from what is open now; they are nobody's word.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -35,8 +36,13 @@ from ringfence.reconciliation.refusals import (
 
 State = Literal["open", "accepted", "closed"]
 NEAR_DAYS: Final = 5
-SUGGESTED_FROM: Final = 2_000  # open discrepancies that are compared with one another, the oldest first
+SUGGESTED_MAX: Final = 10  # other halves that a suggestion names
+MIRRORS_LOOKED_AT: Final = 200  # of one amount, the oldest first
 FIRST: Final = (date.min, UUID(int=0))
+_OTHER_SIDE: Final[dict[DiscrepancyKind, DiscrepancyKind]] = {
+    "missing_at_bank": "missing_in_books",
+    "missing_in_books": "missing_at_bank",
+}
 
 
 @dataclass(frozen=True)
@@ -230,28 +236,41 @@ def suggestions(found: Sequence[Discrepancy], announced: Sequence[Advised] = ())
     other side has its key; so has one at another account; exactly as much is missing on the other side within 5 days.
     """
     told = {each.discrepancy_id: Suggestion("advised", on=each.booking_date) for each in announced}
-    return {
-        each.discrepancy_id: guess
-        for each in found
-        if (guess := told.get(each.discrepancy_id) or _guess(each, found[:SUGGESTED_FROM])) is not None
-    }
+    by_key: defaultdict[tuple[str, str, str], list[Discrepancy]] = defaultdict(list)
+    by_amount: defaultdict[tuple[str, str, str, int], list[Discrepancy]] = defaultdict(list)
+    for each in found:
+        by_amount[each.kind, each.currency, each.account_name, each.difference].append(each)
+        for key in each.keys:
+            by_key[each.kind, each.currency, key].append(each)
+    guesses = {}
+    for each in found:
+        other_side = _OTHER_SIDE.get(each.kind)
+        if guess := told.get(each.discrepancy_id):
+            guesses[each.discrepancy_id] = guess
+        elif other_side is not None:
+            same_key = [other for key in each.keys for other in by_key[other_side, each.currency, key]]
+            mirror = by_amount[other_side, each.currency, each.account_name, -each.difference]
+            if guess := _same_key(each, same_key) or _same_amount(each, mirror):
+                guesses[each.discrepancy_id] = guess
+    return guesses
 
 
-def _guess(about: Discrepancy, found: Sequence[Discrepancy]) -> Suggestion | None:
-    other_side = {"missing_at_bank": "missing_in_books", "missing_in_books": "missing_at_bank"}.get(about.kind)
-    if other_side is None:
-        return None
-    others = [each for each in found if each.kind == other_side and each.currency == about.currency]
-    here = [each for each in others if each.account_name == about.account_name]
-    same_key = [each.discrepancy_id for each in here if each.keys & about.keys]
-    if same_key:
-        return Suggestion("same_key", tuple(same_key))
-    elsewhere = [each.discrepancy_id for each in others if each.keys & about.keys]
-    if elsewhere:
-        return Suggestion("same_key_at_other_account", tuple(elsewhere))
-    near = [each for each in here if each.difference == -about.difference and _days_apart(each, about) <= NEAR_DAYS]
-    near.sort(key=lambda each: (_days_apart(each, about), each.discrepancy_id))
-    return Suggestion("same_amount_near_date", tuple(each.discrepancy_id for each in near)) if near else None
+def _same_key(about: Discrepancy, others: Sequence[Discrepancy]) -> Suggestion | None:
+    here = [each.discrepancy_id for each in others if each.account_name == about.account_name]
+    if here:
+        return Suggestion("same_key", _few(here))
+    elsewhere = [each.discrepancy_id for each in others]
+    return Suggestion("same_key_at_other_account", _few(elsewhere)) if elsewhere else None
+
+
+def _same_amount(about: Discrepancy, mirror: Sequence[Discrepancy]) -> Suggestion | None:
+    near = [(_days_apart(each, about), each.discrepancy_id) for each in mirror[:MIRRORS_LOOKED_AT]]
+    ids = [identity for apart, identity in sorted(near) if apart <= NEAR_DAYS]
+    return Suggestion("same_amount_near_date", _few(ids)) if ids else None
+
+
+def _few(ids: Sequence[UUID]) -> tuple[UUID, ...]:
+    return tuple(dict.fromkeys(ids))[:SUGGESTED_MAX]
 
 
 def _days_apart(one: Discrepancy, other: Discrepancy) -> int:

@@ -10,8 +10,6 @@ class _Queries(NamedQueries):
     bank_read: Query
     match_items: Query
     matched: Query
-    rest_of_books: Query
-    rest_of_bank: Query
     unclosed: Query
     occurrences: Query
     matched_items: Query

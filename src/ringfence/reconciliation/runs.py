@@ -12,7 +12,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
@@ -35,8 +35,6 @@ from ringfence.reconciliation.refusals import (
     RECONCILIATION_MUST_EXIST,
     STATEMENT_OF_THE_DAY_IS_MISSING,
 )
-
-UNREAD: Final = -1
 
 
 @dataclass(frozen=True)
@@ -274,19 +272,28 @@ def _match(connection: Connection, book: int, given: _Inputs) -> _Items:
     question = {"book": book, "account": account.ledger_account, "account_name": account.name, "day": given.day}
     question |= {"cut": given.cut, "taken": given.bank_until}
     connection.execute(QUERIES.be_patient)
-    [run] = connection.execute(QUERIES.match_items, question).fetchone() or (UNREAD,)
+    run, movements, entries = connection.execute(QUERIES.match_items, question).fetchone() or (0, [], [])
     matched = connection.execute(QUERIES.matched, question | {"run": run}).fetchone() or (0, 0, 0)
-    with connection.cursor(row_factory=class_row(Movement)) as cursor:
-        movements = cursor.execute(QUERIES.rest_of_books, question).fetchall()
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        entries = cursor.execute(QUERIES.rest_of_bank, question).fetchall()
     with connection.cursor(row_factory=class_row(_Unclosed)) as cursor:
         unclosed = cursor.execute(QUERIES.unclosed, question).fetchall()
     sequences = [each.sequence for each in unclosed if each.sequence is not None]
     keys = [each.entry_key for each in unclosed if each.entry_key is not None]
     settled = connection.execute(QUERIES.matched_items, question | {"sequences": sequences, "keys": keys}).fetchall()
     items = frozenset(item for pair in settled for item in pair)
-    return _Items(run, (matched[0], matched[1], matched[2]), movements, entries, unclosed, items)
+    return _Items(
+        run=run,
+        matched=(matched[0], matched[1], matched[2]),
+        movements=[_movement(each) for each in movements],
+        entries=[Entry(**each | {"day": date.fromisoformat(each["day"])}) for each in entries],
+        unclosed=unclosed,
+        matched_items=items,
+    )
+
+
+def _movement(row: dict[str, Any]) -> Movement:
+    refers_to = UUID(row["refers_to"]) if row["refers_to"] else None
+    texts = {"journal_id": UUID(row["journal_id"]), "refers_to": refers_to, "day": date.fromisoformat(row["day"])}
+    return Movement(**row | texts)
 
 
 def _unit(core: Core, given: _Inputs, items: _Items, rest: Rest, findings: Sequence[Finding]) -> Unit:
@@ -346,6 +353,9 @@ def _new_rows(
                 "entry_key": entry.key if entry else None,
                 "bank_amount": entry.amount if entry else None,
                 "bank_day": entry.day.isoformat() if entry else None,
+                "reversal": entry.reversal if entry else None,
+                "bank_reference": entry.bank_reference if entry else None,
+                "end_to_end_id": entry.end_to_end_id if entry else None,
                 "difference": finding.difference,
             }
         )

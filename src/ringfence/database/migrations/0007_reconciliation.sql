@@ -104,6 +104,9 @@ CREATE TABLE reconciliation.discrepancy (
     entry_key        text,
     bank_amount      bigint,
     bank_day         date,
+    reversal         boolean,
+    bank_reference   text,
+    end_to_end_id    text,
     difference       bigint      NOT NULL,
     opened_at        timestamptz NOT NULL,
     accepted_by      text,
@@ -146,18 +149,22 @@ SELECT a.book_id, a.name AS account_name, a.ledger_account, coalesce(r.number, 0
 
 -- Passes 1 and 2 over what was booked by `until_day`, before row `cut` of the journal and up to statement `last_taken`:
 -- what no run has read yet, and what a run left over. Gives the number of the run that the matches belong to, and what
--- they leave: movements by their sequence, entries by their key. Called again before that run is written it goes on
--- where it was, so a crash in between leaves nothing to clean.
+-- they leave, as arrays of objects. Called again before that run is written it goes on where it was, so a crash in
+-- between leaves nothing to clean.
 --
 -- What is read is set aside and counted first, step by step: a plan made for ten rows does not survive a day of a
--- million. OFFSET 0 says that a few rows are looked up one by one, whatever the statistics of a table just filled say.
--- An entry of nothing moves nothing; one to which the bank gave no reference is known by its key.
+-- million, and a table that was filled for the first time has no statistics before autovacuum comes round.
+--
+-- An entry of nothing moves nothing; one to which the bank gave no reference is known by its key. `twin` is the matched
+-- entry that an entry repeats, under the same key and with the same amount; `ordered` says that the end-to-end id is
+-- that of a payment order.
 CREATE FUNCTION reconciliation.match_items(book integer, which text, until_day date, cut bigint, last_taken bigint,
-                                           OUT run integer, OUT movements bigint[], OUT entries text[])
+                                           OUT run integer, OUT movements jsonb, OUT entries jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     from_here record;
     matched   bigint;
+    unknown   regclass;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('reconciliation ' || book || ' ' || which, 0));
     IF (SELECT p.sequence FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry') < cut THEN
@@ -166,6 +173,11 @@ BEGIN
     END IF;
     SELECT * INTO STRICT from_here FROM reconciliation.position p WHERE p.book_id = book AND p.account_name = which;
     run := from_here.number + 1;
+    FOR unknown IN SELECT c.oid FROM pg_class c WHERE c.reltuples < 0
+           AND c.oid IN ('ledger.journal'::regclass, 'ledger.entry'::regclass, 'banking.entry'::regclass,
+                         'banking.advice'::regclass, 'custody.cash_movement'::regclass) LOOP
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', unknown);
+    END LOOP;
     DROP TABLE IF EXISTS pg_temp.reconciled_row, pg_temp.reconciled_movement, pg_temp.reconciled_line,
                          pg_temp.reconciled_entry, pg_temp.reconciled_pair;
 
@@ -179,7 +191,9 @@ BEGIN
            AND d.sequence < from_here.books_until;
     ANALYZE pg_temp.reconciled_row;
     CREATE TEMPORARY TABLE reconciled_movement ON COMMIT DROP AS
-        SELECT r.sequence, r.amount, CASE WHEN m.account_name = which THEN m.key_kind END AS key_kind, m.key
+        SELECT r.sequence, r.amount, j.id AS journal_id, j.kind, j.refers_to, j.value_date,
+               CASE WHEN m.account_name = which THEN m.key_kind END AS key_kind,
+               CASE WHEN m.account_name = which THEN m.key END AS key
           FROM pg_temp.reconciled_row r
           JOIN ledger.journal j ON j.book_id = book AND j.sequence = r.sequence AND j.value_date <= until_day
           LEFT JOIN custody.cash_movement m ON m.book_id = book AND m.journal_id = j.id
@@ -189,21 +203,17 @@ BEGIN
                             WHERE x.book_id = book AND x.account_name = which AND x.sequence = r.sequence);
 
     CREATE TEMPORARY TABLE reconciled_line ON COMMIT DROP AS
-        SELECT b.key, b.amount, b.booking_date, s.taken, b.end_to_end_id, coalesce(b.bank_reference, b.key) AS reference
+        SELECT s.taken, b.key, b.amount, b.booking_date, b.reversal, b.end_to_end_id,
+               coalesce(b.bank_reference, b.key) AS bank_reference
           FROM banking.statement s
           JOIN banking.entry b ON b.book_id = s.book_id AND b.account_name = s.account_name
                               AND b.statement_id = s.statement_id
          WHERE s.book_id = book AND s.account_name = which AND s.taken > from_here.bank_until AND s.taken <= last_taken
            AND b.amount <> 0
         UNION ALL
-        SELECT b.key, b.amount, b.booking_date, s.taken, b.end_to_end_id, coalesce(b.bank_reference, b.key)
+        SELECT 0, d.entry_key, d.bank_amount, d.bank_day, d.reversal, d.end_to_end_id, d.bank_reference
           FROM reconciliation.discrepancy d
-         CROSS JOIN LATERAL (SELECT * FROM banking.entry b
-                              WHERE b.book_id = book AND b.account_name = which AND b.key = d.entry_key OFFSET 0) b
-         CROSS JOIN LATERAL (SELECT * FROM banking.statement s
-                              WHERE s.book_id = book AND s.account_name = which AND s.statement_id = b.statement_id
-                             OFFSET 0) s
-         WHERE d.book_id = book AND d.account_name = which AND d.closed_at IS NULL AND s.taken <= from_here.bank_until;
+         WHERE d.book_id = book AND d.account_name = which AND d.closed_at IS NULL AND d.entry_key IS NOT NULL;
     ANALYZE pg_temp.reconciled_line;
     CREATE TEMPORARY TABLE reconciled_entry ON COMMIT DROP AS
         SELECT l.* FROM pg_temp.reconciled_line l
@@ -221,7 +231,7 @@ BEGIN
     ANALYZE pg_temp.reconciled_pair;
     INSERT INTO pg_temp.reconciled_pair
         SELECT DISTINCT ON (m.sequence) m.sequence, e.key, m.key_kind FROM pg_temp.reconciled_movement m
-          JOIN pg_temp.reconciled_entry e ON e.reference = m.key AND e.amount = m.amount
+          JOIN pg_temp.reconciled_entry e ON e.bank_reference = m.key AND e.amount = m.amount
          WHERE m.key_kind = 'bank_reference'
            AND NOT EXISTS (SELECT FROM pg_temp.reconciled_pair p WHERE p.key = e.key)
          ORDER BY m.sequence, e.taken, e.booking_date, e.key;
@@ -229,16 +239,58 @@ BEGIN
     INSERT INTO reconciliation.match (book_id, account_name, sequence, entry_key, matched_by, run)
         SELECT book, which, p.sequence, p.key, p.key_kind, match_items.run FROM pg_temp.reconciled_pair p;
     GET DIAGNOSTICS matched = ROW_COUNT;
-    IF matched > 10000 THEN
+    IF matched > 1000 THEN
         ANALYZE reconciliation.match;
     END IF;
 
-    movements := ARRAY(SELECT m.sequence FROM pg_temp.reconciled_movement m
-                        WHERE NOT EXISTS (SELECT FROM pg_temp.reconciled_pair p WHERE p.sequence = m.sequence)
-                        ORDER BY m.sequence);
-    entries := ARRAY(SELECT e.key FROM pg_temp.reconciled_entry e
-                      WHERE NOT EXISTS (SELECT FROM pg_temp.reconciled_pair p WHERE p.key = e.key)
-                      ORDER BY e.taken, e.booking_date, e.key);
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'sequence', m.sequence, 'journal_id', m.journal_id, 'amount', m.amount, 'day', m.value_date,
+               'kind', m.kind, 'refers_to', m.refers_to, 'key_kind', m.key_kind, 'key', m.key) ORDER BY m.sequence), '[]')
+      INTO movements FROM pg_temp.reconciled_movement m
+     WHERE NOT EXISTS (SELECT FROM pg_temp.reconciled_pair p WHERE p.sequence = m.sequence);
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'key', e.key, 'amount', e.amount, 'day', e.booking_date, 'reversal', e.reversal,
+               'bank_reference', e.bank_reference, 'end_to_end_id', e.end_to_end_id,
+               'twin', reconciliation.twin(book, which, from_here.ledger_account, e.end_to_end_id, e.bank_reference,
+                                           e.amount),
+               'ordered', reconciliation.is_ordered(book, which, e.end_to_end_id))
+               ORDER BY e.taken, e.booking_date, e.key), '[]')
+      INTO entries FROM pg_temp.reconciled_entry e
+     WHERE NOT EXISTS (SELECT FROM pg_temp.reconciled_pair p WHERE p.key = e.key);
+END $$;
+
+-- One look-up after another, so that each has one way to go, also right after a table was filled.
+CREATE FUNCTION reconciliation.twin(book integer, which text, cashbook bigint, end_to_end text, reference text,
+                                    worth bigint) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    known record;
+    ours  record;
+    twin  text;
+BEGIN
+    FOR known IN SELECT * FROM (VALUES ('end_to_end_id', end_to_end), ('bank_reference', reference)) AS k (kind, key) LOOP
+        SELECT c.journal_id AS id INTO ours FROM custody.cash_movement c
+         WHERE c.book_id = book AND c.account_name = which AND c.key_kind = known.kind AND c.key = known.key;
+        CONTINUE WHEN NOT FOUND;
+        SELECT j.sequence INTO ours FROM ledger.journal j WHERE j.book_id = book AND j.id = ours.id;
+        PERFORM FROM ledger.entry e
+          WHERE e.book_id = book AND e.account = cashbook AND e.sequence = ours.sequence AND e.change = worth;
+        CONTINUE WHEN NOT FOUND;
+        SELECT x.entry_key INTO twin FROM reconciliation.match x
+         WHERE x.book_id = book AND x.account_name = which AND x.sequence = ours.sequence;
+        IF FOUND THEN
+            RETURN twin;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION reconciliation.is_ordered(book integer, which text, end_to_end text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN end_to_end ~ '^[0-9a-f]{32}$' AND EXISTS (
+        SELECT FROM banking.payment_order o
+         WHERE o.book_id = book AND o.order_id = end_to_end::uuid AND o.account_name = which);
 END $$;
 
 -- Discrepancies as a run found them; part of the append that writes the run.
@@ -247,12 +299,13 @@ CREATE FUNCTION reconciliation.open_discrepancies(book integer, which text, of_r
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     INSERT INTO reconciliation.discrepancy (book_id, discrepancy_id, subject, occurrence, account_name, kind, currency,
                 since, opened_day, opened_run, sequence, books_amount, books_day, entry_key, bank_amount, bank_day,
-                difference, opened_at)
+                reversal, bank_reference, end_to_end_id, difference, opened_at)
     SELECT book, f.discrepancy_id, f.subject, f.occurrence, which, f.kind, unit, f.since, on_day, of_run, f.sequence,
-           f.books_amount, f.books_day, f.entry_key, f.bank_amount, f.bank_day, f.difference, at
+           f.books_amount, f.books_day, f.entry_key, f.bank_amount, f.bank_day, f.reversal, f.bank_reference,
+           f.end_to_end_id, f.difference, at
       FROM jsonb_to_recordset(found) AS f (discrepancy_id uuid, subject uuid, occurrence integer, kind text, since date,
            sequence bigint, books_amount bigint, books_day date, entry_key text, bank_amount bigint, bank_day date,
-           difference bigint);
+           reversal boolean, bank_reference text, end_to_end_id text, difference bigint);
 $$;
 
 -- And those that it did not find again, with the reason.
@@ -300,7 +353,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     new   reconciliation.run := jsonb_populate_record(NULL::reconciliation.run, run);
     last  record;
-    found record;
+    sums  record;
 BEGIN
     SELECT p.number, p.day INTO STRICT last FROM reconciliation.position p
      WHERE p.book_id = new.book_id AND p.account_name = new.account_name;
@@ -308,20 +361,25 @@ BEGIN
         RAISE EXCEPTION 'run % of % follows run % of %', new.number, new.day, last.number, last.day
               USING ERRCODE = 'RF400', CONSTRAINT = 'reconciliation_is_the_next';
     END IF;
-    SELECT coalesce(sum(d.difference), 0) AS difference, count(*) AS open INTO found FROM reconciliation.discrepancy d
+    SELECT coalesce(sum(d.difference), 0) AS difference, count(*) AS open INTO sums FROM reconciliation.discrepancy d
      WHERE d.book_id = new.book_id AND d.account_name = new.account_name AND d.closed_at IS NULL;
-    IF new.cashbook_closing + found.difference <> new.bank_closing
-       OR found.open <> new.missing_at_bank + new.missing_in_books + new.amount_differs + new.duplicate_at_bank
+    IF new.cashbook_closing + sums.difference <> new.bank_closing
+       OR sums.open <> new.missing_at_bank + new.missing_in_books + new.amount_differs + new.duplicate_at_bank
                         + new.balance_differs THEN
-        RAISE EXCEPTION 'cashbook % and % of discrepancies do not make %', new.cashbook_closing, found.difference,
+        RAISE EXCEPTION 'cashbook % and % of discrepancies do not make %', new.cashbook_closing, sums.difference,
                         new.bank_closing
               USING ERRCODE = 'RF400', CONSTRAINT = 'reconciliation_proves_the_balance';
     END IF;
     INSERT INTO reconciliation.run SELECT new.*;
+    IF new.opened > 1000 THEN
+        ANALYZE reconciliation.discrepancy;
+    END IF;
 END $$;
 
 GRANT USAGE ON SCHEMA reconciliation TO ringfence_core, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA reconciliation
    TO ringfence_core, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reconciliation FROM PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciliation TO ringfence_core;
+GRANT EXECUTE ON FUNCTION reconciliation.match_items, reconciliation.open_discrepancies,
+                          reconciliation.close_discrepancies, reconciliation.accept_discrepancy,
+                          reconciliation.insert_contra, reconciliation.close_run TO ringfence_core;

@@ -36,7 +36,8 @@ SELECT s.statement_id, s.day, s.closing, s.fingerprint, s.taken,
  ORDER BY s.taken DESC LIMIT 1;
 
 -- name: match_items
-SELECT reconciliation.match_items(%(book)s, %(account_name)s, %(day)s, %(cut)s, %(taken)s);
+SELECT run, movements, entries
+  FROM reconciliation.match_items(%(book)s, %(account_name)s, %(day)s, %(cut)s, %(taken)s);
 
 -- name: matched
 SELECT count(*) AS items, coalesce(sum(e.change) FILTER (WHERE e.change > 0), 0)::bigint AS came_in,
@@ -44,28 +45,6 @@ SELECT count(*) AS items, coalesce(sum(e.change) FILTER (WHERE e.change > 0), 0)
   FROM reconciliation.match x
   JOIN ledger.entry e ON e.book_id = x.book_id AND e.account = %(account)s AND e.sequence = x.sequence
  WHERE x.book_id = %(book)s AND x.account_name = %(account_name)s AND x.run = %(run)s;
-
--- name: rest_of_books
-SELECT sequence, journal_id, amount, value_date AS day, kind, refers_to, key_kind, key FROM reconciliation.open_movement
- WHERE book_id = %(book)s AND account_name = %(account_name)s AND sequence < %(cut)s AND value_date <= %(day)s
- ORDER BY sequence;
-
--- name: rest_of_bank
-SELECT e.key, e.amount, e.booking_date AS day, e.reversal, e.bank_reference, e.end_to_end_id,
-       (SELECT x.entry_key FROM custody.cash_movement c
-          JOIN ledger.journal j ON j.book_id = c.book_id AND j.id = c.journal_id
-          JOIN reconciliation.match x ON x.book_id = c.book_id AND x.account_name = c.account_name
-                                     AND x.sequence = j.sequence
-          JOIN banking.entry t ON t.book_id = c.book_id AND t.account_name = c.account_name AND t.key = x.entry_key
-         WHERE c.book_id = e.book_id AND c.account_name = e.account_name AND t.amount = e.amount
-           AND (c.key_kind, c.key) IN (('end_to_end_id', e.end_to_end_id), ('bank_reference', e.bank_reference))
-         LIMIT 1) AS twin,
-       EXISTS (SELECT FROM banking.payment_order o
-                WHERE o.book_id = e.book_id AND o.account_name = e.account_name
-                  AND o.order_id = CASE WHEN e.end_to_end_id ~ '^[0-9a-f]{32}$' THEN e.end_to_end_id::uuid END) AS ordered
-  FROM reconciliation.open_entry e
- WHERE e.book_id = %(book)s AND e.account_name = %(account_name)s AND e.taken <= %(taken)s
- ORDER BY e.taken, e.booking_date, e.key;
 
 -- name: unclosed
 SELECT discrepancy_id, subject, kind, since, sequence, entry_key, accepted_at IS NOT NULL AS accepted
@@ -123,34 +102,42 @@ SELECT run_id, account_name, number, day, currency, cut, books_last, books_until
 -- name: discrepancies
 SELECT d.discrepancy_id, d.account_name, d.kind, d.currency, d.since, d.opened_day, d.opened_at, d.difference,
        d.sequence, d.books_amount, d.books_day, j.id AS journal_id, j.order_id, m.key_kind, m.key,
-       d.entry_key, d.bank_amount, d.bank_day, e.statement_id, e.bank_reference, e.end_to_end_id, e.counterparty_name,
-       e.remittance, d.accepted_by, d.accepted_reason, d.accepted_day, d.accepted_at, d.closed_because, d.closed_day,
+       d.entry_key, d.bank_amount, d.bank_day, nullif(d.bank_reference, d.entry_key) AS bank_reference, d.end_to_end_id,
+       e.statement_id, e.counterparty_name, e.remittance, d.accepted_by, d.accepted_reason, d.accepted_day, d.accepted_at, d.closed_because, d.closed_day,
        d.closed_at
-  FROM reconciliation.discrepancy d
+  FROM (SELECT * FROM reconciliation.discrepancy d
+         WHERE d.book_id = %(book)s AND (%(account_name)s::text IS NULL OR d.account_name = %(account_name)s)
+           AND (%(discrepancy)s::uuid IS NULL OR d.discrepancy_id = %(discrepancy)s)
+           AND CASE %(state)s::text WHEN 'open' THEN d.closed_at IS NULL AND d.accepted_at IS NULL
+                                    WHEN 'accepted' THEN d.closed_at IS NULL AND d.accepted_at IS NOT NULL
+                                    WHEN 'closed' THEN d.closed_at IS NOT NULL
+                                    ELSE true END
+           AND (d.since, d.discrepancy_id) > (%(after_since)s::date, %(after_id)s::uuid)
+         ORDER BY d.since, d.discrepancy_id LIMIT %(limit)s) AS d
   LEFT JOIN ledger.journal j ON j.book_id = d.book_id AND j.sequence = d.sequence
   LEFT JOIN custody.cash_movement m ON m.book_id = d.book_id AND m.journal_id = j.id
   LEFT JOIN banking.entry e ON e.book_id = d.book_id AND e.account_name = d.account_name AND e.key = d.entry_key
- WHERE d.book_id = %(book)s AND (%(account_name)s::text IS NULL OR d.account_name = %(account_name)s)
-   AND (%(discrepancy)s::uuid IS NULL OR d.discrepancy_id = %(discrepancy)s)
-   AND CASE %(state)s::text WHEN 'open' THEN d.closed_at IS NULL AND d.accepted_at IS NULL
-                            WHEN 'accepted' THEN d.closed_at IS NULL AND d.accepted_at IS NOT NULL
-                            WHEN 'closed' THEN d.closed_at IS NOT NULL
-                            ELSE true END
-   AND (d.since, d.discrepancy_id) > (%(after_since)s::date, %(after_id)s::uuid)
- ORDER BY d.since, d.discrepancy_id LIMIT %(limit)s;
+ ORDER BY d.since, d.discrepancy_id;
 
 -- Receipts that are in the books and not in a statement, because the bank has booked them for a later day than its last
 -- statement: it said so in an advice.
 -- name: advised
+WITH announced AS MATERIALIZED (
+    SELECT a.account_name, coalesce(a.bank_reference, a.key) AS reference, a.amount, max(a.booking_date) AS booking_date
+      FROM banking.account b
+      JOIN banking.advice a ON a.book_id = b.book_id AND a.account_name = b.name
+     WHERE b.book_id = %(book)s AND a.amount > 0
+       AND a.booking_date > coalesce((SELECT s.day FROM banking.statement s
+                                       WHERE s.book_id = b.book_id AND s.account_name = b.name
+                                       ORDER BY s.taken DESC LIMIT 1), '-infinity')
+     GROUP BY 1, 2, 3
+)
 SELECT d.discrepancy_id, d.account_name, d.currency, d.books_amount AS amount, a.booking_date
   FROM reconciliation.discrepancy d
   JOIN ledger.journal j ON j.book_id = d.book_id AND j.sequence = d.sequence
   JOIN custody.cash_movement m ON m.book_id = d.book_id AND m.journal_id = j.id AND m.key_kind = 'bank_reference'
-  JOIN banking.advice a ON a.book_id = d.book_id AND a.account_name = d.account_name AND a.amount = d.books_amount
-                       AND coalesce(a.bank_reference, a.key) = m.key
+  JOIN announced a ON a.account_name = d.account_name AND a.amount = d.books_amount AND a.reference = m.key
  WHERE d.book_id = %(book)s AND d.closed_at IS NULL AND d.kind = 'missing_at_bank'
-   AND a.booking_date > (SELECT max(s.day) FROM banking.statement s
-                          WHERE s.book_id = d.book_id AND s.account_name = d.account_name)
  ORDER BY d.account_name, j.sequence;
 
 -- name: open_counts

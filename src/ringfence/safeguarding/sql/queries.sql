@@ -41,15 +41,17 @@ SELECT a.owner,
 -- Movements that a run found in the books and not in the statement of its day: receipts that the bank has announced for
 -- a later day, and payments that it has confirmed and not booked.
 -- name: in_transit
-SELECT d.sequence, d.books_amount AS amount, d.books_day AS received_on,
-       CASE WHEN d.books_amount < 0 THEN NULL
-            ELSE (SELECT max(a.booking_date) FROM custody.cash_movement m
-                    JOIN banking.advice a ON a.book_id = m.book_id AND a.account_name = m.account_name
-                                         AND a.amount = d.books_amount AND coalesce(a.bank_reference, a.key) = m.key
-                   WHERE m.book_id = d.book_id AND m.journal_id = j.id AND m.key_kind = 'bank_reference'
-                     AND a.booking_date > %(day)s) END AS announced_for
+WITH announced AS MATERIALIZED (
+    SELECT coalesce(a.bank_reference, a.key) AS reference, a.amount, max(a.booking_date) AS booking_date
+      FROM banking.advice a
+     WHERE a.book_id = %(book)s AND a.account_name = %(account_name)s AND a.amount > 0 AND a.booking_date > %(day)s
+     GROUP BY 1, 2
+)
+SELECT d.sequence, d.books_amount AS amount, d.books_day AS received_on, a.booking_date AS announced_for
   FROM reconciliation.discrepancy d
   JOIN ledger.journal j ON j.book_id = d.book_id AND j.sequence = d.sequence
+  LEFT JOIN custody.cash_movement m ON m.book_id = d.book_id AND m.journal_id = j.id AND m.key_kind = 'bank_reference'
+  LEFT JOIN announced a ON a.reference = m.key AND a.amount = d.books_amount
  WHERE d.book_id = %(book)s AND d.account_name = %(account_name)s AND d.kind = 'missing_at_bank'
    AND d.opened_run <= %(run)s AND (d.closed_run IS NULL OR d.closed_run > %(run)s)
  ORDER BY d.sequence;
@@ -101,12 +103,16 @@ SELECT a.name, a.bank, a.currency, s.day AS statement_day, coalesce(s.closing, 0
                         SELECT DISTINCT e.sequence, e.change FROM banking.statement t
                           JOIN banking.entry b ON b.book_id = t.book_id AND b.account_name = t.account_name
                                               AND b.statement_id = t.statement_id AND b.amount < 0
-                          JOIN custody.cash_movement m ON m.book_id = b.book_id AND m.account_name = b.account_name
-                                                      AND m.key_kind = 'end_to_end_id' AND m.key = b.end_to_end_id
-                          JOIN ledger.journal j ON j.book_id = m.book_id AND j.id = m.journal_id
-                          JOIN ledger.entry e ON e.book_id = j.book_id AND e.account = a.ledger_account
-                                             AND e.sequence = j.sequence AND e.change < 0
+                         CROSS JOIN LATERAL (SELECT * FROM custody.cash_movement m
+                                              WHERE m.book_id = b.book_id AND m.account_name = b.account_name
+                                                AND m.key_kind = 'end_to_end_id' AND m.key = b.end_to_end_id OFFSET 0) m
+                         CROSS JOIN LATERAL (SELECT * FROM ledger.journal j
+                                              WHERE j.book_id = m.book_id AND j.id = m.journal_id OFFSET 0) j
+                         CROSS JOIN LATERAL (SELECT * FROM ledger.entry e
+                                              WHERE e.book_id = j.book_id AND e.account = a.ledger_account
+                                                AND e.sequence = j.sequence OFFSET 0) e
                          WHERE t.book_id = a.book_id AND t.account_name = a.name AND t.taken > p.bank_until
+                           AND e.change < 0
                        ) AS shown), 0))::bigint
        AS paid
   FROM banking.account a
