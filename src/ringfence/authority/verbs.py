@@ -127,10 +127,16 @@ def _first_passwords(screen: Screen, logins: Sequence[str], *, generate: bool) -
     from ringfence.authority.founders import read_passwords
 
     if generate:
-        return {login: secrets.token_urlsafe(18) for login in logins}
+        return {login: _made_up(login) for login in logins}
     if kept := os.environ.get("RINGFENCE_PASSWORDS_FILE"):
         return read_passwords(Path(kept), logins)
     return {login: _asked(screen, login) for login in logins}
+
+
+def _made_up(login: str) -> str:
+    """A random password; a short login may stand in one by chance, and then another is made up."""
+    made = secrets.token_urlsafe(18)
+    return _made_up(login) if login in made.lower() else made
 
 
 def _asked(screen: Screen, login: str) -> str:

@@ -23,6 +23,7 @@ from ringfence.custody.orders import (
     payment_event,
     payment_order,
     stored,
+    unallocated,
 )
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.ids import derived
@@ -43,6 +44,8 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
         return end_order(desk, found, "rejected by a person")
     if any(each.expires_at <= core.clock() for each in about):
         return end_order(desk, found, "not decided in time")
+    if found.kind == "allocation" and not _waits_for_its_owner(core, found):
+        return end_order(desk, found, "receipt has its owner")
     if about and all(each.state == "complete" for each in about):
         return _release(desk, found, about)
     return found
@@ -105,11 +108,17 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
     return stored(core, found.order_id)
 
 
+def _waits_for_its_owner(core: Core, found: Order) -> bool:
+    """Whether the receipt of an allocation has not been given to somebody by another one."""
+    with core.connection() as connection:
+        return any(str(each.order_id) == found.reference for each in unallocated(connection, core.book.book_id))
+
+
 def _allocation_line(core: Core, found: Order, day: date) -> Line:
     with core.connection() as connection:
         bank = custodian_account(connection, core.book.book_id, str(found.account_name))
         who = customer(connection, core.book.book_id, str(found.customer_id))
         waiting = account(connection, core.book.book_id, bank.unallocated).account
-    identity = derived(found.order_id, "money")
+    identity = derived(UUID(found.reference), "allocated")  # of the receipt, so that it is given away once
     money = Line(Kind.TRANSFER, identity, waiting, who.available, found.amount, order_id=found.order_id)
     return replace(money, code=Purpose.ALLOCATION, value_date=day)

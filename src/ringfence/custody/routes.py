@@ -15,10 +15,10 @@ from ringfence.authority.actors import Actor, Session
 from ringfence.authority.refusals import MAKER_MAY_NOT_MAKE_THIS, PERSON_LACKS_THE_ROLE, SCOPE_IS_MISSING
 from ringfence.authority.roles import Role
 from ringfence.custody import placing
-from ringfence.custody.customers import Customer, customer, customers, register
+from ringfence.custody.customers import Customer, custodian_account, customer, customers, register
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
-from ringfence.custody.orders import Desk, Order, order, orders
+from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CUSTODIAN_ACCOUNT_MUST_EXIST,
@@ -30,6 +30,7 @@ from ringfence.custody.refusals import (
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
     ORDER_MUST_EXIST,
+    RECEIPT_MUST_BE_UNALLOCATED,
 )
 from ringfence.ledger import reading
 from ringfence.ledger.model import Result
@@ -48,6 +49,20 @@ CURRENCY_MUST_BE_THE_CUSTOMERS = refusal(
     zh="客户 {customer} 的钱包币种为 {currency}，指令币种为 {asked}。",
 )
 
+CURRENCY_MUST_BE_THE_ACCOUNTS = refusal(
+    "currency_must_be_the_accounts",
+    Fault.INPUT,
+    en="The custodian account {account} is in {currency}, the order in {asked}.",
+    zh="存管账户 {account} 的币种为 {currency}，指令币种为 {asked}。",
+)
+RECEIPT_HAS_A_PROPOSED_OWNER = refusal(
+    "receipt_has_a_proposed_owner",
+    Fault.STATE,
+    en="An owner of receipt {order} is proposed already ({allocation}); that is decided first.",
+    zh="来款 {order} 的认领提案（{allocation}）待批，须先行决定。",
+)
+ALLOCATIONS_LOOKED_AT: Final = 500
+
 router = APIRouter()
 READ_CUSTOMERS: Final = [scoped("customers:read")]
 WRITE_CUSTOMERS: Final = [scoped("customers:write")]
@@ -62,6 +77,20 @@ PLACING: Final = refuses(
     AMOUNT_IS_NOT_A_DECIMAL,
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CURRENCY_MUST_BE_THE_CUSTOMERS,
+    ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    RESULT_REFUSALS[Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM],
+)
+
+
+OF_AN_ACCOUNT: Final = refuses(
+    SCOPE_IS_MISSING,
+    PERSON_LACKS_THE_ROLE,
+    MAKER_MAY_NOT_MAKE_THIS,
+    CUSTODIAN_ACCOUNT_MUST_EXIST,
+    NO_DAY_IS_OPEN,
+    AMOUNT_IS_NOT_A_DECIMAL,
+    AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
+    CURRENCY_MUST_BE_THE_ACCOUNTS,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
     RESULT_REFUSALS[Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM],
 )
@@ -135,6 +164,40 @@ class Withdrawal(Asked):
 
 class Transfer(Asked):
     to_customer: str = Field(max_length=40)
+
+
+class Allocation(Answer):
+    id: UUID = Field(description="Given by the maker; the same again is the same order.")
+    receipt: UUID = Field(description="The id of an order of `GET /receipts`.")
+    customer: str = Field(max_length=40, examples=["c0001"])
+
+
+class AboutAnAccount(Answer):
+    """What every order says that concerns a custodian account and no customer."""
+
+    id: UUID = Field(description="Given by the maker; the same again is the same order.")
+    account: str = Field(max_length=100, examples=["bank:alpha:client"])
+    amount: Money
+
+
+class Funding(AboutAnAccount):
+    reference: str = Field(min_length=1, max_length=140, description="What the payment will say.")
+
+
+class FeeSweep(AboutAnAccount):
+    payee_name: str = Field(min_length=1, max_length=140)
+    payee_account: str = Field(min_length=1, max_length=34, description="The platform's own account.")
+
+
+class ReceiptAnswer(Answer):
+    """Money that arrived and belongs to somebody nobody knows yet."""
+
+    order: OrderAnswer
+    allocation: UUID | None = Field(description="The order that proposes an owner, if there is one.")
+
+
+class ReceiptList(Answer):
+    receipts: list[ReceiptAnswer]
 
 
 @router.get("/customers", dependencies=READ_CUSTOMERS, summary="Customers, by id", responses=refuses())
@@ -267,6 +330,64 @@ def deposit(visit: Client, given: Annotated[Asked, Body()]) -> OrderAnswer:
     )
 
 
+@router.get("/receipts", dependencies=READ, summary="Receipts that wait for their owner", responses=refuses())
+def list_receipts(visit: Client) -> ReceiptList:
+    return ReceiptList(
+        receipts=[
+            ReceiptAnswer(order=order_answer(each), allocation=found.order_id if found else None)
+            for each, found in receipts(visit)
+        ]
+    )
+
+
+@router.post(
+    "/allocations",
+    dependencies=WRITE,
+    summary="Say whose a receipt is; somebody else approves it",
+    responses=refuses(
+        SCOPE_IS_MISSING,
+        PERSON_LACKS_THE_ROLE,
+        MAKER_MAY_NOT_MAKE_THIS,
+        CUSTOMER_MUST_EXIST,
+        RECEIPT_MUST_BE_UNALLOCATED,
+        RECEIPT_HAS_A_PROPOSED_OWNER,
+        NO_DAY_IS_OPEN,
+        ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    ),
+)
+def allocate(visit: Client, given: Annotated[Allocation, Body()]) -> OrderAnswer:
+    return order_answer(propose_allocation(visit, given.id, given.receipt, given.customer))
+
+
+@router.post(
+    "/fundings",
+    dependencies=WRITE,
+    summary="Announce the platform's own money for a shortfall",
+    responses=OF_AN_ACCOUNT,
+)
+def fund(visit: Client, given: Annotated[Funding, Body()]) -> OrderAnswer:
+    by, amount = maker(visit), amount_at(visit, given.account, given.amount.amount, given.amount.currency)
+    return order_answer(
+        placing.announce_funding(visit.desk(Desk), given.id, given.account, amount, by=by, reference=given.reference)
+    )
+
+
+@router.post("/fee-sweeps", dependencies=WRITE, summary="Pay earned fees out of the pool", responses=OF_AN_ACCOUNT)
+def sweep_fees(visit: Client, given: Annotated[FeeSweep, Body()]) -> OrderAnswer:
+    by, amount = maker(visit), amount_at(visit, given.account, given.amount.amount, given.amount.currency)
+    return order_answer(
+        placing.place_fee_sweep(
+            visit.desk(Desk),
+            given.id,
+            given.account,
+            amount,
+            payee_name=given.payee_name,
+            payee_account=given.payee_account,
+            by=by,
+        )
+    )
+
+
 @router.post(
     "/orders/{id}/cancellation",
     dependencies=WRITE,
@@ -293,6 +414,39 @@ def amount_of(visit: Visit, given: Asked) -> int:
     if given.amount.currency != unit:
         raise CURRENCY_MUST_BE_THE_CUSTOMERS(customer=given.customer, currency=unit, asked=given.amount.currency)
     return parse_minor(given.amount.amount, currency(unit))
+
+
+def amount_at(visit: Visit, account_name: str, amount: str, asked: str | None = None) -> int:
+    """Minor units of what is asked of a custodian account, in its currency."""
+    with visit.core.connection() as connection:
+        unit = custodian_account(connection, visit.book, account_name).currency
+    if asked is not None and asked != unit:
+        raise CURRENCY_MUST_BE_THE_ACCOUNTS(account=account_name, currency=unit, asked=asked)
+    return parse_minor(amount, currency(unit))
+
+
+def receipts(visit: Visit) -> list[tuple[Order, Order | None]]:
+    """Receipts without an owner, the oldest first, each with the order that proposes one."""
+    with visit.core.connection() as connection:
+        waiting = unallocated(connection, visit.book)
+        proposed = orders(
+            connection, visit.book, kind="allocation", state="awaiting_approval", limit=ALLOCATIONS_LOOKED_AT
+        )
+    found = {each.reference: each for each in proposed}
+    return [(each, found.get(str(each.order_id))) for each in waiting]
+
+
+def propose_allocation(visit: Visit, order_id: UUID, receipt: UUID, customer_id: str) -> Order:
+    """Propose an owner for a receipt that has none and for which nobody else was proposed."""
+    by = maker(visit)
+    with visit.core.connection() as connection:
+        again = find_order(connection, visit.book, order_id)
+    waiting = {each.order_id: proposed for each, proposed in receipts(visit)}
+    if again is None and receipt not in waiting:
+        raise RECEIPT_MUST_BE_UNALLOCATED(order=receipt)
+    if again is None and (proposed := waiting[receipt]):
+        raise RECEIPT_HAS_A_PROPOSED_OWNER(order=receipt, allocation=proposed.order_id)
+    return placing.propose_allocation(visit.desk(Desk), order_id, receipt, customer_id, by=by)
 
 
 def place_after(found: Order) -> str:

@@ -73,6 +73,7 @@ def account(
     from ringfence.banking import account_number
     from ringfence.banking.desk import custodian_accounts
     from ringfence.custody.customers import open_custodian_account
+    from ringfence.custody.refusals import BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER
     from ringfence.money import currency as currency_of
 
     with verb(home, as_json=as_json) as screen:
@@ -96,10 +97,13 @@ def account(
         ledger_name = f"bank:{bank}:{name}"
         with installation.opened(screen.settings) as server, installation.core_of(server, book) as core:
             with core.connection() as connection:
-                known = [each for each in custodian_accounts(connection, core.book.book_id) if each.name == ledger_name]
+                known = custodian_accounts(connection, core.book.book_id)
             for each in known:
-                if (each.currency, *(getattr(each, part) for part in told)) != (unit, *told.values()):
+                said = {part: getattr(each, part) for part in told}
+                if each.name == ledger_name and (each.currency, said) != (unit, told):
                     raise CUSTODIAN_ACCOUNT_IS_OPEN_ALREADY(account=ledger_name)
+                if each.name != ledger_name and (each.identification, each.currency) == (checked.text, unit):
+                    raise BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER()
             opened = open_custodian_account(core, bank, name, unit=unit, **told)
         folder = screen.settings.banks / bank
         try:
