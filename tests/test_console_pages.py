@@ -51,6 +51,8 @@ def there(console):
         "order_id": held.order_id,
         "proposal_id": about[0].proposal_id,
         "session_id": UUID(int=1),
+        "person_id": "bella",
+        "client_id": "shop",
         "account": account,
         "statement_id": statement_id,
         "discrepancy_id": rest[0] if rest else None,

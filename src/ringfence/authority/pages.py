@@ -7,7 +7,7 @@ person saw is what a person approves.
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority import clients, people, policies, proposals, sessions
@@ -17,7 +17,7 @@ from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.roles import Role
-from ringfence.authority.routes import decide_and_carry_out, entrance, router, session_of
+from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
 from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.refusal import Fault, Refused
@@ -26,7 +26,7 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 SESSIONS_SHOWN: Final = 50
-READS_PEOPLE: Final = (Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN)
+Words = Annotated[list[str], Form(max_length=20)]
 
 pages = APIRouter()
 
@@ -84,12 +84,58 @@ def decide(
 @pages.get("/people")
 def staff(visit: Signed) -> Response:
     """Everybody sees who holds which role; sessions and programs are for those who watch over them."""
-    watches = visit.person.has_role(*READS_PEOPLE)
+    watches = visit.person.has_role(*WATCHES)
     with visit.core.connection() as connection:
         found = people.people(connection, visit.book)
         opened = sessions.sessions(connection, visit.book, SESSIONS_SHOWN) if watches else []
         programs = clients.clients(connection, visit.book) if watches else []
-    return visit.page("authority/people.html", people=found, sessions=opened, clients=programs, watches=watches)
+    return visit.page(
+        "authority/people.html",
+        people=found,
+        sessions=opened,
+        clients=programs,
+        watches=watches,
+        administers=visit.person.has_role(Role.SECURITY_ADMIN),
+        every_role=list(Role),
+        every_scope=sorted(clients.SCOPES),
+    )
+
+
+@pages.post("/people/proposals")
+def propose_person(
+    visit: Signed,
+    login: Annotated[str, Form(max_length=40)],
+    name: Annotated[str, Form(max_length=200)],
+    roles: Words = [],  # noqa: B006 - no box is ticked; FastAPI copies it
+    new_password: Annotated[bool, Form()] = False,
+) -> Response:
+    """Propose a person or other roles. A one-time password is on the answer's page and nowhere else."""
+    made = people.propose_person(
+        visit.core, session_of(visit), login.strip(), name.strip(), roles, new_password=new_password
+    )
+    there = f"/approvals/{made.drafted.proposal_id}"
+    if made.one_time_password is None:
+        return visit.go(there, said="person_proposed")
+    return visit.page("authority/shown_once.html", whose=login.strip(), shown=made.one_time_password, there=there)
+
+
+@pages.post("/people/{person_id}/deactivation")
+def deactivate(visit: Signed, person_id: Annotated[str, Path(max_length=40)]) -> Response:
+    people.deactivate(visit.core, session_of(visit), person_id)
+    return visit.go("/people", said="person_left")
+
+
+@pages.post("/clients")
+def add_client(visit: Signed, client: Annotated[str, Form(max_length=40)], scopes: Words = []) -> Response:  # noqa: B006 - as above
+    """Give a program a token. It is on the answer's page and nowhere else."""
+    made = clients.add_client(visit.core, session_of(visit), client.strip(), set(scopes))
+    return visit.page("authority/shown_once.html", whose=made.client.client_id, shown=made.token, there="/people")
+
+
+@pages.post("/clients/{client_id}/revocation")
+def revoke_client(visit: Signed, client_id: Annotated[str, Path(max_length=40)]) -> Response:
+    revoke(visit, client_id)
+    return visit.go("/people", said="client_revoked")
 
 
 @pages.post("/sessions/{session_id}/revocation")
@@ -228,7 +274,10 @@ MODULE: Final = Module(
         "role": [*Role, "client", "system"],
         "proposal state": ["open", "complete", "rejected", "carried_out"],
         "decision": ["approve", "reject"],
-        "notice": ["approved", "approved_by_all", "rejected", "session_ended"],
+        "notice": [
+            "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
+            "client_revoked",
+        ],
         "fact": ["person", "roles", "display_name", "document", "version", "effective_from", "sha256"],
     },
 )  # fmt: skip

@@ -232,6 +232,12 @@ SCOPE_IS_MISSING: Final = refusal(
     en="The client's token does not reach that far: it lacks {scope}.",
     zh="客户端令牌的权限不足：缺少 {scope}。",
 )
+CLIENT_MUST_EXIST: Final = refusal(
+    "client_must_exist",
+    Fault.UNKNOWN,
+    en="No program named {client} has a token.",
+    zh="没有名为 {client} 且持有令牌的程序。",
+)
 SCOPE_IS_UNKNOWN: Final = refusal(
     "scope_is_unknown", Fault.INPUT, en="{scope} is not a scope.", zh="{scope} 不是已知的权限范围。"
 )

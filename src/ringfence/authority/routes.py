@@ -4,33 +4,55 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Depends, Path
 from pydantic import Field
 
-from ringfence.authority import people, proposals, sessions
+from ringfence.authority import clients, people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
+    CLIENT_MUST_EXIST,
     MAKER_MAY_NOT_CHECK,
+    MAKER_MAY_NOT_MAKE_THIS,
     PAYLOAD_WAS_CHANGED,
     PERSON_DECIDED_ALREADY,
+    PERSON_HAS_A_SHORT_NAME,
+    PERSON_ID_MUST_BE_A_WORD,
+    PERSON_IS_A_PERSON_ALREADY,
     PERSON_LACKS_THE_ROLE,
+    PERSON_MUST_EXIST,
     POLICY_MUST_EXIST,
     PROPOSAL_HAS_EXPIRED,
     PROPOSAL_IS_NOT_OPEN,
     PROPOSAL_MUST_EXIST,
+    ROLE_IS_UNKNOWN,
+    ROLES_CONFLICT,
+    SCOPE_IS_UNKNOWN,
     SESSION_IS_NOT_VALID,
     SIGN_IN_IS_BUSY,
     SIGN_IN_MUST_WAIT,
     SIGN_IN_REFUSED,
 )
+from ringfence.authority.roles import Role
 from ringfence.refusal import Fault, Refused
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.visit import Anybody, Client, Visit, scoped
 
 router = APIRouter()
 entrance = APIRouter()
+WATCHES = (Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN)
 ORDERS = [scoped("orders:read")]
+
+
+def session_of(visit: Client) -> Session:
+    """The session of a person; a program of the platform decides nothing."""
+    actor = visit.person.actor
+    if not isinstance(actor, Session):
+        raise PERSON_LACKS_THE_ROLE()
+    return actor
+
+
+FOR_PEOPLE = [Depends(session_of)]
 
 
 class SignIn(Answer):
@@ -97,6 +119,47 @@ class PersonAnswer(Answer):
 
 class PeopleAnswer(Answer):
     people: list[PersonAnswer]
+
+
+class PersonChange(Answer):
+    """A new person, or other roles for one; with `new_password`, a one-time password."""
+
+    id: str = Field(max_length=32, examples=["grace"])
+    name: str = Field(max_length=100)
+    roles: list[str] = Field(max_length=6)
+    new_password: bool = Field(description="A new person needs one.")
+
+
+class PersonProposed(Answer):
+    """The password is shown once; it opens nothing before the proposal is approved, and is changed at once."""
+
+    proposal: UUID
+    sha256: str
+    one_time_password: str | None
+
+
+class NewClient(Answer):
+    id: str = Field(max_length=32, examples=["platform"])
+    scopes: list[str] = Field(min_length=1, max_length=20, examples=[["orders:read", "orders:write"]])
+
+
+class ClientToken(Answer):
+    """Send it as `Authorization: Bearer`; it is shown once."""
+
+    id: str
+    scopes: list[str]
+    token: str
+
+
+class ClientAnswer(Answer):
+    id: str
+    scopes: list[str]
+    active: bool
+    sequence: int = Field(description="The row of the journal that says so.")
+
+
+class ClientList(Answer):
+    clients: list[ClientAnswer]
 
 
 class BandAnswer(Answer):
@@ -187,6 +250,82 @@ def staff(visit: Client) -> PeopleAnswer:
     )
 
 
+@router.post(
+    "/people",
+    dependencies=FOR_PEOPLE,
+    summary="Propose a person, other roles or a new password (security administrators only)",
+    responses=refuses(
+        PERSON_LACKS_THE_ROLE,
+        MAKER_MAY_NOT_MAKE_THIS,
+        PERSON_ID_MUST_BE_A_WORD,
+        PERSON_HAS_A_SHORT_NAME,
+        ROLE_IS_UNKNOWN,
+        ROLES_CONFLICT,
+    ),
+)
+def propose_person(visit: Client, given: Annotated[PersonChange, Body()]) -> PersonProposed:
+    made = people.propose_person(
+        visit.core, session_of(visit), given.id, given.name, given.roles, new_password=given.new_password
+    )
+    drafted = made.drafted
+    return PersonProposed(
+        proposal=drafted.proposal_id,
+        sha256=drafted.payload_sha256.hex(),
+        one_time_password=made.one_time_password,
+    )
+
+
+@router.post(
+    "/people/{id}/deactivation",
+    status_code=204,
+    dependencies=FOR_PEOPLE,
+    summary="Take all roles and sessions from a person at once (security administrators only)",
+    responses=refuses(PERSON_LACKS_THE_ROLE, PERSON_MUST_EXIST),
+)
+def deactivate_person(visit: Client, id: Annotated[str, Path(max_length=32)]) -> None:  # noqa: A002 - the API's word
+    people.deactivate(visit.core, session_of(visit), id)
+
+
+@router.get(
+    "/clients",
+    dependencies=FOR_PEOPLE,
+    summary="Programs of the platform, also revoked ones (people only)",
+    responses=refuses(PERSON_LACKS_THE_ROLE),
+)
+def list_clients(visit: Client) -> ClientList:
+    require_watch(visit)
+    with visit.core.connection() as connection:
+        found = clients.clients(connection, visit.book)
+    return ClientList(
+        clients=[
+            ClientAnswer(id=each.client_id, scopes=list(each.scopes), active=each.active, sequence=each.added)
+            for each in found
+        ]
+    )
+
+
+@router.post(
+    "/clients",
+    dependencies=FOR_PEOPLE,
+    summary="Give a program a token (security administrators only)",
+    responses=refuses(PERSON_LACKS_THE_ROLE, SCOPE_IS_UNKNOWN, PERSON_ID_MUST_BE_A_WORD, PERSON_IS_A_PERSON_ALREADY),
+)
+def add_client(visit: Client, given: Annotated[NewClient, Body()]) -> ClientToken:
+    made = clients.add_client(visit.core, session_of(visit), given.id, set(given.scopes))
+    return ClientToken(id=made.client.client_id, scopes=sorted(made.client.scopes), token=made.token)
+
+
+@router.delete(
+    "/clients/{id}",
+    status_code=204,
+    dependencies=FOR_PEOPLE,
+    summary="Take a program's token back, for good (security administrators only)",
+    responses=refuses(PERSON_LACKS_THE_ROLE, CLIENT_MUST_EXIST),
+)
+def revoke_client(visit: Client, id: Annotated[str, Path(max_length=32)]) -> None:  # noqa: A002 - the API's word
+    revoke(visit, id)
+
+
 @router.get("/policy", dependencies=ORDERS, summary="The policy in force", responses=refuses(POLICY_MUST_EXIST))
 def policy(visit: Client) -> PolicyAnswer:
     with visit.core.connection() as connection:
@@ -219,12 +358,21 @@ def policy(visit: Client) -> PolicyAnswer:
     )
 
 
-def session_of(visit: Visit) -> Session:
-    """The session of a person; a program of the platform decides nothing."""
-    actor = visit.person.actor
-    if not isinstance(actor, Session):
+def revoke(visit: Visit, client_id: str) -> None:
+    """Take a program's token back; `client_must_exist`."""
+    session = session_of(visit)
+    session.require_role(Role.SECURITY_ADMIN)
+    with visit.core.connection() as connection:
+        known = {each.client_id for each in clients.clients(connection, visit.book) if each.active}
+    if client_id not in known:
+        raise CLIENT_MUST_EXIST(client=client_id)
+    clients.revoke_client(visit.core, session, client_id)
+
+
+def require_watch(visit: Visit) -> None:
+    """Sessions and programs are for those who watch over them."""
+    if not visit.person.has_role(*WATCHES):
         raise PERSON_LACKS_THE_ROLE()
-    return actor
 
 
 def decide_and_carry_out(

@@ -4,20 +4,31 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
+from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
-from ringfence.custody.customers import customer, customers
+from ringfence.custody import placing
+from ringfence.custody.customers import customer, customers, fees_due, platform_funding
 from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
-from ringfence.custody.routes import maker, place_after, place_of, router, wallet
+from ringfence.custody.routes import (
+    amount_at,
+    maker,
+    place_after,
+    place_of,
+    propose_allocation,
+    receipts,
+    router,
+    wallet,
+)
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
@@ -27,6 +38,8 @@ from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text
 from ringfence.web.shell import Entry, Module, Panel
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
+
+OWN_ORDERS_SHOWN: Final = 10
 
 pages = APIRouter()
 
@@ -182,6 +195,85 @@ def cancel_order(visit: Signed, order_id: UUID) -> Response:
     return visit.go(f"/orders/{order_id}", said="order_cancelled")
 
 
+@pages.get("/receipts")
+def list_receipts(visit: Signed) -> Response:
+    """Money whose owner nobody knows, with a form to name one; a treasurer proposes, somebody else approves."""
+    found = [(each, proposed, visit.core.new_id()) for each, proposed in receipts(visit)]
+    return visit.page("custody/receipts.html", receipts=found, may_propose=visit.person.has_role(Role.TREASURER))
+
+
+@pages.post("/receipts/{order_id}/allocation")
+def allocate(
+    visit: Signed,
+    order_id: UUID,
+    identity: Annotated[UUID, Form()],
+    customer: Annotated[str, Form(max_length=40)],
+) -> Response:
+    made = propose_allocation(visit, identity, order_id, customer.strip())
+    return visit.go(f"/orders/{made.order_id}", said="owner_proposed")
+
+
+@pages.get("/own-money")
+def own_money(visit: Signed) -> Response:
+    """What is the platform's in and beside the pool: fees earned and not yet swept, own money paid in."""
+    with visit.core.connection() as connection:
+        reading.project(connection, visit.book)
+        accounts = custodian_accounts(connection, visit.book)
+        standing = {
+            unit: [
+                reading.balance(connection, visit.book, name(unit)).available for name in (fees_due, platform_funding)
+            ]
+            for unit in dict.fromkeys(each.currency for each in accounts)
+        }
+        recent = {
+            kind: orders(connection, visit.book, kind=kind, limit=OWN_ORDERS_SHOWN) for kind in ("funding", "fee_sweep")
+        }
+    return visit.page(
+        "custody/own_money.html",
+        accounts=accounts,
+        standing=standing,
+        recent=recent,
+        identities=[visit.core.new_id(), visit.core.new_id()],
+        tones=TONES,
+        may_propose=visit.person.has_role(Role.TREASURER),
+    )
+
+
+@pages.post("/own-money/fundings")
+def announce_funding(
+    visit: Signed,
+    identity: Annotated[UUID, Form()],
+    account: Annotated[str, Form(max_length=100)],
+    amount: Annotated[str, Form(max_length=40)],
+    reference: Annotated[str, Form(min_length=1, max_length=140)],
+) -> Response:
+    by, minor = maker(visit), amount_at(visit, account, amount.strip())
+    made = placing.announce_funding(visit.desk(Desk), identity, account, minor, by=by, reference=reference.strip())
+    return visit.go(f"/orders/{made.order_id}", said="funding_announced")
+
+
+@pages.post("/own-money/fee-sweeps")
+def sweep_fees(
+    visit: Signed,
+    identity: Annotated[UUID, Form()],
+    account: Annotated[str, Form(max_length=100)],
+    amount: Annotated[str, Form(max_length=40)],
+    payee_name: Annotated[str, Form(min_length=1, max_length=140)],
+    payee_account: Annotated[str, Form(min_length=1, max_length=34)],
+) -> Response:
+    by, minor = maker(visit), amount_at(visit, account, amount.strip())
+    made = placing.place_fee_sweep(
+        visit.desk(Desk),
+        identity,
+        account,
+        minor,
+        payee_name=payee_name.strip(),
+        payee_account=payee_account.strip(),
+        by=by,
+    )
+    return visit.go(f"/orders/{made.order_id}", said="fee_sweep_placed")
+
+
 def steps(found: Order, rows: list[reading.JournalLine]) -> list[tuple[str, str]]:
     """The states that the order has passed, where it is, and where it goes if all goes well: (state, place), the place
     being "done", "here" or "ahead". What happened is read from the journal, what may happen from the lifecycle.
@@ -208,6 +300,11 @@ def _may(found: Order, act: str) -> bool:
     return any((before, what) == (found.state, act) for before, what, _ in LIFECYCLE[found.kind])
 
 
+def _ownerless(visit: Visit) -> int:
+    with visit.core.connection() as connection:
+        return len(unallocated(connection, visit.book))
+
+
 def _orders_panel(visit: Visit) -> dict[str, Any]:
     with visit.core.connection() as connection:
         known = days(connection, visit.book, 1)
@@ -232,6 +329,8 @@ MODULE: Final = Module(
     entries=[
         Entry("/customers", msg("Customers"), 10),
         Entry("/orders", msg("Orders"), 20),
+        Entry("/receipts", msg("Unallocated receipts"), 22, _ownerless),
+        Entry("/own-money", msg("Own money"), 24),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out),
     words={
@@ -245,6 +344,6 @@ MODULE: Final = Module(
             "kind", "customer", "to_customer", "debtor_account", "creditor_name", "creditor_account", "reference",
             "payment_sha256", "receipt", "payer", "text",
         ],
-        "notice": ["order_cancelled"],
+        "notice": ["order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed"],
     },
 )  # fmt: skip
