@@ -160,25 +160,32 @@ def test_an_attempt_that_broke_off_is_finished_by_the_next(world):
     head = world.head()
     closed = close(world)
     assert world.head() == head + 1
-    assert closed.of("EUR").excess == 7
+    assert (closed.of("EUR").requirement, closed.of("EUR").excess) == (500_07, 0)
     assert ask(world, assessment.history) == [tested]
 
 
-def test_an_unclaimed_receipt_that_nobody_booked_is_no_cover(world):
-    """700 against 720: the receipt is a discrepancy; once it is booked as unallocated both sides have it."""
-    world.receive(MONDAY, 700, "R1")
-    world.statement(MONDAY, [Told(700, "R1"), Told(20, "R2")])
+def test_a_receipt_that_nobody_booked_covers_nobody(world):
+    """740 owed, 700 of them at the bank, and 20 that the books do not have: 40 are missing, before it is booked as
+    unallocated and after.
+    """
+    world.receive(MONDAY, 740, "R1")
+    world.move(MONDAY, "platform:funding:EUR", CLIENT, 40, key=("end_to_end_id", "E1"))
+    world.statement(MONDAY, [Told(740, "R1"), Told(-40, "R9", "E1"), Told(20, "R2")])
     world.statement(MONDAY, [], BETA)
     for name in (CLIENT, BETA):
         runs.reconcile(world.core, name, MONDAY)
     first = assessment.carry_out(world.core, MONDAY, "EUR")
-    assert (first.requirement, first.bank, first.cashbook) == (700, 720, 700)
+    assert (first.requirement, first.unallocated, first.unrecorded) == (760, 20, 20)
+    assert (first.bank, first.cashbook, first.total.difference) == (720, 700, -40)
+    [live] = ask(world, position.live_position).currencies
+    assert (live.requirement, live.shortfall) == (760, 40)
     world.move(MONDAY, CLIENT, "unallocated:alpha:client", 20, key=("bank_reference", "R2"))
     with pytest.raises(Refused, match="account_is_not_reconciled"):
         ask(world, assessment.assess, TUESDAY, "EUR")
     runs.reconcile(world.core, CLIENT, MONDAY)
     second = assessment.carry_out(world.core, MONDAY, "EUR")
-    assert (second.number, second.requirement, second.bank, second.total.difference) == (2, 720, 720, 0)
+    assert (second.number, second.requirement, second.unallocated, second.unrecorded) == (2, 760, 20, 0)
+    assert (second.bank, second.cashbook, second.total.difference) == (720, 720, -40)
 
 
 def test_accounts_are_tested_at_one_cut_off(world):

@@ -2,7 +2,8 @@
 
 The nouns
   requirement    what must be there: for every customer what we owe him, and never less than nothing; and the receipts
-                 that nobody has claimed. Built bottom-up from the ledger; one customer's debt pays nobody else
+                 that nobody has claimed or that our books do not have yet. Built bottom-up; one customer's debt pays
+                 nobody else
   resource       what is there: the bank's own closing balances of the client accounts, and what is named as in transit
   shortfall      what the resource lacks; paid in by the end of the day on which it is found
   excess         what it has too much; drawn out, fees due first

@@ -1,5 +1,8 @@
 """Testing a day: requirement against resource, at one cut-off for the ledger and the bank.
 
+What the bank has and our books do not is owed to somebody: it counts as unallocated on the side of the requirement too,
+each discrepancy by itself, so that finding it neither makes nor covers a shortfall.
+
 `assess` answers for a day whose accounts are reconciled, and changes nothing. `carry_out` does so and journals the
 answer; if nothing has changed since the last test of the day, that one is the answer.
 
@@ -142,6 +145,7 @@ class Assessment:
             "sequence": self.sequence,
             "total": _outcome_said(self.total, unit),
             "unallocated": format_minor(self.required.unallocated, unit),
+            "unrecorded": format_minor(self.required.unrecorded, unit),
         }
 
 
@@ -157,6 +161,7 @@ class SafeguardingTest:
     customers: int
     owed: int
     unallocated: int
+    unrecorded: int
     negative_customers: int
     negative: int
     requirement: int
@@ -207,6 +212,7 @@ def assess(
             raise ACCOUNTS_ARE_RECONCILED_AT_DIFFERENT_POINTS(account=account.name, day=day)
 
     owed = requirement_at(connection, book, unit, cut)
+    required = owed.requirement.with_unrecorded(sum(_unrecorded(connection, book, run) for _, run in sides))
     items = [item for _, run in sides for item in _in_transit(connection, book, run)]
     items += [item for item in in_transit if item.currency == unit]
     found = tuple(
@@ -225,10 +231,10 @@ def assess(
         day=day,
         currency=unit,
         sequence=cut,
-        required=owed.requirement,
+        required=required,
         items=tuple(items),
         insured=insured,
-        d_plus_one=_d_plus_one(owed.requirement, found, items, insured, day, calendar or calendar_of(DEFAULT_PROFILE)),
+        d_plus_one=_d_plus_one(required, found, items, insured, day, calendar or calendar_of(DEFAULT_PROFILE)),
         fees_due=owed.fees_due,
         funding=funding_at(connection, book, unit, cut),
         accounts=found,
@@ -296,6 +302,12 @@ def _run(connection: Connection, book: int, account: CustodianAccount, day: date
     return found
 
 
+def _unrecorded(connection: Connection, book: int, run: Run) -> int:
+    question = {"book": book, "account_name": run.account_name, "run": run.number}
+    row = connection.execute(QUERIES.unrecorded, question).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _in_transit(connection: Connection, book: int, run: Run) -> list[InTransit]:
     question = {"book": book, "account_name": run.account_name, "run": run.number, "day": run.day}
     items = []
@@ -334,6 +346,7 @@ def _row(found: Assessment) -> dict[str, Any]:
         "customers": found.required.customers,
         "owed": found.required.owed,
         "unallocated": found.required.unallocated,
+        "unrecorded": found.required.unrecorded,
         "negative_customers": found.required.negative_customers,
         "negative": found.required.negative,
         "requirement": found.required.total,

@@ -12,7 +12,7 @@ Outcome(requirement=840, resource=800)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ringfence.safeguarding.refusals import FIGURE_MUST_NOT_BE_NEGATIVE, FRAUD_RATE_NEEDS_A_VOLUME
@@ -24,7 +24,8 @@ PER_TEN_THOUSAND: Final = 10_000
 @dataclass(frozen=True)
 class Requirement:
     """What must be there. `owed` counts what customers are owed, each at least zero; `negative` is what customers owe,
-    shown apart because it pays nobody.
+    shown apart because it pays nobody. `unrecorded` is the part of `unallocated` that the bank has and our books have
+    not: it is owed to somebody as well, so that it covers nobody else.
     """
 
     owed: int
@@ -32,10 +33,15 @@ class Requirement:
     negative: int
     customers: int
     negative_customers: int
+    unrecorded: int = 0
 
     @property
     def total(self) -> int:
         return self.owed + self.unallocated
+
+    def with_unrecorded(self, amount: int) -> "Requirement":
+        """The same with receipts that the bank has and our books do not."""
+        return replace(self, unallocated=self.unallocated + amount, unrecorded=self.unrecorded + amount)
 
 
 @dataclass(frozen=True)

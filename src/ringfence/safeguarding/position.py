@@ -25,13 +25,16 @@ STATEMENT_DUE: Final = time(8, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LiveAccount:
-    """A client account, in minor units: the bank's last closing, what it announced since, what it paid for us since."""
+    """A client account, in minor units: the bank's last closing, what it announced since, what it paid for us since;
+    `unrecorded` is the part of the closing that our books do not have.
+    """
 
     name: str
     bank: str
     currency: str
     statement_day: date | None
     closing: int
+    unrecorded: int
     announced: int
     paid: int
     cashbook: int
@@ -162,7 +165,8 @@ def live_position(
         owed = requirement_at(connection, book, unit)
         paid_in = funding_at(connection, book, unit)
         ours = tuple(account for account in accounts if account.currency == unit)
-        currencies.append(CurrencyPosition(unit, owed.requirement, owed.fees_due, paid_in, ours))
+        required = owed.requirement.with_unrecorded(sum(account.unrecorded for account in ours))
+        currencies.append(CurrencyPosition(unit, required, owed.fees_due, paid_in, ours))
     open_day: date | None = next((each["day"] for each in days(connection, book, 1) if each["closed_at"] is None), None)
     items, since, opened_at = connection.execute(QUERIES.oldest_open, {"book": book}).fetchone() or (0, None, None)
     return Position(
@@ -195,6 +199,7 @@ def _currency_said(position: CurrencyPosition) -> dict[str, Any]:
         "cashbook": position.cashbook,
         "owed": position.required.owed,
         "unallocated": position.required.unallocated,
+        "unrecorded": position.required.unrecorded,
         "negative": position.required.negative,
         "fees_due": position.fees_due,
         "funding": position.funding,
@@ -208,7 +213,7 @@ def _currency_said(position: CurrencyPosition) -> dict[str, Any]:
                 "statement_day": account.statement_day.isoformat() if account.statement_day else None,
                 **{
                     name: format_minor(getattr(account, name), unit)
-                    for name in ("closing", "announced", "paid", "cashbook")
+                    for name in ("closing", "unrecorded", "announced", "paid", "cashbook")
                 },
             }
             for account in position.accounts

@@ -7,6 +7,7 @@ class _Queries(NamedQueries):
     requirement: Query
     requirement_lines: Query
     in_transit: Query
+    unrecorded: Query
     insert_test: Query
     tests: Query
     event_said: Query

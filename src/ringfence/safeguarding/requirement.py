@@ -76,7 +76,7 @@ def requirement_lines(
 
 def requirement_csv(connection: Connection, book: int, unit: Currency, *, before: int = LATEST) -> Iterator[str]:
     """Every line as CSV (RFC 4180), a piece at a time; amounts are decimal strings. The column `counted` adds up to the
-    requirement.
+    requirement, but for what our books do not have yet.
     """
     yield _csv([CSV_COLUMNS])
     after = ""

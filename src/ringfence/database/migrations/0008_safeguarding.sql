@@ -15,6 +15,7 @@ CREATE TABLE safeguarding.test (
     customers             bigint      NOT NULL,
     owed                  bigint      NOT NULL,
     unallocated           bigint      NOT NULL,
+    unrecorded            bigint      NOT NULL,
     negative_customers    bigint      NOT NULL,
     negative              bigint      NOT NULL,
     requirement           bigint      NOT NULL,
@@ -30,10 +31,12 @@ CREATE TABLE safeguarding.test (
     tested_at             timestamptz NOT NULL,
     CONSTRAINT test_is_unique PRIMARY KEY (book_id, day, currency, number),
     CONSTRAINT requirement_is_owed_and_unallocated CHECK (
-        requirement = owed + unallocated AND owed >= 0 AND negative <= 0 AND unallocated >= 0),
+        requirement = owed + unallocated AND owed >= 0 AND negative <= 0 AND unallocated >= unrecorded
+        AND unrecorded >= 0),
     CONSTRAINT resource_is_what_is_there CHECK (resource = bank + in_transit + insured AND insured >= 0)
 );
 COMMENT ON COLUMN safeguarding.test.sequence IS 'the cut-off: rows of the journal before it count';
+COMMENT ON COLUMN safeguarding.test.unrecorded IS 'the part of unallocated that the bank has and the books have not';
 COMMENT ON COLUMN safeguarding.test.negative IS 'what customers owe; shown apart, it pays nobody';
 
 -- The only way in, as part of the append that journals the test; numbered without a gap.

@@ -56,11 +56,17 @@ SELECT d.sequence, d.books_amount AS amount, d.books_day AS received_on, a.booki
    AND d.opened_run <= %(run)s AND (d.closed_run IS NULL OR d.closed_run > %(run)s)
  ORDER BY d.sequence;
 
+-- What a run found at the bank and not in the books: each discrepancy that makes the bank's balance larger.
+-- name: unrecorded
+SELECT coalesce(sum(d.difference), 0)::bigint FROM reconciliation.discrepancy d
+ WHERE d.book_id = %(book)s AND d.account_name = %(account_name)s AND d.kind <> 'missing_at_bank' AND d.difference > 0
+   AND d.opened_run <= %(run)s AND (d.closed_run IS NULL OR d.closed_run > %(run)s);
+
 -- name: insert_test
 SELECT safeguarding.insert_test(%(row)s);
 
 -- name: tests
-SELECT test_id, day, currency, number, sequence, customers, owed, unallocated, negative_customers, negative,
+SELECT test_id, day, currency, number, sequence, customers, owed, unallocated, unrecorded, negative_customers, negative,
        requirement, bank, in_transit, insured, resource, d_plus_one_requirement, d_plus_one_resource, cashbook, fees_due,
        funding, tested_at
   FROM safeguarding.test
@@ -83,6 +89,9 @@ SELECT count(*) FROM ledger.journal j
 -- payment that a statement not yet reconciled shows is in the closing already.
 -- name: live_accounts
 SELECT a.name, a.bank, a.currency, s.day AS statement_day, coalesce(s.closing, 0) AS closing,
+       coalesce((SELECT sum(d.difference) FROM reconciliation.discrepancy d
+                  WHERE d.book_id = a.book_id AND d.account_name = a.name AND d.closed_at IS NULL
+                    AND d.kind <> 'missing_at_bank' AND d.difference > 0), 0)::bigint AS unrecorded,
        coalesce((SELECT e.balance FROM ledger.entry e WHERE e.book_id = a.book_id AND e.account = a.ledger_account
                   ORDER BY e.sequence DESC LIMIT 1), 0) AS cashbook,
        coalesce((SELECT sum(v.amount) FROM banking.advice v
