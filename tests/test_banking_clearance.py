@@ -1,6 +1,6 @@
 """The core is lost: somebody holds its role, its process and its pen. What leaves the gateway is still nothing.
 
-Each drill forges one more thing than the last, all with the real role, the real journal and a notary that signs whatever
+Each drill forges one more thing than the last, with the real role, the real journal and a notary that signs whatever
 keeps the ledger's rules; in the end the bank has paid nothing, and the gateway names what is missing.
 """
 
