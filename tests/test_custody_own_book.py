@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from lxml import html
 
-from console_world import served
+from console_world import console_world, post, served
 from custody_world import PAYEE, POOL_ACCOUNT
 from ringfence import installation
 from ringfence.authority.pages import door
@@ -263,3 +264,46 @@ def test_an_address_that_is_not_ours_is_refused_by_name(host):
     with pytest.raises(Refused) as refused:
         require_free(host, 8499)
     assert refused.value.name == "address_is_not_of_this_machine"
+
+
+def test_the_forms_name_an_owner_own_money_a_person_and_a_program(database, tmp_path):
+    """Who may not, sees no form; a token and a one-time password are on the answer's page and on no other."""
+    with console_world(database, tmp_path) as console:
+        tina, sara, adam = (console.browser(login) for login in ("tina", "sara", "adam"))
+        assert "/allocation" not in adam.get("/receipts").text
+        page = html.fromstring(tina.get("/receipts").text)
+        form = next(each for each in page.forms if each.action.endswith("/allocation"))
+        fields = {"identity": form.fields["identity"], "customer": "c2"}
+        there = post(tina, form.action, fields, form="/receipts").headers["location"]
+        assert "The owner is proposed; another person has to approve." in tina.get(there).text
+        assert form.action not in tina.get("/receipts").text
+        again = fields | {"identity": str(uuid4())}
+        assert "receipt_has_a_proposed_owner" in post(tina, form.action, again, form="/receipts").text
+
+        funding = {"account": "bank:alpha:client", "amount": "12.50", "reference": "OWN", "identity": str(uuid4())}
+        there = post(tina, "/own-money/fundings", funding, form="/own-money").headers["location"]
+        assert "The payment is expected." in tina.get(there).text
+        sweep = funding | {"payee_name": "Acme", "payee_account": PAYEE, "identity": str(uuid4())}
+        answer = post(tina, "/own-money/fee-sweeps", sweep, form="/own-money")
+        assert "balance_must_not_fall_below_its_minimum" in answer.text
+        assert "person_lacks_the_role" in post(adam, "/own-money/fundings", funding, form="/").text
+
+        nina = {"login": "nina", "name": "Nina", "roles": ["treasurer", "approver"], "new_password": "true"}
+        answer = post(sara, "/people/proposals", nina, form="/people")
+        assert answer.status_code == 200, answer.text
+        [secret_of_nina] = html.fromstring(answer.text).xpath("//main//code/text()")
+        [there] = html.fromstring(answer.text).xpath("//main//a[@class='button']/@href")
+        assert secret_of_nina not in sara.get(there).text
+        assert there in sara.get("/approvals").text
+        assert "nina" in sara.get(there).text
+        assert "role_is_unknown" in post(sara, "/people/proposals", nina | {"roles": ["king"]}, form="/people").text
+
+        till = {"client": "till", "scopes": ["orders:read", "orders:write"]}
+        answer = post(sara, "/clients", till, form="/people")
+        [token] = html.fromstring(answer.text).xpath("//main//code/text()")
+        assert token.startswith("rf_")
+        assert token not in sara.get("/people").text
+        assert post(sara, "/clients/till/revocation", {}, form="/people").status_code == 303
+        assert "client_must_exist" in post(sara, "/clients/till/revocation", {}, form="/people").text
+        assert post(sara, "/people/bella/deactivation", {}, form="/people").status_code == 303
+        assert console.incidents() == []
