@@ -13,13 +13,15 @@ import pytest
 from lxml import html
 
 from console_world import console_world, post, served
-from custody_world import PAYEE, POOL_ACCOUNT
+from custody_world import PAYEE, POOL_ACCOUNT, custody_world
 from ringfence import installation
 from ringfence.authority.pages import door
 from ringfence.banking import gateway
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.console.application import application
 from ringfence.core import wall_clock
+from ringfence.custody import deciding, placing
+from ringfence.custody.orders import unallocated
 from ringfence.modules import MODULES
 from ringfence.money import currency
 from ringfence.refusal import Refused
@@ -307,3 +309,20 @@ def test_the_forms_name_an_owner_own_money_a_person_and_a_program(database, tmp_
         assert "client_must_exist" in post(sara, "/clients/till/revocation", {}, form="/people").text
         assert post(sara, "/people/bella/deactivation", {}, form="/people").status_code == 303
         assert console.incidents() == []
+
+
+def test_a_receipt_is_given_away_once_though_two_owners_were_approved(database, tmp_path):
+    """Two receipts of one amount wait; two proposals for the first of them passed each other. The second one ends."""
+    with custody_world(database, tmp_path) as world:
+        world.pay_in("", 10_00, "thank you")
+        world.pay_in("", 10_00, "thank you too")
+        with world.core.connection() as connection:
+            receipt = unallocated(connection, world.core.book.book_id)[0].order_id
+        one, other = world.new_id(), world.new_id()
+        for identity, owner in ((one, "c1"), (other, "c2")):
+            placing.propose_allocation(world.desk, identity, receipt, owner, by=world.sessions["tina"])
+            world.approve(identity, "adam")
+        states = [deciding.decide_order(world.desk, identity).state for identity in (one, other)]
+        assert states == ["settled", "cancelled"]
+        assert world.balance("customer:c2:available") == (0, 0)
+        assert world.balance("unallocated:alpha:client") == (10_00, 0)
