@@ -71,6 +71,11 @@ class Platform:
         answer = self.ask("POST", "/api/v1/sessions", {"name": name, "password": password})
         return Platform(self.address, answer["token"])
 
+    def sign_out(self) -> None:
+        """End a person's session."""
+        self.ask("DELETE", "/api/v1/sessions/current")
+        self.close()
+
     def proposals(self) -> list[dict[str, Any]]:
         return list(self.ask("GET", "/api/v1/proposals")["proposals"])
 

@@ -177,7 +177,7 @@ def _people(player: Player, platform: Platform) -> None:
                 staff[login].decide(proposal, "approve")
         player.progress.advance(task)
     for each in staff.values():
-        each.close()
+        each.sign_out()
 
 
 def _rest(player: Player, core: Core) -> None:
@@ -197,10 +197,10 @@ def _rest(player: Player, core: Core) -> None:
 
 def _drill(player: Player, platform: Platform, core: Core) -> None:
     """The brake, pulled and released, with the people whom the policy asks for."""
-    rita, tina = (platform.sign_in(login, player.founded.password) for login in ("rita", "tina"))
     with core.connection() as connection:
         if drilled(connection, core.book.book_id):
             return
+    rita, tina = (platform.sign_in(login, player.founded.password) for login in ("rita", "tina"))
     task = _task(player, "brake drill", "制动演练", 3)
     rita.ask("POST", "/api/v1/brake/pulls", {"reason": "drill: every payout stops"})
     player.progress.advance(task)
@@ -211,7 +211,7 @@ def _drill(player: Player, platform: Platform, core: Core) -> None:
         for proposal in person.proposals():
             if proposal["act"] == "brake_release":
                 person.decide(proposal, "approve")
-        person.close()
+        person.sign_out()
 
     def released() -> bool:
         with core.connection() as connection:
@@ -219,8 +219,8 @@ def _drill(player: Player, platform: Platform, core: Core) -> None:
 
     _until(player, released, "the brake")
     player.progress.advance(task)
-    rita.close()
-    tina.close()
+    rita.sign_out()
+    tina.sign_out()
 
 
 def drilled(connection: Any, book: int) -> bool:
