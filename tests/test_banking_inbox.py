@@ -132,3 +132,39 @@ def test_a_missing_folder_is_the_machines_fault_and_quarantines_nothing(world):
     with pytest.raises(Refused, match="bank_folder_is_missing"):
         gateway.turn(world.gateway)
     assert files(world, "quarantined") == []
+
+
+DESCRIPTION = """
+name = "daily movements"
+encoding = "utf-8"
+delimiter = ","
+date_format = "%Y-%m-%d"
+currency = "EUR"
+
+[columns]
+account = "account"
+booking_date = "date"
+balance = "balance"
+bank_reference = "serial"
+remittance = ["text"]
+
+[amount]
+rule = "signed"
+column = "amount"
+"""
+
+
+def test_a_described_csv_passes_the_same_gates(world):
+    """A bank that sends a CSV: the file is read by its description; one whose running balance is off is quarantined."""
+    folder = world.gateway.folder("alpha", "from_bank")
+    (folder.parent / "description.toml").write_text(DESCRIPTION, encoding="utf-8")
+    rows = "account,date,amount,balance,serial,text\n"
+    rows += (
+        f"{POOL_ACCOUNT.text},2026-03-02,500.00,500.00,S1,RF-c1\n{POOL_ACCOUNT.text},2026-03-02,70.00,570.00,S2,RF-c2\n"
+    )
+    (folder / "movements.csv").write_text(rows, encoding="utf-8")
+    (folder / "wrong.csv").write_text(rows.replace("570.00", "571.00"), encoding="utf-8")
+    gateway.turn(world.gateway)
+    assert [(row[3], row[4], row[5]) for row in statements(world)] == [(0, 570_00, 2)]
+    [held] = files(world, "quarantined")
+    assert (held[2], held[3]) == ("wrong.csv", "described csv")

@@ -2,7 +2,8 @@
 
 For each file, in this order:
   1  its SHA-256 is new (the same bytes again are put aside without a word)
-  2  it is a message that we read: camt.053 (statement), camt.054 or 052 (advice), pain.002 (status)
+  2  it is a message that we read: camt.053 (statement), camt.054 or 052 (advice), pain.002 (status), or a bank's CSV if
+     `banks/<bank>/description.toml` describes it
   3  every gate of its kind holds: the account is ours, opening + entries = closing, closing = next opening, no
      statement twice (the last three are the database's as well)
   4  its sheets go on the shelf, in one transaction with the file's own row; or, if a gate failed, only that row does,
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ringfence.banking import exchange
+from ringfence.banking.csv_description import Description, description_of
 from ringfence.banking.desk import CustodianAccount, GatewayDesk, custodian_accounts
 from ringfence.banking.exchange import Arrival
 from ringfence.banking.instruction import parse_instruction
@@ -75,6 +77,9 @@ register(
     }
 )
 
+STATEMENT: Final = "camt.053"
+DESCRIBED_CSV: Final = "described csv"
+UNKNOWN: Final = "unknown"
 _LOOK_BYTES: Final = 4096
 
 
@@ -93,26 +98,42 @@ def take_files(desk: GatewayDesk) -> Taken:
     outcomes = []
     for bank in sorted({account.bank for account in accounts}):
         ours = [account for account in accounts if account.bank == bank]
+        described = _description(desk, bank)
         for arrival in exchange.arrivals(desk.folder(bank, "from_bank")):
-            outcome = _take(desk, bank, ours, arrival)
+            outcome = _take(desk, bank, ours, arrival, described)
             exchange.archive(arrival, desk.folder(bank, "archive"))
             outcomes.append(outcome)
     return Taken(outcomes.count("read"), outcomes.count("quarantined"))
 
 
-def _take(desk: GatewayDesk, bank: str, accounts: Sequence[CustodianAccount], arrival: Arrival) -> str:
+def _description(desk: GatewayDesk, bank: str) -> Description | None:
+    """How this bank's CSV is to be read, if it sends any."""
+    path = desk.folder(bank, "description.toml")
+    with exchange.refused_by_name(path.parent):
+        return description_of(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _take(
+    desk: GatewayDesk,
+    bank: str,
+    accounts: Sequence[CustodianAccount],
+    arrival: Arrival,
+    described: Description | None,
+) -> str:
     book = desk.book.book_id
     with desk.connection() as connection:
         if connection.execute(QUERIES.file_is_known, {"book": book, "sha256": arrival.sha256}).fetchone():
             return "known"
     content = exchange.read(arrival)
     message = message_of(content)
+    if message == UNKNOWN and described is not None and not content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        message = DESCRIBED_CSV
     row: dict[str, Any] = {"book": book, "sha256": arrival.sha256, "bank": bank, "name": arrival.name}
     row |= {"message": message, "bytes": arrival.size, "at": desk.clock(), "reason": None, "sentence": None}
     try:
         with desk.connection() as connection:
             connection.execute(QUERIES.insert_file, row | {"outcome": "read"})
-            _shelve(connection, desk, bank, accounts, arrival, message, content)
+            _shelve(connection, desk, bank, accounts, arrival, message, content, described)
     except Refused as refused:
         if refused.refusal.fault is Fault.MACHINE:
             raise
@@ -124,11 +145,11 @@ def _take(desk: GatewayDesk, bank: str, accounts: Sequence[CustodianAccount], ar
 
 
 def message_of(content: bytes) -> str:
-    """camt.053, camt.054, camt.052 or pain.002 by the first of these names that the beginning holds; else "unknown"."""
+    """camt.053, camt.054, camt.052 or pain.002 by the first of these names that the beginning holds; else UNKNOWN."""
     beginning = content[:_LOOK_BYTES].replace(b"\0", b"")
     places = {name: beginning.find(name.encode()) for name in ("camt.053", "camt.054", "camt.052", "pain.002")}
     found = [name for name, place in sorted(places.items(), key=lambda each: each[1]) if place >= 0]
-    return found[0] if found else "unknown"
+    return found[0] if found else UNKNOWN
 
 
 def _shelve(
@@ -139,14 +160,15 @@ def _shelve(
     arrival: Arrival,
     message: str,
     content: bytes,
+    described: Description | None,
 ) -> None:
     if message == "pain.002":
         _shelve_status(connection, desk, arrival, read_status_report(content))
     elif message in ("camt.054", "camt.052"):
         for notification in read_notifications(arrival.name, content):
             _shelve_advices(connection, desk, _ours(accounts, notification, bank), arrival, notification)
-    elif message == "camt.053":
-        for statement in read_statement_file(arrival.name, content):
+    elif message in (STATEMENT, DESCRIBED_CSV):
+        for statement in read_statement_file(arrival.name, content, description=described):
             _shelve_statement(connection, desk, _ours(accounts, statement, bank), arrival, statement)
     else:
         raise MESSAGE_IS_NOT_FOR_THE_INBOX(name=arrival.name)

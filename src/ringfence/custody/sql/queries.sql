@@ -121,7 +121,7 @@ SELECT journal_id FROM custody.cash_movement
 
 -- name: new_files
 SELECT f.sha256, f.bank, f.message, f.outcome, f.reason FROM banking.file f
- WHERE f.book_id = %(book)s AND (f.message = 'camt.053' OR f.outcome = 'quarantined')
+ WHERE f.book_id = %(book)s AND (f.message IN ('camt.053', 'described csv') OR f.outcome = 'quarantined')
    AND NOT EXISTS (SELECT FROM custody.file_noted n WHERE n.book_id = f.book_id AND n.sha256 = f.sha256)
  ORDER BY f.received_at, f.sha256 LIMIT %(limit)s;
 
