@@ -1,5 +1,5 @@
 # Everything a newcomer types. Needs make and Python 3.11 or later with venv; the rest comes with the first command.
-# PYTHON=python3.13 chooses the Python of .venv; WORKERS=4 the number of test processes; NAME=ledger one benchmark.
+# PYTHON=python3.13 chooses the Python of .venv; PORT=8500 the console's port; WORKERS=4 the number of test processes; NAME=ledger one benchmark.
 
 WORKERS ?= 2
 NAME ?= all
@@ -17,7 +17,7 @@ help:
 	@echo 'make lock    resolve pyproject.toml again into requirements.lock'
 
 demo: .venv/installed
-	@$(VENV) -m ringfence demo
+	@$(VENV) -m ringfence demo $(if $(PORT),--port $(PORT))
 
 # The closing line of a passing run is the suite's own.
 test: lint
