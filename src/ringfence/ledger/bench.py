@@ -45,7 +45,6 @@ CHUNK: Final = 32 * 1024
 
 class _Queries(NamedQueries):
     make_references: Query
-    naive_setup: Query
     naive_transfer: Query
     raw_copy: Query
 

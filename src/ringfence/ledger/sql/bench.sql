@@ -22,9 +22,6 @@ END $$;
 GRANT USAGE ON SCHEMA bench TO ringfence_core;
 GRANT ALL ON ALL TABLES IN SCHEMA bench TO ringfence_core;
 
--- name: naive_setup
-SELECT count(*) FROM bench.account;
-
 -- name: naive_transfer
 SELECT bench.transfer(%s, %s, %s);
 
