@@ -31,6 +31,11 @@ _SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
         "附带内容缺失、过长或不符合该行的要求。",
     ),
     Result.AMOUNT_MUST_BE_POSITIVE: (Fault.INPUT, "The amount is not positive.", "金额必须为正。"),
+    Result.VALUE_DATE_MUST_BE_IN_AN_OPEN_PERIOD: (
+        Fault.STATE,
+        "The value date lies in a period that was closed.",
+        "起息日所在期间已关账。",
+    ),
     Result.DEBIT_ACCOUNT_MUST_EXIST: (Fault.UNKNOWN, "The debit account does not exist.", "借方账户不存在。"),
     Result.CREDIT_ACCOUNT_MUST_EXIST: (Fault.UNKNOWN, "The credit account does not exist.", "贷方账户不存在。"),
     Result.ACCOUNTS_MUST_BE_DIFFERENT: (
@@ -59,6 +64,16 @@ _SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
         Fault.STATE,
         "The account has a balance or money on hold, so it cannot be closed.",
         "账户仍有余额或冻结款，不能销户。",
+    ),
+    Result.PERIOD_MUST_HAVE_ENDED: (
+        Fault.INPUT,
+        "A period can be closed up to today, not beyond.",
+        "只能关闭至今日为止的期间。",
+    ),
+    Result.PERIOD_MUST_BE_LATER_THAN_THE_LAST_CLOSED: (
+        Fault.STATE,
+        "This day, or a later one, is closed already.",
+        "该日或其后日期已关账。",
     ),
     Result.EXPIRY_MUST_BE_IN_THE_FUTURE: (
         Fault.INPUT,
@@ -139,6 +154,16 @@ _SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
         Fault.STATE,
         "The account's balance would exceed its maximum.",
         "账户余额将超过上限。",
+    ),
+    Result.POOL_MUST_STAY_COVERED: (
+        Fault.STATE,
+        "The pool would owe more than it holds, and the purpose of this row does not allow that.",
+        "该资金池的应付将超过其持有，且此用途不允许。",
+    ),
+    Result.MONITOR_TURN_MUST_BE_JOURNALED: (
+        Fault.STATE,
+        "A monitor turned here, and the journal does not say so, or says it where none turned.",
+        "此处监测条件发生翻转而日志未记，或未翻转而有记载。",
     ),
 }
 
