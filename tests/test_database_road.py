@@ -238,7 +238,7 @@ def test_a_new_package_becomes_the_next_migration_word_for_word(tmp_path):
 
 
 def test_a_package_is_built_from_its_schema_in_the_order_of_the_list(tmp_path, empty_database):
-    """A sample of two packages, the second referring to the first; a third is not written yet."""
+    """A sample of two packages, the first in parts, the second referring to it; a third is not written yet."""
     schemas = {
         "ledger": "create schema ledger; create table ledger.book (number int primary key);",
         "custody": "create schema custody; create table custody.customer (book int references ledger.book);",
@@ -246,6 +246,13 @@ def test_a_package_is_built_from_its_schema_in_the_order_of_the_list(tmp_path, e
     for package, sql in schemas.items():
         (tmp_path / package / "sql").mkdir(parents=True)
         (tmp_path / package / "sql" / "schema.sql").write_text(sql)
+    for part, sql in {
+        "schema_b.sql": "create table ledger.leaf (page int references ledger.page);",
+        "schema_a.sql": "create table ledger.page (number int primary key, book int references ledger.book);",
+        "queries.sql": "this is no schema",
+    }.items():
+        (tmp_path / "ledger" / "sql" / part).write_text(sql)
     owner = empty_database.connect("owner")
     migrate.build_destination(owner, ("ledger", "evidence", "custody"), tmp_path)
+    assert owner.execute("select to_regclass('ledger.leaf') is not null").fetchone() == (True,)
     assert {schema for schema, _, _ in catalogue.read(owner)} == {"", "database", "ledger", "custody"}

@@ -12,7 +12,6 @@ road and destination agree, with 1 otherwise.
 import argparse
 import sys
 import tempfile
-from importlib import resources
 from pathlib import Path
 
 from ringfence.database import PACKAGES, catalogue, migrate, roles
@@ -45,10 +44,10 @@ def compare(road: catalogue.Catalogue, destination: catalogue.Catalogue, package
 
 
 def write_migration(package: str, folder: Path) -> Path:
-    """The package's schema.sql as the next migration of the folder."""
+    """The package's schema.sql and schema_*.sql, one after the other, as the next migration of the folder."""
     number = len(migrate.migrations(folder)) + 1
-    schema = resources.files("ringfence").joinpath(package, "sql", "schema.sql").read_text(encoding="utf-8")
     file = folder / f"{number:04d}_{package}.sql"
+    schema = "".join(each.read_text(encoding="utf-8") for each in migrate.schema_files(package))
     file.write_text(schema, encoding="utf-8")
     return file
 

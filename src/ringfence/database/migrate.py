@@ -4,7 +4,8 @@ A migration is a file `NNNN_name.sql` of `migrations/`. The database remembers n
 that differs from what was applied is refused, and so is a database that has gone further than this program knows.
 A crash leaves whole migrations behind: run it again.
 
-The destination is every package's `sql/schema.sql`, in the order of PACKAGES. `catalogue` compares the two.
+The destination is every package's `sql/schema.sql`, then its `sql/schema_*.sql` by name, in the order of PACKAGES.
+`catalogue` compares the two.
 """
 
 import hashlib
@@ -94,13 +95,21 @@ def require_current(connection: Connection, road: Sequence[Migration] | None = N
 def build_destination(
     connection: Connection, packages: Sequence[str] = PACKAGES, root: Traversable | None = None
 ) -> None:
-    """Make every package's schema straight from its schema.sql; a package not written yet has none."""
+    """Make every package's schema straight from its files; a package not written yet has none."""
     with connection.transaction():
         _begin_road(connection)
         for package in packages:
-            file = (root or resources.files("ringfence")).joinpath(package, "sql", "schema.sql")
-            if file.is_file():
-                _apply(connection, f"{package}/sql/schema.sql", file.read_text(encoding="utf-8"))
+            for file in schema_files(package, root):
+                _apply(connection, f"{package}/sql/{file.name}", file.read_text(encoding="utf-8"))
+
+
+def schema_files(package: str, root: Traversable | None = None) -> list[Traversable]:
+    """What a package's tables look like, in the order to run it: schema.sql, then schema_*.sql by name."""
+    folder = (root or resources.files("ringfence")).joinpath(package, "sql")
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    parts = [file for file in files if file.name.startswith("schema_") and file.name.endswith(".sql")]
+    whole = [file for file in files if file.name == "schema.sql"]
+    return whole + sorted(parts, key=lambda file: file.name)
 
 
 def _begin_road(connection: Connection) -> None:
