@@ -1,0 +1,81 @@
+"""Which rows say something over the book that only people may say, and whom the notary asks before it signs one.
+
+The ledger's rules know what such a row does, not whether anybody allowed it. Another limit and a closed period always
+need a proposal that people approved; a guard and a monitor need one when they replace what stands. Who approved what
+is kept where the core cannot write it; evidence does not know that place and is given a way to ask.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from ringfence.database.connection import Connection
+from ringfence.ledger.journal import Block
+from ringfence.ledger.model import Kind, moment
+from ringfence.refusal import Fault, refusal
+
+_STANDING: Final = (Kind.ACCOUNT_LIMITED, Kind.PERIOD_CLOSED, Kind.POOL_GUARDED, Kind.MONITOR_SET)
+
+ROW_LACKS_AUTHORISATION = refusal(
+    "row_lacks_authorisation",
+    Fault.STATE,
+    en="Row {sequence} of the journal changes what stands over the book, and the proposal it names ({proposal}) does"
+    " not allow that. It is not signed.",
+    zh="日志第 {sequence} 行更改账簿的约束，而其所载提案（{proposal}）并未准许。不予签名。",
+)
+
+
+@dataclass(frozen=True)
+class StandingRow:
+    """A new row of kind 9 to 12 that needs an approved proposal. It keeps the ledger's rules; `payload` is the row's
+    canonical JSON, `proposal` the one it names there, `posted_at` the time of its append.
+    """
+
+    book: int
+    sequence: int
+    kind: Kind
+    id: UUID
+    proposal: UUID
+    posted_at: datetime
+    payload: bytes
+
+
+Authorised = Callable[[Connection, StandingRow], None]
+"""Returns if people allowed exactly this row; else raises a `Refused`, which becomes the alarm. The connection is in
+role notary, in the read-only snapshot in which the row was read: rows, proposals and decisions belong together.
+"""
+
+
+def nobody(_: Connection, row: StandingRow) -> None:
+    """What a notary that was given nobody to ask believes: nothing."""
+    raise ROW_LACKS_AUTHORISATION(sequence=row.sequence, proposal=row.proposal)
+
+
+def rows_to_authorise(
+    block: Block, book: int, guarded: Collection[str], monitored: Collection[str]
+) -> Iterator[StandingRow]:
+    """The rows of a block that keeps the rules, whose authorisation is asked for: those that need a proposal, and those
+    that claim one. `guarded` and `monitored` are the pools and names before the block.
+    """
+    known = {Kind.POOL_GUARDED: set(guarded), Kind.MONITOR_SET: set(monitored)}
+    rows = block.batch.rows
+    for index in np.flatnonzero(np.isin(rows["kind"], _STANDING)).tolist():
+        kind = Kind(int(rows["kind"][index]))
+        payload = block.batch.payloads[index]
+        said = json.loads(payload)
+        needed = True
+        if kind in known:
+            name = said["pool" if kind == Kind.POOL_GUARDED else "monitor"]
+            needed = name in known[kind]
+            known[kind].add(name)
+        if said["proposal"] is not None:
+            identity, proposal = UUID(bytes=rows["id"][index].tobytes()), UUID(said["proposal"])
+            at = moment(int(block.posted_at[index]))
+            yield StandingRow(book, block.first + index, kind, identity, proposal, at, payload)
+        elif needed:
+            raise ROW_LACKS_AUTHORISATION(sequence=block.first + index, proposal=None)
