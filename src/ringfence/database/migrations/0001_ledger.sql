@@ -70,33 +70,6 @@ CREATE TABLE ledger.account (
 );
 CREATE INDEX account_owner ON ledger.account (book_id, owner);
 
--- Two rows a movement, one on each account, with the balance after: a projection that follows the journal, and the
--- index that the journal itself is spared. `change` is on the account's normal side.
-CREATE TABLE ledger.entry (
-    book_id    integer     NOT NULL,
-    account    bigint      NOT NULL,
-    sequence   bigint      NOT NULL,
-    kind       smallint    NOT NULL,
-    change     bigint      NOT NULL,
-    outgoing   bigint      NOT NULL,
-    incoming   bigint      NOT NULL,
-    balance    bigint      NOT NULL,
-    held       bigint      NOT NULL,
-    expected   bigint      NOT NULL,
-    CONSTRAINT entry_is_unique PRIMARY KEY (book_id, account, sequence)
-);
-COMMENT ON COLUMN ledger.entry.outgoing IS 'change of what is held for leaving (pending on the side that lowers the balance)';
-COMMENT ON COLUMN ledger.entry.incoming IS 'change of what is expected to arrive (pending on the normal side)';
-COMMENT ON COLUMN ledger.entry.held IS 'all that is held for leaving after this row; available = balance - held';
-
--- How far each reader has come.
-CREATE TABLE ledger.projection (
-    book_id   integer NOT NULL REFERENCES ledger.book,
-    name      text    NOT NULL,
-    sequence  bigint  NOT NULL,
-    CONSTRAINT projection_is_unique PRIMARY KEY (book_id, name)
-);
-
 -- The only way in, first half: promise `rows` more rows to a book that is read up to `expected`. False: somebody was
 -- faster, read on. The clock of a book never goes back (SQLSTATE RF001).
 CREATE FUNCTION ledger.advance(book integer, expected bigint, rows bigint, at timestamptz) RETURNS boolean
@@ -165,7 +138,6 @@ CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON led
 CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     INSERT INTO ledger.book (book_id, name, opened_at, head_at) VALUES (book, called, at, at);
-    INSERT INTO ledger.projection (book_id, name, sequence) VALUES (book, 'entry', 0);
 $$;
 
 -- The number of rows posted at or before a time. posted_at never goes back, so the primary key can be bisected.
@@ -186,6 +158,53 @@ BEGIN
     END LOOP;
     RETURN low;
 END $$;
+
+-- Who may what. Nobody may UPDATE or DELETE; only the core appends.
+GRANT USAGE ON SCHEMA ledger TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON ledger.book, ledger.journal, ledger.account
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT INSERT ON ledger.journal, ledger.account TO ringfence_core;
+GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
+REVOKE ALL ON FUNCTION ledger.advance, ledger.open_book, ledger.guard_journal, ledger.guard_promise,
+                       ledger.refuse_change, ledger.head_at FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.open_book TO ringfence_core;
+GRANT EXECUTE ON FUNCTION ledger.head_at
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- Two rows a movement, one on each account, with the balance after: a projection that follows the journal, and the
+-- index that the journal itself is spared. `change` is on the account's normal side.
+CREATE TABLE ledger.entry (
+    book_id    integer     NOT NULL,
+    account    bigint      NOT NULL,
+    sequence   bigint      NOT NULL,
+    kind       smallint    NOT NULL,
+    change     bigint      NOT NULL,
+    outgoing   bigint      NOT NULL,
+    incoming   bigint      NOT NULL,
+    balance    bigint      NOT NULL,
+    held       bigint      NOT NULL,
+    expected   bigint      NOT NULL,
+    CONSTRAINT entry_is_unique PRIMARY KEY (book_id, account, sequence)
+);
+COMMENT ON COLUMN ledger.entry.outgoing IS 'change of what is held for leaving (pending on the side that lowers the balance)';
+COMMENT ON COLUMN ledger.entry.incoming IS 'change of what is expected to arrive (pending on the normal side)';
+COMMENT ON COLUMN ledger.entry.held IS 'all that is held for leaving after this row; available = balance - held';
+
+-- How far each reader has come.
+CREATE TABLE ledger.projection (
+    book_id   integer NOT NULL REFERENCES ledger.book,
+    name      text    NOT NULL,
+    sequence  bigint  NOT NULL,
+    CONSTRAINT projection_is_unique PRIMARY KEY (book_id, name)
+);
+
+-- Every book has its entries.
+CREATE FUNCTION ledger.begin_entries() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO ledger.projection (book_id, name, sequence) VALUES (NEW.book_id, 'entry', 0);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER book_has_entries AFTER INSERT ON ledger.book FOR EACH ROW EXECUTE FUNCTION ledger.begin_entries();
 
 -- Brings the entries up to the head, at most `rows` journal rows at a time; returns how far they are. Calls wait for one
 -- another on the projection's row.
@@ -232,14 +251,7 @@ BEGIN
     RETURN last;
 END $$;
 
--- Who may what. Nobody may UPDATE or DELETE; only the core appends.
-GRANT USAGE ON SCHEMA ledger TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT ON ledger.book, ledger.journal, ledger.account, ledger.entry, ledger.projection
+GRANT SELECT ON ledger.entry, ledger.projection
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT INSERT ON ledger.journal, ledger.account TO ringfence_core;
-GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.open_book, ledger.project_entries, ledger.guard_journal,
-                       ledger.guard_promise, ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.open_book, ledger.project_entries TO ringfence_core;
-GRANT EXECUTE ON FUNCTION ledger.head_at
-   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION ledger.project_entries, ledger.begin_entries FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.project_entries TO ringfence_core;
