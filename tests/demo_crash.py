@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ringfence.database.server import open_server
 from ringfence.ledger import reading
-from ringfence.ledger.journal import read_block
 from ringfence.ledger.model import Kind
+from ringfence.ledger.storage import read_block
 
 SAME = ("orders", "transfers", "requirement", "resource", "shortfall", "excess", "discrepancies", "payouts_held")
 CUSTOMERS = 24

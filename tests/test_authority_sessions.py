@@ -11,7 +11,7 @@ from authority_world import QUICK, STAFF, World, password_of, world_of
 from ringfence.authority import clients, passwords, people, sessions
 from ringfence.authority.actors import hash_of
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.journal import head_of
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 
 

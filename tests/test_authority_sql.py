@@ -19,8 +19,9 @@ from ringfence.authority.policy import default_toml, read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.journal import Unit, head_of
+from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.storage import head_of
 from ringfence.money import currency
 from ringfence.refusal import Refused
 

@@ -26,9 +26,10 @@ from ringfence.evidence.note import Signer
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.evidence.tree import EMPTY, append, record_hashes, root
 from ringfence.ledger.encoding import leaves
-from ringfence.ledger.journal import Journal, Unit, read_block
+from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.ledger.reading import open_book
+from ringfence.ledger.storage import read_block
 from ringfence.refusal import Refused
 
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)

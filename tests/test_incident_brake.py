@@ -14,8 +14,9 @@ from ringfence.incident import brake
 from ringfence.incident.brake import Brake, Pull, Release, brake_state
 from ringfence.incident.queries import QUERIES
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.journal import Unit, head_of
+from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 
 

@@ -19,7 +19,7 @@ from ringfence.incident.indicators import DueFile, Figures, Indicator, Position,
 from ringfence.incident.thresholds import INDICATORS, Level, Thresholds, default_toml, read_thresholds
 from ringfence.incident.watch import Watched, watch
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.journal import head_of
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from ringfence.ledger import reading
-from ringfence.ledger.journal import Answer, Journal, Unit, head_of, read_block
+from ringfence.ledger.journal import Answer, Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line, Result
 from ringfence.ledger.queries import QUERIES
+from ringfence.ledger.storage import head_of, read_block
 from ringfence.refusal import Refused
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -272,11 +273,11 @@ def test_projections_are_written_with_their_chain_and_not_without_it(world):
 
 def test_a_chain_across_the_end_of_a_block_is_read_whole(world, monkeypatch):
     """Blocks of three rows, chains of two to five: a new cache still accepts its own book."""
-    from ringfence.ledger import journal
+    from ringfence.ledger import storage
 
     for length in (2, 3, 5, 2, 4):
         world.post([transfer(100 * length + world.head() * 7 + each, BANK, ALICE, 1) for each in range(length)])
-    monkeypatch.setattr(journal, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(storage, "BLOCK_ROWS", 3)
     again = Journal(lambda: world.connect("core"), world.book)
     assert again.balances().balance(ALICE) == world.balance("alice")[0] == 16
     again.close()

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from ringfence.ledger import reading
-from ringfence.ledger.journal import Journal, Unit, head_of
+from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 from ringfence.takeover import berka, load
 from ringfence.takeover.berka import Source, SourceAccount, SourceMovement

@@ -27,9 +27,10 @@ from ringfence.incident.thresholds import Thresholds
 from ringfence.incident.watch import watch
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import Unit, head_of
+from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
 from ringfence.safeguarding.position import live_position

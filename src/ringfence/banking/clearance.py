@@ -34,8 +34,8 @@ from ringfence.evidence.tiles import Tiles, directory_reader
 from ringfence.incident.brake import require_released
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import read_block
 from ringfence.ledger.model import Kind
+from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
 

@@ -15,8 +15,8 @@ from uuid import UUID
 import numpy as np
 
 from ringfence.database.connection import Connection
-from ringfence.ledger.journal import Block
 from ringfence.ledger.model import Kind, moment
+from ringfence.ledger.storage import Block
 from ringfence.refusal import Fault, refusal
 
 _STANDING: Final = (Kind.ACCOUNT_LIMITED, Kind.PERIOD_CLOSED, Kind.POOL_GUARDED, Kind.MONITOR_SET)

@@ -75,8 +75,8 @@ from ringfence.evidence.tiles import (
 )
 from ringfence.evidence.tree import check_tree, prove_tree
 from ringfence.ledger.encoding import LEAF, leaves
-from ringfence.ledger.journal import Block, BookHasAGap, head_of, read_block
 from ringfence.ledger.model import LINKED
+from ringfence.ledger.storage import Block, BookHasAGap, head_of, read_block
 from ringfence.refusal import Refused
 
 BLOCK_ROWS: Final = 65_536  # read, replayed and signed at a time

@@ -15,9 +15,9 @@ import numpy as np
 import rfc8785
 
 from ringfence.ledger.encoding import LEAF
-from ringfence.ledger.journal import Block
 from ringfence.ledger.model import LINKED, ROW, Batch, Kind, Result
 from ringfence.ledger.rules import Balances, Reference, apply
+from ringfence.ledger.storage import Block
 from ringfence.refusal import Fault, refusal
 
 _HEAD_BYTES: Final = LEAF.itemsize

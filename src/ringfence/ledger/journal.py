@@ -20,7 +20,6 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from psycopg import errors, sql
 from psycopg.rows import dict_row
 
 from ringfence.database.connection import Connection
@@ -42,13 +41,12 @@ from ringfence.ledger.model import (
     microseconds,
 )
 from ringfence.ledger.queries import QUERIES
-from ringfence.ledger.refusals import BOOK_MUST_EXIST, CLOCK_MUST_NOT_GO_BACK
+from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import Balances, Int64, Reference, account_of, apply
+from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, read_chains
 from ringfence.refusal import Refused
 
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
-CLOCK_WENT_BACK: Final = "RF001"  # SQLSTATE of ledger.advance
-BLOCK_ROWS: Final = 65_536  # rows read at a time when a cache is filled
 _MOVES: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION)
 
 Int16 = npt.NDArray[np.int16]
@@ -86,20 +84,6 @@ class Answer:
     result: Result
     sequence: int
     replayed: bool
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows of the journal as they were read: `first` is the sequence of row 0."""
-
-    first: int
-    batch: Batch
-    posted_at: Int64
-
-    @property
-    def last(self) -> int:
-        """One past the last sequence."""
-        return self.first + len(self.batch)
 
 
 _Known = dict[bytes, tuple[int, int, bytes]]  # id: sequence, result, digest of the request
@@ -200,23 +184,15 @@ class Journal:
             results[tried] = applied.results
             opened = {int(tried[index]): account for index, account in applied.opened.items()}
             rows, places = _rows_to_append(part, results, opened)
+            with_rows = self._with_rows(connection, rows, opened, fresh, results, also)
             try:
-                with connection.transaction():
-                    moved = self._advance(connection, len(rows), at)
-                    if moved and len(rows):
-                        self._copy(connection, rows, at)
-                        self._project(connection, rows, opened)
-                        self._project_also(connection, fresh, results, also)
-            except errors.UniqueViolation as violation:
+                moved = append_rows(connection, self.book, self._head, rows, at, with_rows)
+            except IdIsTaken:
                 applied.undo()
-                if violation.diag.constraint_name != "journal_id_is_unique":
-                    raise
                 known = _known(connection, self.book, given)
                 continue
-            except psycopg.Error as error:
+            except ClockWentBack:
                 applied.undo()
-                if error.sqlstate != CLOCK_WENT_BACK:
-                    raise
                 at = self._not_before_last(connection, at)
                 continue
             except BaseException:
@@ -233,13 +209,6 @@ class Journal:
                 return _answer_twins(given, answers, _known(connection, self.book, given))
             return answers
 
-    def _advance(self, connection: Connection, rows: int, at: datetime) -> bool:
-        if not rows:
-            return True
-        promise = {"book": self.book, "expected": self._head, "rows": rows, "at": at}
-        row = connection.execute(QUERIES.advance, promise).fetchone()
-        return bool(row and row[0])
-
     def _not_before_last(self, connection: Connection, at: datetime) -> datetime:
         """The time of an append that others overtook: theirs, if it is a little later than ours. A clock that is
         further behind than writers keep one another waiting has gone back.
@@ -250,10 +219,24 @@ class Journal:
             raise CLOCK_MUST_NOT_GO_BACK(now=at, last=last)
         return max(at, last)
 
-    def _copy(self, connection: Connection, rows: Batch, at: datetime) -> None:
-        pieces = encoding.copy_rows(self.book, self._head, microseconds(at), rows)
-        with connection.cursor().copy(QUERIES.copy_journal_in) as copy:
-            copy.write(b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER]))
+    def _with_rows(
+        self,
+        connection: Connection,
+        rows: Batch,
+        opened: Mapping[int, Account],
+        fresh: npt.NDArray[np.intp],
+        results: Int16,
+        also: Sequence[_Projection],
+    ) -> Callable[[], None] | None:
+        """What is written in the same transaction as the rows; None: nothing, and they may go in one round trip."""
+        if not (also or opened or (rows.rows["kind"] == Kind.ACCOUNT_CLOSED).any()):
+            return None
+
+        def project() -> None:
+            self._project(connection, rows, opened)
+            self._project_also(connection, fresh, results, also)
+
+        return project
 
     def _project(self, connection: Connection, rows: Batch, opened: Mapping[int, Account]) -> None:
         for index in np.flatnonzero(rows.rows["kind"] == Kind.ACCOUNT_OPENED) if opened else ():
@@ -313,52 +296,6 @@ class BookDoesNotReplay(Exception):  # noqa: N818 - named as the finding
         super().__init__(f"row {sequence} of the journal breaks a rule: {result.word}")
         self.sequence = sequence
         self.result = result
-
-
-def head_of(connection: Connection, book: int) -> int:
-    """How many rows the journal of a book has."""
-    row = connection.execute(QUERIES.head, {"book": book}).fetchone()
-    if row is None:
-        raise BOOK_MUST_EXIST(book=book)
-    return int(row[0])
-
-
-def read_block(connection: Connection, book: int, first: int, last: int) -> Block:
-    """Rows `first` to `last` (exclusive) of the journal, in columns."""
-    query = sql.SQL(QUERIES.copy_journal_out.decode()).format(
-        book=sql.Literal(book), first=sql.Literal(first), last=sql.Literal(last)
-    )
-    with connection.cursor() as cursor:
-        with cursor.copy(query) as copy:
-            stream = b"".join(bytes(piece) for piece in copy)
-        payloads = {
-            sequence - first: bytes(payload)
-            for sequence, payload in cursor.execute(QUERIES.payloads, {"book": book, "first": first, "last": last})
-        }
-    sequences, rows, posted_at = encoding.rows_from_copy(stream)
-    if not np.array_equal(sequences, np.arange(first, first + len(sequences))) or first + len(sequences) != last:
-        gap = np.flatnonzero(sequences != np.arange(first, first + len(sequences)))
-        raise BookHasAGap(first + int(gap[0] if len(gap) else len(sequences)))
-    return Block(first, Batch(rows, payloads), posted_at)
-
-
-def read_chains(connection: Connection, book: int, first: int, head: int) -> Block:
-    """The next rows from `first` on, about BLOCK_ROWS of them, ending where a chain ends: chains are applied whole."""
-    last = min(head, first + BLOCK_ROWS)
-    while True:
-        block = read_block(connection, book, first, last)
-        ends = np.flatnonzero((block.batch.rows["flags"] & LINKED) == 0)
-        if last == head or (len(ends) and ends[-1] == len(block.batch) - 1):
-            return block
-        last = first + int(ends[-1]) + 1 if len(ends) else min(head, last + BLOCK_ROWS)
-
-
-class BookHasAGap(Exception):  # noqa: N818 - named as the finding
-    """A sequence is missing from the journal although the head says that it is there."""
-
-    def __init__(self, sequence: int) -> None:
-        super().__init__(f"row {sequence} of the journal is missing")
-        self.sequence = sequence
 
 
 def references_of(

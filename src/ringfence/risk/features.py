@@ -31,8 +31,8 @@ from uuid import UUID
 
 from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.journal import head_of
 from ringfence.ledger.model import EPOCH
+from ringfence.ledger.storage import head_of
 from ringfence.money import currency, parse_minor
 from ringfence.refusal import Refused
 from ringfence.risk.decision import NO_FEATURES, Decision, Features, OrderFacts, Outcome
