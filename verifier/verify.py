@@ -247,7 +247,7 @@ def the_replay(check: Check, folder: Folder, tree: log.Tree | None) -> Book:
         accounts=len(book.accounts),
         movements=book.movements,
         refusals=book.refusals,
-        currencies=", ".join(book.currencies()) or "-",
+        currencies=", ".join(book.accounts.currencies()) or "-",
     )
     return book
 
@@ -262,7 +262,7 @@ def the_book(
     book, signed, manifest = needed(book, "replay"), needed(signed, "checkpoint"), needed(manifest, "manifest")
     said = folder.read_json("book.json", BOOK_FIELDS)
     number = said["book"] if book.number is None else book.number
-    true = {"book": number, "currencies": book.currencies(), "name": signed.origin.rpartition("/")[2]}
+    true = {"book": number, "currencies": book.accounts.currencies(), "name": signed.origin.rpartition("/")[2]}
     for name, found in true.items():
         if said[name] != found:
             raise Wrong("book_disagrees", field=name, listed=said[name], found=found)

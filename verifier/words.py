@@ -151,6 +151,31 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "account {account} may reach {reach} and has a maximum of {maximum}; {amount} arrive.",
         "账户 {account} 可达 {reach}，上限 {maximum}，却转入 {amount}。",
     ),
+    "value_date_must_be_in_an_open_period": (
+        "its value date is {day}, and every day up to {through} was closed.",
+        "起息日为 {day}，而截至 {through} 均已关账。",
+    ),
+    "period_must_have_ended": (
+        "a period is closed up to {day}, a day that had not come.",
+        "关账至 {day}，而该日尚未到来。",
+    ),
+    "period_must_be_later_than_the_last_closed": (
+        "a period is closed up to {day}, but days up to {through} were closed before.",
+        "关账至 {day}，而此前已关账至 {through}。",
+    ),
+    "pool_must_stay_covered": (
+        "the pool {pool} holds {cover} {currency} more than it owes, {reserved} of it reserved; {amount} are added.",
+        "资金池 {pool} 的持有超出应付 {cover} {currency}，其中 {reserved} 已预留，却再承担 {amount}。",
+    ),
+    "monitor_turn_must_be_journaled": (
+        "here the rules want {wanted}; here stands {found}.",
+        "按规则此处应为{wanted}，实为{found}。",
+    ),
+    "a_turn": ("the turn {said} of {day}", "{day} 的翻转 {said}"),
+    "no_turn": ("no turn of a monitor", "无监测翻转"),
+    "a_row": ("a row of kind {kind}", "种类为 {kind} 的行"),
+    "the_end": ("the end of the journal", "日志末尾"),
+    "column_must_be_empty": ("its kind leaves {column} empty.", "该种类的行不填 {column}。"),
     "pending_must_exist": ("there is no pending transfer {id}.", "不存在待定转账 {id}。"),
     "pending_must_be_open": (
         "the pending transfer {id} was resolved by row {earlier}.",
