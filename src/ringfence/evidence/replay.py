@@ -14,15 +14,27 @@ from uuid import UUID
 import numpy as np
 import rfc8785
 
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import LEAF
-from ringfence.ledger.model import LINKED, ROW, Batch, Kind, Result
-from ringfence.ledger.rules import Balances, Reference, apply
+from ringfence.ledger.model import LINKED, NO_ID, ROW, Batch, Kind, Result
+from ringfence.ledger.rules import apply
 from ringfence.ledger.storage import Block
+from ringfence.ledger.walk import Reference
 from ringfence.refusal import Fault, refusal
 
 _HEAD_BYTES: Final = LEAF.itemsize
 _POSTED_KINDS: Final = (Kind.TRANSFER, Kind.POST)
-_SPEAKING_KINDS: Final = (Kind.ACCOUNT_OPENED, Kind.EVENT, Kind.REFUSAL)
+_SPEAKING_KINDS: Final = (
+    Kind.ACCOUNT_OPENED,
+    Kind.ACCOUNT_LIMITED,
+    Kind.PERIOD_CLOSED,
+    Kind.POOL_GUARDED,
+    Kind.MONITOR_SET,
+    Kind.MONITOR_TURNED,
+    Kind.EVENT,
+    Kind.REFUSAL,
+)
+_STANDING_KINDS: Final = (Kind.ACCOUNT_LIMITED, Kind.PERIOD_CLOSED, Kind.POOL_GUARDED, Kind.MONITOR_SET)
 
 ROW_BREAKS_RULE = refusal(
     "row_breaks_rule",
@@ -71,7 +83,9 @@ class Replay:
         self._apply(block, references)
 
     def take(self, block: Block, find: FindPosted) -> Callable[[], None]:
-        """Take in new rows, each checked; returns the way back, for when they are not signed after all."""
+        """Take in new rows, each checked; returns the way back, for when they are not signed after all. The turns of
+        monitors belong to the rows that turned them: no turn may be owed at the end.
+        """
         check_form(block)
         times = np.concatenate([np.array([self.posted_at], np.int64), block.posted_at])
         backwards = (
@@ -79,7 +93,11 @@ class Replay:
         )
         if len(backwards):
             raise ROW_GOES_BACK_IN_TIME(sequence=block.first + int(backwards[0]))
-        return self._apply(block, self._references(block.batch, find))
+        undo = self._apply(block, self._references(block.batch, find))
+        if self.balances.due:
+            undo()
+            raise ROW_BREAKS_RULE(sequence=block.last, rule=Result.MONITOR_TURN_MUST_BE_JOURNALED.word)
+        return undo
 
     def _references(self, batch: Batch, find: FindPosted) -> dict[bytes, Reference]:
         """The rows of the log that corrections of this batch take back."""
@@ -95,7 +113,7 @@ class Replay:
         return references
 
     def _apply(self, block: Block, references: Mapping[bytes, Reference]) -> Callable[[], None]:
-        applied = apply(self.balances, block.batch, block.posted_at, references)
+        applied = apply(self.balances, block.batch, block.posted_at, references, recorded=True)
         if applied.results.any():
             index = int(np.flatnonzero(applied.results)[0])
             applied.undo()
@@ -127,17 +145,24 @@ def block_of(records: Sequence[bytes], first: int) -> Block:
 
 
 def check_form(block: Block) -> None:
-    """Is each row one that a writer makes: known flags, a number on an opened account, a canonical payload, and a
-    refusal that moves nothing?
+    """Is each row one that a writer makes: known flags, a number on an opened account, a canonical payload, a refusal
+    that moves nothing, and nothing in the columns that a row of its kind leaves empty?
     """
     rows = block.batch.rows
-    refusals = rows["kind"] == Kind.REFUSAL
+    kind = rows["kind"]
     moves = (rows["amount"] != 0) | (rows["debit_account"] != 0) | (rows["credit_account"] != 0)
-    silent = np.isin(rows["kind"], _SPEAKING_KINDS)
+    standing = np.isin(kind, _STANDING_KINDS)
+    debited = (rows["debit_account"] != 0) & (kind != Kind.ACCOUNT_LIMITED)
+    silent = np.isin(kind, _SPEAKING_KINDS)
     silent[list(block.batch.payloads)] = False
     for wrong, name in (
         ((rows["flags"] & ~LINKED) != 0, "flags"),
-        (refusals & moves, "amount"),
+        ((kind == Kind.REFUSAL) & moves, "amount"),
+        (standing & debited, "debit_account"),
+        (standing & (rows["credit_account"] != 0), "credit_account"),
+        (standing & (rows["amount"] != 0), "amount"),
+        (standing & (rows["refers_to"] != np.void(NO_ID)), "refers_to"),
+        (standing & (rows["expires_at"] != 0), "expires_at"),
         ((rows["amount"] < 0) | (rows["debit_account"] < 0) | (rows["credit_account"] < 0), "amount"),
         (silent, "payload"),
     ):

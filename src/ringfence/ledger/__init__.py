@@ -25,10 +25,11 @@ A worked example, on a balance sheet in memory:
 >>> from uuid import UUID
 >>> import numpy as np
 >>> from ringfence.ledger.model import Account, Kind, Line, Result, batch
->>> from ringfence.ledger.rules import Balances, add_account, apply
+>>> from ringfence.ledger.balances import Balances, add_account
+>>> from ringfence.ledger.rules import apply
 >>> book = Balances()
->>> add_account(book, Account(1, "bank:main", "EUR", "debit", None, None, "bank", "client"))
->>> add_account(book, Account(2, "client:alice", "EUR", "credit", 0, None, "customer:alice", "client"))
+>>> _ = add_account(book, Account(1, "bank:main", "EUR", "debit", None, None, "bank", "client"))
+>>> _ = add_account(book, Account(2, "client:alice", "EUR", "credit", 0, None, "customer:alice", "client"))
 >>> deposit = Line(Kind.TRANSFER, UUID(int=1), debit_account=1, credit_account=2, amount=5000)
 >>> payout = Line(Kind.TRANSFER, UUID(int=2), debit_account=2, credit_account=1, amount=5001)
 >>> done = apply(book, batch([[deposit], [payout]]), np.zeros(2, np.int64), {})

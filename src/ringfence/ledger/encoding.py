@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ringfence.ledger.model import NO_ID, ROW, Batch, Kind, Rows, canonical
+from ringfence.ledger.standing import account_of
 
 LEAF: Final = np.dtype(
     [
@@ -67,7 +68,7 @@ def request_digest(rows: Rows, index: int, payload: bytes) -> bytes:
     an exact replay.
     """
     row = rows[index : index + 1].copy()
-    if row["kind"][0] == Kind.ACCOUNT_OPENED and payload:
+    if row["kind"][0] == Kind.ACCOUNT_OPENED and account_of(payload) is not None:
         row["debit_account"] = 0
         payload = canonical(json.loads(payload) | {"account": 0})
     return hashlib.sha256(row.tobytes() + payload).digest()

@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
 from ringfence.ledger import encoding
+from ringfence.ledger.balances import Balances, Int64
 from ringfence.ledger.model import (
     LINKED,
     NO_ID,
@@ -42,8 +43,10 @@ from ringfence.ledger.model import (
 )
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
-from ringfence.ledger.rules import Balances, Int64, Reference, account_of, apply
+from ringfence.ledger.rules import apply
+from ringfence.ledger.standing import account_of
 from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, read_chains
+from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
 
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
@@ -281,7 +284,7 @@ def replay(balances: Balances, block: Block, references: Mapping[bytes, Referenc
     """Apply rows that are in the journal. They were checked before they went in, so each must pass again; one that does
     not is no refusal but a book that was tampered with, or a defect, and raises `BookDoesNotReplay`.
     """
-    applied = apply(balances, block.batch, block.posted_at, references)
+    applied = apply(balances, block.batch, block.posted_at, references, recorded=True)
     if applied.results.any():
         index = int(np.flatnonzero(applied.results)[0])
         result = Result(int(applied.results[index]))
@@ -305,7 +308,7 @@ def references_of(
     refers = np.isin(rows.rows["kind"], _MOVES)
     if not refers.any():
         return {}
-    wanted = {identity.tobytes() for identity in rows.rows["refers_to"][refers]} - balances.pending.keys()
+    wanted = {identity.tobytes() for identity in rows.rows["refers_to"][refers]} - balances.holds.slots.keys()
     if not wanted:
         return {}
     ids = [UUID(bytes=identity) for identity in wanted]

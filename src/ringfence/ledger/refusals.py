@@ -25,6 +25,11 @@ _SENTENCES: Final[dict[Result, tuple[Fault, str, str]]] = {
     ),
     Result.KIND_MUST_BE_KNOWN: (Fault.INPUT, "The kind of row is unknown.", "行的种类未知。"),
     Result.FLAGS_MUST_BE_KNOWN: (Fault.INPUT, "The row carries a flag that nobody knows.", "该行带有未知标志。"),
+    Result.COLUMN_MUST_BE_IN_RANGE: (
+        Fault.INPUT,
+        "A value date, expiry, amount or account number is outside of what can be kept.",
+        "起息日、到期时间、金额或账户编号超出可保存的范围。",
+    ),
     Result.PAYLOAD_MUST_BE_VALID: (
         Fault.INPUT,
         "The payload is missing, too long or does not describe what the row needs.",
@@ -201,6 +206,12 @@ CLOCK_MUST_NOT_GO_BACK = refusal(
     Fault.MACHINE,
     en="The clock shows {now}, but the book was last written at {last}. Set the clock right; nothing was written.",
     zh="时钟显示 {now}，但账簿最后写入于 {last}。请校正时钟；本次未写入任何内容。",
+)
+ENTRIES_MUST_HAVE_THE_ROW = refusal(
+    "entries_must_have_the_row",
+    Fault.MACHINE,
+    en="The entries do not have row {sequence} yet; they are {rows} rows and {seconds} s behind. Ask again.",
+    zh="分录尚未包含第 {sequence} 行，落后 {rows} 行、{seconds} 秒。请稍后再查。",
 )
 
 register({"book_name_is_a_word": BOOK_NAME_MUST_BE_A_WORD})

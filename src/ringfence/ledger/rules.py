@@ -1,464 +1,393 @@
 """The rules of the ledger: one pure function from balances and a batch to balances and a result per row.
 
-The writer, the notary's replay, a restore and a simulation all call `apply`. Rows take effect as if one after the
-other; the first requirement that a row breaks, in the order of `Result`, is its answer, and a refused row changes
-nothing. A linked chain happens whole or not at all.
+The writer, the notary's replay, a restore and a simulation all call `apply`. What the rules are stands in
+docs/reference/ledger-rules.md; here is how they are decided quickly and exactly as if row by row.
 
-Balances are kept as four sums an account (debits and credits, posted and pending). On the normal side of an account
-
-    balance   = posted on its side - posted on the other
-    held      = pending on the other side          (may leave)
-    expected  = pending on its side                (may arrive)
-
-and the limits are  balance - held >= minimum  and  balance + expected <= maximum, tested when a row makes it worse.
-
-A batch of plain and pending transfers is decided at once when every account would pass with all that leaves it and
-nothing that arrives (and the other way round for maxima): then every order passes, the given one too. Otherwise the
-batch is walked row by row.
+Rows that say something about accounts or the book cut a batch into stretches. A stretch of movements is decided in
+columns: for each account, would it pass with all that leaves it and nothing that arrives (and the other way round for a
+maximum)? Then it passes in every order, the given one too, whatever the answers to other rows. Only rows that touch an
+account in doubt are walked one after the other, and so are chains, corrections, and rows that refer to rows of the same
+batch. While they are walked the other rows have not taken effect yet; an account that is not in doubt passes without
+them as well, because the worst case counted them.
 """
 
-import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from ringfence.ledger.model import LINKED, NO_ID, PAYLOAD_BYTES_MAX, Account, Batch, Kind, Result, canonical
+from ringfence.ledger.balances import (
+    CREDITS,
+    CREDITS_PENDING,
+    DEBITS,
+    DEBITS_PENDING,
+    GROUP,
+    MAXIMUM,
+    MINIMUM,
+    OPEN,
+    Balances,
+    Bools,
+    Cover,
+    Int64,
+    exact_sum,
+)
+from ringfence.ledger.model import LAST_DAY, LAST_MOMENT, LINKED, NO_ID, Account, Batch, Kind, Result, Rows, canonical
+from ringfence.ledger.monitors import Movements, Turned, turns
+from ringfence.ledger.standing import Turn
+from ringfence.ledger.walk import Reference, Row, Walk
 
-INT64_MAX: Final = 2**63 - 1
-INT64_MIN: Final = -(2**63)
 _SAFE: Final = float(2**62)
-
-Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Money that is held: until when (microseconds since 1970; 0: for ever) and between whom."""
-
-    debit_account: int
-    credit_account: int
-    amount: int
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What the journal knows of a row that a batch refers to and that is no open pending transfer."""
-
-    kind: Kind
-    debit_account: int
-    credit_account: int
-    amount: int
-    referred_by: Kind | None  # POST, VOID, EXPIRE or CORRECTION, if there is one
-
-
-@dataclass
-class Balances:
-    """The state of a book: one element an account (element 0 is nobody's), and the open pending transfers."""
-
-    debits: Int64 = field(default_factory=lambda: np.zeros(1, np.int64))
-    credits: Int64 = field(default_factory=lambda: np.zeros(1, np.int64))
-    debits_pending: Int64 = field(default_factory=lambda: np.zeros(1, np.int64))
-    credits_pending: Int64 = field(default_factory=lambda: np.zeros(1, np.int64))
-    minimum: Int64 = field(default_factory=lambda: np.full(1, INT64_MIN))
-    maximum: Int64 = field(default_factory=lambda: np.full(1, INT64_MAX))
-    credit_side: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
-    currency: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(1, np.int16))
-    open: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
-    size: int = 1  # accounts and the nobody
-    currencies: dict[str, int] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)  # by name
-    pending: dict[bytes, Pending] = field(default_factory=dict)
-
-    def balance(self, account: int) -> int:
-        """Posted balance on the account's normal side, in minor units."""
-        difference = int(self.credits[account]) - int(self.debits[account])
-        return difference if self.credit_side[account] else -difference
-
-    def held(self, account: int) -> int:
-        return int((self.debits_pending if self.credit_side[account] else self.credits_pending)[account])
-
-    def expected(self, account: int) -> int:
-        return int((self.credits_pending if self.credit_side[account] else self.debits_pending)[account])
-
-    def available(self, account: int) -> int:
-        return self.balance(account) - self.held(account)
+_COLUMNS_FROM: Final = 12  # fewer rows are walked: laying out columns costs as much
+_ZERO: Final = np.void(NO_ID)
 
 
 @dataclass(frozen=True)
 class Applied:
-    """Results per row, the accounts that rows opened, and the way back for a writer whose append does not commit."""
+    """Results per row, the turns that the journal must write, the accounts that rows opened, and the way back for a
+    writer whose append does not commit.
+    """
 
     results: npt.NDArray[np.int16]
     undo: Callable[[], None]
     opened: Mapping[int, Account] = field(default_factory=dict)
+    turns: tuple[Turned, ...] = ()
 
 
-def apply(balances: Balances, batch: Batch, at: Int64, references: Mapping[bytes, Reference]) -> Applied:
+def apply(
+    balances: Balances, batch: Batch, at: Int64, references: Mapping[bytes, Reference], *, recorded: bool = False
+) -> Applied:
     """Apply `batch` to `balances`; row i happens at `at[i]` (microseconds since 1970). `references` holds every row
-    that the batch refers to and that is in the journal, other than open pending transfers.
+    that the batch refers to and that is in the journal, other than open pending transfers. `recorded`: the rows come
+    from a journal, so the turns of monitors must stand among them.
     """
-    return _all_at_once(balances, batch, at) or _one_by_one(balances, batch, at, references)
+    walk = Walk(balances, batch, at, references, recorded)
+    work = _Work(balances, walk)
+    work.run()
+    return Applied(work.results, lambda: walk.undo(0), walk.opened, tuple(work.turned))
 
 
-def _all_at_once(balances: Balances, batch: Batch, at: Int64) -> Applied | None:
-    rows = batch.rows
-    kind, debit, credit, amount = rows["kind"], rows["debit_account"], rows["credit_account"], rows["amount"]
-    expires = rows["expires_at"]
-    plain = (
-        len(rows) > 0
-        and not batch.payloads
-        and bool(np.all((kind == Kind.TRANSFER) | (kind == Kind.PENDING)))
-        and not rows["flags"].any()
-        and bool(np.all(rows["id"] != np.void(NO_ID)))
-        and bool(np.all(amount > 0))
-        and bool(np.all((debit > 0) & (debit < balances.size) & (credit > 0) & (credit < balances.size)))
-        and bool(np.all(debit != credit))
-        and bool(np.all(balances.currency[debit] == balances.currency[credit]))
-        and bool(balances.open[debit].all() and balances.open[credit].all())
-        and bool(np.all((expires == 0) | ((expires > at) & (kind == Kind.PENDING))))
-    )
-    if not plain:
-        return None
+class _Chains:
+    """Where chains begin and end in a batch, and in which stretches it is decided."""
 
-    touched, where = np.unique(np.concatenate([debit, credit]), return_inverse=True)
-    total = float(amount.astype(np.float64).sum())
-    sums = (balances.debits, balances.credits, balances.debits_pending, balances.credits_pending)
-    if any(float(column[touched].max()) + total > _SAFE / 2 for column in sums):
-        return None
+    def __init__(self, rows: Rows) -> None:
+        goes_on = (rows["flags"] & LINKED) != 0
+        self.end = ~goes_on
+        ends = np.flatnonzero(self.end)
+        self.open_from = int(ends[-1]) + 1 if len(ends) else 0  # a chain that the batch does not end
+        self.linked = goes_on
+        if goes_on.any():
+            self.linked = goes_on | np.concatenate([[False], goes_on[:-1]])
 
-    posted = kind == Kind.TRANSFER
-    out, into = where[: len(rows)], where[len(rows) :]
-    changes = [np.zeros(len(touched), np.int64) for _ in sums]
-    for change, side, chosen in zip(changes, (out, into, out, into), (posted, posted, ~posted, ~posted), strict=True):
-        np.add.at(change, side[chosen], amount[chosen])
+    def stretches(self, standing: Bools) -> list[tuple[int, int, bool]]:
+        """First row, last (exclusive), and whether its chains say something about accounts or the book."""
+        if not standing.any():
+            return [(0, self.open_from, False)] if self.open_from else []
+        chain = np.cumsum(self.end) - self.end
+        marked = np.zeros(len(standing) + 1, bool)
+        marked[chain[standing]] = True
+        kinds = marked[chain[: self.open_from]]
+        cuts = [0, *(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist(), self.open_from]
+        return [(first, last, bool(kinds[first])) for first, last in pairwise(cuts) if first < last]
 
-    after = [column[touched] + change for column, change in zip(sums, changes, strict=True)]
-    debits, credits_, debits_pending, credits_pending = after
-    liability = balances.credit_side[touched]
-    lowest = np.where(
-        liability,
-        balances.credits[touched] - debits - debits_pending,
-        balances.debits[touched] - credits_ - credits_pending,
-    )
-    highest = np.where(
-        liability,
-        credits_ + credits_pending - balances.debits[touched],
-        debits + debits_pending - balances.credits[touched],
-    )
-    falls = np.where(liability, changes[0] + changes[2], changes[1] + changes[3]) > 0
-    rises = np.where(liability, changes[1] + changes[3], changes[0] + changes[2]) > 0
-    if np.any(falls & (lowest < balances.minimum[touched])) or np.any(rises & (highest > balances.maximum[touched])):
-        return None
-
-    before = [column[touched] for column in sums]
-    for column, new in zip(sums, after, strict=True):
-        column[touched] = new
-    held = [rows["id"][index].tobytes() for index in np.flatnonzero(~posted)]
-    for identity, index in zip(held, np.flatnonzero(~posted), strict=True):
-        balances.pending[identity] = Pending(
-            int(debit[index]), int(credit[index]), int(amount[index]), int(expires[index])
-        )
-
-    def undo() -> None:
-        for column, old in zip(sums, before, strict=True):
-            column[touched] = old
-        for identity in held:
-            del balances.pending[identity]
-
-    return Applied(np.zeros(len(rows), np.int16), undo)
+    def among(self, rows: Int64, first: int, last: int) -> list[tuple[int, int]]:
+        """First and last row of the chains, between two borders, of which one of `rows` is a link."""
+        if not self.linked[first:last].any():
+            return [(row, row) for row in rows.tolist()]
+        ends = np.flatnonzero(self.end[first:last]) + first
+        starts = np.concatenate([[first], ends[:-1] + 1])
+        chosen = np.unique(np.searchsorted(ends, rows))
+        return list(zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True))
 
 
-_Row = tuple[int, int, bytes, int, int, int, bytes, bytes, int, int, int]
+@dataclass(frozen=True)
+class _Stretch:
+    """A stretch of a batch, laid out: `touched` accounts with their lines of the state, and of each row the place of
+    its debit and credit account among them. Rows with an account that does not exist have nobody's.
+    """
+
+    rows: Rows
+    inside: Bools
+    touched: Int64
+    lines: Int64
+    out: Int64
+    into: Int64
+    slots: Int64  # of the hold that a row resolves, -1 for none
 
 
-class _Walk:
-    """The sequential path: every change goes through `_set`, which remembers what was there."""
+class _Work:
+    """One batch under the rules."""
 
-    def __init__(self, balances: Balances, batch: Batch, at: Int64, references: Mapping[bytes, Reference]) -> None:
+    def __init__(self, balances: Balances, walk: Walk) -> None:
         self.balances = balances
-        self.batch = batch
-        self.at = at
-        self.references = references
-        self.referred: dict[bytes, Kind] = {}  # by rows of this batch
-        self.moved: dict[bytes, Reference] = {}  # movements of this batch, to which a later row may refer
-        self.opened: dict[int, Account] = {}
-        self.log: list[Callable[[], None]] = []
+        self.walk = walk
+        self.recorded = walk.recorded
+        self.rows = walk.batch.rows
+        self.kind = self.rows["kind"]
+        self.chains = _Chains(self.rows)
+        self.results = np.zeros(len(self.rows), np.int16)
+        self.released = np.zeros(len(self.rows), np.int64)  # what rows released, for monitors
+        self.turned: list[Turned] = []
+        self.lines: list[Row] = []
 
-    def undo(self, mark: int = 0) -> None:
-        while len(self.log) > mark:
-            self.log.pop()()
-
-    def _add(self, sums: str, account: int, amount: int) -> None:
-        column: Int64 = getattr(self.balances, sums)  # by name: an account opened later moves the arrays
-        old = column[account]
-        column[account] = int(old) + amount
-        self.log.append(lambda: getattr(self.balances, sums).__setitem__(account, old))
-
-    def _put(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
-        missing = key not in mapping
-        old = mapping.get(key)
-        mapping[key] = value
-        self.log.append(lambda: mapping.__delitem__(key) if missing else mapping.__setitem__(key, old))
-
-    def _take(self, mapping: dict[Any, Any], key: Any) -> None:
-        old = mapping.pop(key)
-        self.log.append(lambda: mapping.__setitem__(key, old))
-
-    def row(self, index: int, row: _Row) -> Result:
-        kind = row[0]
-        if row[2] == NO_ID:
-            return Result.ID_MUST_NOT_BE_ZERO
-        if row[1] not in (0, LINKED):
-            return Result.FLAGS_MUST_BE_KNOWN
-        if kind in (Kind.TRANSFER, Kind.PENDING):
-            return self._transfer(index, row)
-        if kind in (Kind.POST, Kind.VOID, Kind.EXPIRE):
-            return self._resolve(index, row)
-        if kind == Kind.CORRECTION:
-            return self._correct(row)
-        if kind == Kind.ACCOUNT_OPENED:
-            return self._open(index, row)
-        if kind == Kind.ACCOUNT_CLOSED:
-            return self._close(row)
-        if kind in (Kind.EVENT, Kind.REFUSAL):
-            return Result.POSTED if is_canonical(self.batch.payloads.get(index, b"")) else Result.PAYLOAD_MUST_BE_VALID
-        return Result.KIND_MUST_BE_KNOWN
-
-    def _accounts(self, debit: int, credit: int) -> Result:
-        books = self.balances
-        if not 0 < debit < books.size:
-            return Result.DEBIT_ACCOUNT_MUST_EXIST
-        if not 0 < credit < books.size:
-            return Result.CREDIT_ACCOUNT_MUST_EXIST
-        if debit == credit:
-            return Result.ACCOUNTS_MUST_BE_DIFFERENT
-        if books.currency[debit] != books.currency[credit]:
-            return Result.ACCOUNTS_MUST_HAVE_THE_SAME_CURRENCY
-        if not (books.open[debit] and books.open[credit]):
-            return Result.ACCOUNT_MUST_BE_OPEN
-        return Result.POSTED
-
-    def _limits(self, debit: int, credit: int, amount: int) -> Result:
-        """Would `amount` more on both sides, posted or pending, keep every sum and every limit?"""
-        books = self.balances
-        minimum_kept = maximum_kept = True
-        for account, debited in ((debit, True), (credit, False)):
-            posted, pending = (
-                (books.debits, books.debits_pending) if debited else (books.credits, books.credits_pending)
-            )
-            if int(posted[account]) + int(pending[account]) + amount > INT64_MAX:
-                return Result.BALANCE_MUST_FIT_64_BITS
-            if debited == bool(books.credit_side[account]):
-                minimum_kept &= books.available(account) - amount >= books.minimum[account]
-            else:
-                maximum_kept &= books.balance(account) + books.expected(account) + amount <= books.maximum[account]
-        if not minimum_kept:
-            return Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM
-        return Result.POSTED if maximum_kept else Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM
-
-    def _transfer(self, index: int, row: _Row) -> Result:
-        kind, _, identity, debit, credit, amount, _, _, _, _, expires_at = row
-        if amount <= 0:
-            return Result.AMOUNT_MUST_BE_POSITIVE
-        if result := self._accounts(debit, credit):
-            return result
-        if expires_at and (kind != Kind.PENDING or expires_at <= self.at[index]):
-            return Result.EXPIRY_MUST_BE_IN_THE_FUTURE
-        if result := self._limits(debit, credit, amount):
-            return result
-        held = Pending(debit, credit, amount, expires_at)
-        if kind == Kind.PENDING:
-            self._add("debits_pending", debit, amount)
-            self._add("credits_pending", credit, amount)
-            self._put(self.balances.pending, identity, held)
-        else:
-            self._move(debit, credit, amount)
-        self._remember(kind, identity, debit, credit, amount)
-        return Result.POSTED
-
-    def _remember(self, kind: int, identity: bytes, debit: int, credit: int, amount: int) -> None:
-        self._put(self.moved, identity, Reference(Kind(kind), debit, credit, amount, None))
-
-    def _move(self, debit: int, credit: int, amount: int) -> None:
-        self._add("debits", debit, amount)
-        self._add("credits", credit, amount)
-
-    def _resolve(self, index: int, row: _Row) -> Result:
-        kind, _, identity, debit, credit, amount, refers_to, _, _, _, _ = row
-        if kind == Kind.POST and amount <= 0:
-            return Result.AMOUNT_MUST_BE_POSITIVE
-        pending = self.balances.pending.get(refers_to)
-        if pending is None:
-            return self._why_not_pending(refers_to)
-        if (debit, credit) != (pending.debit_account, pending.credit_account):
-            return Result.PENDING_TRANSFER_MUST_HAVE_THE_SAME_ACCOUNTS
-        if amount > pending.amount or amount < 0:
-            return Result.AMOUNT_MUST_NOT_EXCEED_PENDING_AMOUNT
-        passed = 0 < pending.expires_at <= self.at[index]
-        if kind == Kind.POST and passed:
-            return Result.PENDING_TRANSFER_HAS_PASSED_ITS_EXPIRY
-        if kind == Kind.EXPIRE and not passed:
-            return Result.PENDING_TRANSFER_HAS_NOT_EXPIRED
-        self._add("debits_pending", debit, -pending.amount)
-        self._add("credits_pending", credit, -pending.amount)
-        self._take(self.balances.pending, refers_to)
-        self._put(self.referred, refers_to, Kind(kind))
-        if kind == Kind.POST:
-            self._move(debit, credit, amount)
-        self._remember(kind, identity, debit, credit, amount)
-        return Result.POSTED
-
-    def _why_not_pending(self, refers_to: bytes) -> Result:
-        known = self.references.get(refers_to)
-        by = self.referred.get(refers_to) or (known.referred_by if known and known.kind == Kind.PENDING else None)
-        if by == Kind.POST:
-            return Result.PENDING_TRANSFER_ALREADY_POSTED
-        if by == Kind.VOID:
-            return Result.PENDING_TRANSFER_ALREADY_VOIDED
-        if by == Kind.EXPIRE:
-            return Result.PENDING_TRANSFER_ALREADY_EXPIRED
-        return Result.PENDING_TRANSFER_MUST_EXIST
-
-    def _correct(self, row: _Row) -> Result:
-        _, _, identity, debit, credit, amount, refers_to, _, _, _, _ = row
-        target = self.moved.get(refers_to) or self.references.get(refers_to)
-        if target is None:
-            return Result.CORRECTED_TRANSFER_MUST_EXIST
-        if target.kind not in (Kind.TRANSFER, Kind.POST):
-            return Result.CORRECTED_TRANSFER_MUST_BE_POSTED
-        if (debit, credit, amount) != (target.credit_account, target.debit_account, target.amount):
-            return Result.CORRECTION_MUST_MIRROR_THE_TRANSFER
-        if refers_to in self.referred or target.referred_by is not None:
-            return Result.TRANSFER_ALREADY_CORRECTED
-        if result := self._accounts(debit, credit):
-            return result
-        if result := self._limits(debit, credit, amount):
-            return result
-        self._move(debit, credit, amount)
-        self._put(self.referred, refers_to, Kind.CORRECTION)
-        self._remember(Kind.CORRECTION, identity, debit, credit, amount)
-        return Result.POSTED
-
-    def _open(self, index: int, row: _Row) -> Result:
-        account = account_of(self.batch.payloads.get(index, b""))
-        if account is None:
-            return Result.PAYLOAD_MUST_BE_VALID
-        if account.account == 0:  # a request; in the journal it has its number
-            account = replace(account, account=self.balances.size)
-        if account.account != self.balances.size or row[3] not in (0, account.account):
-            return Result.ACCOUNT_NUMBER_MUST_BE_NEXT
-        if account.name in self.balances.numbers:
-            return Result.ACCOUNT_NAME_MUST_BE_NEW
-        add_account(self.balances, account)
-        self.log.append(lambda: remove_last_account(self.balances, account.name))
-        self._put(self.opened, index, account)
-        return Result.POSTED
-
-    def _close(self, row: _Row) -> Result:
-        account = row[3]
-        books = self.balances
-        if not 0 < account < books.size:
-            return Result.ACCOUNT_MUST_EXIST
-        if not books.open[account]:
-            return Result.ACCOUNT_MUST_BE_OPEN
-        if books.balance(account) or books.held(account) or books.expected(account):
-            return Result.ACCOUNT_MUST_BE_EMPTY
-        books.open[account] = False
-        self.log.append(lambda: books.open.__setitem__(account, True))
-        return Result.POSTED
-
-
-def _one_by_one(balances: Balances, batch: Batch, at: Int64, references: Mapping[bytes, Reference]) -> Applied:
-    walk = _Walk(balances, batch, at, references)
-    results = np.zeros(len(batch), np.int16)
-    lines: list[_Row] = batch.rows.tolist()
-    index = 0
-    while index < len(lines):
-        end = index
-        while end < len(lines) and lines[end][1] & LINKED:
-            end += 1
-        if end == len(lines):
-            results[index:] = Result.LINKED_CHAIN_MUST_BE_CLOSED
-            break
-        mark = len(walk.log)
-        for each in range(index, end + 1):
-            if result := walk.row(each, lines[each]):
-                walk.undo(mark)
-                results[index : end + 1] = Result.LINKED_ROW_FAILED
-                results[each] = result
-                break
-        index = end + 1
-    return Applied(results, walk.undo, walk.opened)
-
-
-def is_canonical(payload: bytes) -> bool:
-    """Whether these bytes are the RFC 8785 form of a JSON object that an entry of a tile can hold."""
-    try:
-        said = json.loads(payload)
-        return len(payload) <= PAYLOAD_BYTES_MAX and isinstance(said, dict) and canonical(said) == payload
-    except (ValueError, RecursionError):
-        return False
-
-
-def account_of(payload: bytes) -> Account | None:
-    """The account that an ACCOUNT_OPENED payload describes, or None if it does not describe one."""
-    try:
-        said = json.loads(payload)
-        account = Account(
-            account=said["account"],
-            name=said["name"],
-            currency=said["currency"],
-            side=said["side"],
-            minimum=None if said["minimum"] is None else int(said["minimum"]),
-            maximum=None if said["maximum"] is None else int(said["maximum"]),
-            owner=said["owner"],
-            pool=said["pool"],
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-    texts = (account.name, account.currency, account.owner, account.pool)
-    limits = [limit for limit in (account.minimum, account.maximum) if limit is not None]
-    sound = (
-        isinstance(account.account, int)
-        and all(isinstance(text, str) and text for text in texts)
-        and account.side in ("debit", "credit")
-        and all(INT64_MIN <= limit <= INT64_MAX for limit in limits)
-        and limits == sorted(limits)
-    )
-    return account if sound else None
-
-
-def add_account(balances: Balances, account: Account) -> None:
-    """Append an account; its number must be `balances.size`. Arrays grow by doubling."""
-    if balances.size == len(balances.debits):
-        for name in (
-            "debits",
-            "credits",
-            "debits_pending",
-            "credits_pending",
-            "minimum",
-            "maximum",
-            "credit_side",
-            "currency",
-            "open",
+    def run(self) -> None:
+        chains, books = self.chains, self.balances
+        self.results[chains.open_from :] = Result.LINKED_CHAIN_MUST_BE_CLOSED
+        slots, alone = self._references()
+        alone[list(self.walk.batch.payloads)] = False
+        for first, last, standing in chains.stretches(
+            (self.kind >= Kind.ACCOUNT_OPENED) & (self.kind <= Kind.MONITOR_SET)
         ):
-            column = getattr(balances, name)
-            setattr(balances, name, np.concatenate([column, np.zeros(max(1024, len(column)), column.dtype)]))
-    number = account.account
-    balances.minimum[number] = INT64_MIN if account.minimum is None else account.minimum
-    balances.maximum[number] = INT64_MAX if account.maximum is None else account.maximum
-    balances.credit_side[number] = account.side == "credit"
-    balances.currency[number] = balances.currencies.setdefault(account.currency, len(balances.currencies) + 1)
-    balances.open[number] = True
-    balances.numbers[account.name] = number
-    balances.size += 1
+            if standing:
+                for start, end in chains.among(np.arange(first, last), first, last):
+                    self._walk(start, end)
+                    self._watch(start, end + 1)
+                continue
+            if last - first < _COLUMNS_FROM or books.size == 1:
+                self._walk_all(first, last, np.ones(last - first, bool))
+            else:
+                self._columns(first, last, slots[first:last], alone[first:last] & ~chains.linked[first:last])
+            self._watch(first, last)
+        if self.recorded:
+            self._match()
+
+    def _references(self) -> tuple[Int64, Bools]:
+        """The holds that rows resolve, and which rows neither refer to, nor are referred to by, rows of this batch."""
+        slots, alone = np.full(len(self.rows), -1, np.int64), np.ones(len(self.rows), bool)
+        refers = np.flatnonzero((self.kind >= Kind.POST) & (self.kind <= Kind.CORRECTION))
+        if len(refers):
+            wanted = self.rows["refers_to"][refers].tolist()
+            found = self.balances.holds.find(wanted)
+            slots[refers] = found
+            times = Counter(wanted)
+            if len(times) < len(wanted):
+                alone[refers] = [times[each] == 1 for each in wanted]
+            missing = {each for each, slot in zip(wanted, found.tolist(), strict=True) if slot < 0}
+            if missing:
+                alone &= np.fromiter((each not in missing for each in self.rows["id"].tolist()), bool, len(alone))
+        return slots, alone
+
+    # -- row by row ------------------------------------------------------------------------------------------------
+
+    def _walk_all(self, first: int, last: int, chosen: Bools) -> None:
+        for start, end in self.chains.among(np.flatnonzero(chosen) + first, first, last):
+            self._walk(start, end)
+
+    def _walk(self, first: int, end: int) -> None:
+        """One chain, whole or not at all."""
+        self.lines = self.lines or self.rows.tolist()
+        mark = len(self.walk.log)
+        for each in range(first, end + 1):
+            row = self.lines[each]
+            if self.recorded and row[0] == Kind.MONITOR_TURNED:
+                continue
+            if result := self.walk.row(each, row):
+                self.walk.undo(mark)
+                self.results[first : end + 1] = Result.LINKED_ROW_FAILED
+                self.results[each] = result
+                return
+
+    # -- in columns ------------------------------------------------------------------------------------------------
+
+    def _columns(self, first: int, last: int, slots: Int64, alone: Bools) -> None:
+        books, kind, amount = self.balances, self.kind[first:last], self.rows["amount"][first:last]
+        stretch = _lay_out(books, self.rows[first:last], slots)
+        moving = alone & _is_sound(books, stretch, self.walk.at[first:last])
+        flows = ((kind == Kind.TRANSFER) | (kind == Kind.PENDING) | (kind == Kind.CORRECTION)) & stretch.inside
+        flow = np.where(flows, np.maximum(amount, 0), 0)
+        left, arrived = _summed(stretch, stretch.out, flow), _summed(stretch, stretch.into, flow)
+        walked = ~moving
+        if self.recorded:
+            walked &= kind != Kind.MONITOR_TURNED
+        doubtful = _in_doubt(books, stretch.lines, left, arrived, float(flow.astype(np.float64).sum()))
+        if doubtful.any():
+            walked |= moving & (doubtful[stretch.out] | doubtful[stretch.into])
+        crossings = _crossings(books, stretch)
+        for rises, falls, cover in crossings:
+            if exact_sum(flow[falls]) > cover.posted - cover.reserved:
+                walked |= moving & (rises | falls)
+        if walked.any():
+            self._walk_all(first, last, walked)
+            moving &= ~walked
+            stretch = replace(stretch, lines=books.state.take(stretch.touched, axis=0))
+        if moving.any():
+            self._move(first, last, stretch, moving, crossings)
+
+    def _move(
+        self, first: int, last: int, stretch: _Stretch, moving: Bools, crossings: list[tuple[Bools, Bools, Cover]]
+    ) -> None:
+        """Let rows take effect together."""
+        books, log = self.balances, self.walk.log
+        kind, amount = stretch.rows["kind"], stretch.rows["amount"]
+        held, resolved = moving & (kind == Kind.PENDING), moving & (kind >= Kind.POST)
+        posted = np.where(moving & ~held & (kind <= Kind.POST), amount, 0)
+        after = stretch.lines.copy()
+        after[:, DEBITS] += _summed(stretch, stretch.out, posted)
+        after[:, CREDITS] += _summed(stretch, stretch.into, posted)
+        pending = None
+        if held.any() or resolved.any():
+            released = np.where(resolved, books.holds.columns[2, stretch.slots], 0)
+            pending = np.where(held, amount, 0) - released
+            after[:, DEBITS_PENDING] += _summed(stretch, stretch.out, pending)
+            after[:, CREDITS_PENDING] += _summed(stretch, stretch.into, pending)
+            self.released[first:last] += released
+        for rises, falls, cover in crossings:
+            self.walk.change(
+                cover,
+                exact_sum(posted[rises]) - exact_sum(posted[falls]),
+                0 if pending is None else exact_sum(pending[falls]),
+            )
+        if held.any():
+            columns = [stretch.rows[name][held] for name in ("debit_account", "credit_account", "amount", "expires_at")]
+            log.append(books.holds.put(stretch.rows["id"][held].tolist(), np.array(columns)))
+        if resolved.any():
+            log.append(books.holds.release(stretch.rows["refers_to"][resolved].tolist()))
+        books.state[stretch.touched] = after
+        log.append(lambda: books.state.__setitem__(stretch.touched, stretch.lines))
+
+    # -- monitors --------------------------------------------------------------------------------------------------
+
+    def _watch(self, first: int, last: int) -> None:
+        """Look at every monitor after each chain of a stretch."""
+        if not self.balances.monitors:
+            return
+        rows, kind = self.rows[first:last], self.kind[first:last]
+        for index, released in self.walk.released.items():
+            self.released[index] = released
+        done = (self.results[first:last] == 0) & (kind <= Kind.CORRECTION)
+        posted = done & ((kind == Kind.TRANSFER) | (kind == Kind.POST) | (kind == Kind.CORRECTION))
+        moved = Movements(
+            debit=np.where(done, rows["debit_account"], 0),
+            credit=np.where(done, rows["credit_account"], 0),
+            posted=np.where(posted, rows["amount"], 0),
+            pending=np.where(done & (kind == Kind.PENDING), rows["amount"], 0)
+            - np.where(done & (kind >= Kind.POST), self.released[first:last], 0),
+            ends=np.flatnonzero(self.chains.end[first:last]),
+        )
+        found = turns(self.balances, moved, self.walk.log)
+        self.turned += [Turned(first + each.after, each.turn) for each in found]
+
+    def _match(self) -> None:
+        """The turns that a journal tells, against those that happened. What is still due behind the last row must be
+        the first that comes next.
+        """
+        told = np.flatnonzero(self.kind == Kind.MONITOR_TURNED)
+        due = self.balances.due
+        if not (len(told) or due or self.turned):
+            return
+        expected = [Turned(-1, turn) for turn in due] + self.turned
+        others = np.flatnonzero(self.kind != Kind.MONITOR_TURNED)
+        anchors = np.concatenate([[-1], others])[np.searchsorted(others, told)].tolist()
+        last = int(others[-1]) if len(others) else -1
+        right = 0
+        for index, anchor, turned in zip(told.tolist(), anchors, expected, strict=False):
+            if turned.after != anchor or not self._tells(index, anchor, turned.turn):
+                break
+            right += 1
+        missing = right < len(expected) and expected[right].after < last
+        wrong = [int(others[np.searchsorted(others, expected[right].after, "right")])] if missing else []
+        wrong += told[right:].tolist()
+        if wrong:
+            self.results[min(wrong)] = Result.MONITOR_TURN_MUST_BE_JOURNALED
+        self.balances.due = [each.turn for each in expected[right:]]
+        self.walk.log.append(lambda: setattr(self.balances, "due", due))
+
+    def _tells(self, index: int, anchor: int, turn: Turn) -> bool:
+        """Does this row say that turn, and nothing else?"""
+        row = self.rows[index : index + 1].copy()
+        same_day = anchor < 0 or row["value_date"][0] == self.rows["value_date"][anchor]
+        for name in ("kind", "id", "value_date"):
+            row[name] = np.zeros((), row[name].dtype)
+        payload = self.walk.batch.payloads.get(index, b"")
+        return bool(same_day and not any(row.tobytes()) and payload == canonical(turn.payload()))
 
 
-def remove_last_account(balances: Balances, name: str) -> None:
-    """Take back `add_account`, for an append that did not commit."""
-    balances.size -= 1
-    del balances.numbers[name]
+def _lay_out(books: Balances, rows: Rows, slots: Int64) -> _Stretch:
+    debit, credit = rows["debit_account"], rows["credit_account"]
+    inside = (debit > 0) & (debit < books.size) & (credit > 0) & (credit < books.size)
+    if not inside.all():
+        debit, credit = np.where(inside, debit, 0), np.where(inside, credit, 0)
+    accounts = np.concatenate([debit, credit])
+    # Distinct accounts without sorting: each writes its place into the scratch, and the last one stands for all.
+    places, scratch = np.arange(len(accounts)), books.scratch
+    scratch[accounts] = places
+    touched = accounts[scratch[accounts] == places]
+    scratch[touched] = places[: len(touched)]
+    where = scratch[accounts]
+    return _Stretch(
+        rows, inside, touched, books.state.take(touched, axis=0), where[: len(rows)], where[len(rows) :], slots
+    )
+
+
+def _summed(stretch: _Stretch, where: Int64, amounts: Int64) -> Int64:
+    """Sums of amounts by touched account."""
+    sums = np.zeros(len(stretch.touched), np.int64)
+    np.add.at(sums, where, amounts)
+    return sums
+
+
+def _is_sound(books: Balances, stretch: _Stretch, at: Int64) -> Bools:
+    """Which movements break no requirement, apart from those about sums."""
+    rows, kind, amount = stretch.rows, stretch.rows["kind"], stretch.rows["amount"]
+    expires, out, into = rows["expires_at"], stretch.out, stretch.into
+    money = books.group_currency[stretch.lines[:, GROUP]]
+    is_open = stretch.lines[:, OPEN] != 0
+    pending = kind == Kind.PENDING
+    fresh = (kind == Kind.TRANSFER) | pending
+    every = bool(fresh.all())
+    fresh &= stretch.inside & (amount > 0) & (out != into) & (money[out] == money[into]) & is_open[out] & is_open[into]
+    fresh &= (expires == 0) | (pending & (expires > at))
+    if not every:
+        fresh |= _resolves_soundly(books, stretch, at)
+    sound: Bools = fresh & (rows["id"] != _ZERO) & (rows["flags"] == 0) & (rows["value_date"] > books.closed_through)
+    sound &= (rows["value_date"] <= LAST_DAY) & (expires >= 0) & (expires <= LAST_MOMENT)
+    return sound
+
+
+def _resolves_soundly(books: Balances, stretch: _Stretch, at: Int64) -> Bools:
+    rows, kind, amount = stretch.rows, stretch.rows["kind"], stretch.rows["amount"]
+    debit, credit, most, until = books.holds.columns[:, stretch.slots]
+    passed = (until > 0) & (until <= at)
+    sound = (kind >= Kind.POST) & (kind <= Kind.EXPIRE) & (stretch.slots >= 0)
+    sound &= (rows["debit_account"] == debit) & (rows["credit_account"] == credit)
+    sound &= (amount >= (kind == Kind.POST)) & (amount <= most)
+    sound &= (kind == Kind.VOID) | (passed == (kind == Kind.EXPIRE))
+    return sound
+
+
+def _in_doubt(books: Balances, lines: Int64, left: Int64, arrived: Int64, total: float) -> Bools:
+    """Which touched accounts might not pass if all that leaves them left first, or all that arrives arrived first."""
+    if float(lines[:, : CREDITS_PENDING + 1].max()) * 2 + total > _SAFE:
+        return np.ones(len(lines), bool)
+    credit_side = books.group_credit[lines[:, GROUP]]
+    balance = lines[:, CREDITS] - lines[:, DEBITS]
+    balance = np.where(credit_side, balance, -balance)
+    held = np.where(credit_side, lines[:, DEBITS_PENDING], lines[:, CREDITS_PENDING])
+    expected = np.where(credit_side, lines[:, CREDITS_PENDING], lines[:, DEBITS_PENDING])
+    lowered, raised = np.where(credit_side, left, arrived), np.where(credit_side, arrived, left)
+    doubt: Bools = (lowered > 0) & (balance - held - lowered < lines[:, MINIMUM])
+    doubt |= (raised > 0) & (balance + expected + raised > lines[:, MAXIMUM])
+    return doubt
+
+
+def _crossings(books: Balances, stretch: _Stretch) -> list[tuple[Bools, Bools, Cover]]:
+    """For each cover of a guarded pool that rows of a stretch touch from outside: the rows that raise it and those that
+    lower it.
+    """
+    if not books.guards:
+        return []
+    group = stretch.lines[:, GROUP]
+    pool, money = books.group_pool[group], books.group_currency[group]
+    crosses = stretch.inside & (pool[stretch.out] != pool[stretch.into])
+    if not crosses.any():
+        return []
+    found = []
+    for (guarded, currency), cover in books.covers.items():
+        mine = (pool == guarded) & (money == currency)
+        rises, falls = crosses & mine[stretch.out], crosses & mine[stretch.into]
+        if rises.any() or falls.any():
+            found.append((rises, falls, cover))
+    return found

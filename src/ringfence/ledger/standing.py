@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.model import EPOCH_DAY, Account, Kind, Line
 
 MEASURES: Final = ("available", "balance", "expected", "held")
 COVER: Final = "cover"
@@ -54,6 +54,11 @@ class ClosedPeriod:
 
     through: date
     proposal: UUID
+
+    @property
+    def day(self) -> int:
+        """Days since 1970-01-01."""
+        return (self.through - EPOCH_DAY).days
 
     def line(self, identity: UUID) -> Line:
         payload = {"proposal": str(self.proposal), "through": self.through.isoformat()}
@@ -140,6 +145,11 @@ class Turn:
         return {"monitor": self.monitor, "on": self.on, "value": str(self.value)}
 
 
+def account_of(payload: bytes) -> Account | None:
+    """The account that an ACCOUNT_OPENED payload describes (number 0: in a request), or None if it describes none."""
+    return _read(payload, {"account", "currency", "maximum", "minimum", "name", "owner", "pool", "side"}, _account)
+
+
 def limits_of(payload: bytes) -> Limits | None:
     """The limits that an ACCOUNT_LIMITED payload describes, or None if it does not describe any."""
     return _read(payload, {"account", "maximum", "minimum", "proposal"}, _limits)
@@ -170,17 +180,29 @@ def _read(payload: bytes, fields: set[str], make: Callable[[Mapping[str, Any]], 
     try:
         said = json.loads(payload)
         return make(said) if isinstance(said, dict) and said.keys() == fields else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
 
 
-def _limits(said: Mapping[str, Any]) -> Limits:
-    found = Limits(
-        _number(said["account"]), _amount(said["minimum"]), _amount(said["maximum"]), _uuid(said["proposal"])
-    )
-    if found.minimum is not None and found.maximum is not None and found.minimum > found.maximum:
+def _account(said: Mapping[str, Any]) -> Account:
+    side = said["side"]
+    minimum, maximum = _bounds(said)
+    if side not in ("debit", "credit"):
+        raise ValueError("an account has a normal side")
+    name, currency, owner, pool = (_name(said[each]) for each in ("name", "currency", "owner", "pool"))
+    number = 0 if said["account"] == 0 and type(said["account"]) is int else _number(said["account"])
+    return Account(number, name, currency, side, minimum, maximum, owner, pool)
+
+
+def _bounds(said: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    minimum, maximum = _amount(said["minimum"]), _amount(said["maximum"])
+    if minimum is not None and maximum is not None and minimum > maximum:
         raise ValueError("the minimum is above the maximum")
-    return found
+    return minimum, maximum
+
+
+def _limits(said: Mapping[str, Any]) -> Limits:
+    return Limits(_number(said["account"]), *_bounds(said), _uuid(said["proposal"]))
 
 
 def _closed_period(said: Mapping[str, Any]) -> ClosedPeriod:
@@ -223,8 +245,8 @@ def _turn(said: Mapping[str, Any]) -> Turn:
 
 
 def _name(said: Any) -> str:
-    if not isinstance(said, str) or not said:
-        raise ValueError("a name is a text")
+    if not isinstance(said, str) or not said or "\0" in said:
+        raise ValueError("a name is a text, and PostgreSQL keeps no zero in it")
     return said
 
 
