@@ -16,7 +16,6 @@ class _Queries(NamedQueries):
     references: Query
     insert_account: Query
     close_account: Query
-    project_entries: Query
     head_at: Query
     account_by_name: Query
     accounts: Query

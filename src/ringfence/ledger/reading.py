@@ -1,13 +1,19 @@
 """Questions to a book: accounts, balances at any sequence or time, statements, the journal itself.
 
-Balances and statements are read from `ledger.entry`, which follows the journal. A caller that must read its own writes
-says so with `fresh=True` (role core) and waits until the entries are up to the head.
+Balances, statements and totals are read from what `ringfence.ledger.entries` writes, which follows the journal. A
+caller that must read its own writes says so: `after=sequence` waits until the entries have that row, which a running
+core takes care of, and `fresh=True` (role core) brings them up to the head itself.
+
+Two times are kept of everything. Posting time: `before=` (a row) or `head_at` (a time) tells what the book knew then.
+Value date: `balance_by_value_date` tells what an account had by a day, and takes `before=` as well.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from datetime import time as datetime_time
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,12 +21,22 @@ from psycopg.rows import class_row, dict_row
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
+from ringfence.ledger import entries
+from ringfence.ledger.entries import Group, Lag, lag
 from ringfence.ledger.model import Account, Kind, Result
 from ringfence.ledger.queries import QUERIES
-from ringfence.ledger.refusals import BOOK_MUST_EXIST, BOOK_NAME_MUST_BE_NEW, RESULT_REFUSALS
+from ringfence.ledger.refusals import (
+    BOOK_MUST_EXIST,
+    BOOK_NAME_MUST_BE_NEW,
+    ENTRIES_MUST_HAVE_THE_ROW,
+    RESULT_REFUSALS,
+)
 
-PROJECTED_ROWS: Final = 20_000  # journal rows that one call brings into the entries
+__all__ = ["Group", "Lag", "lag"]  # and all that is defined here
+
 LATEST: Final = 2**63 - 1
+PATIENCE_SECONDS: Final = 2.0  # how long a reader waits for its own write
+_GLANCE_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -53,13 +69,11 @@ class Balance:
 
 @dataclass(frozen=True)
 class StatementLine:
-    """One movement on one account: changes and the state after it, in minor units on the normal side."""
+    """One movement on one account: what it changed and what is after it, in minor units on the normal side."""
 
     sequence: int
     kind: int
     change: int
-    outgoing: int
-    incoming: int
     balance: int
     held: int
     expected: int
@@ -74,6 +88,42 @@ class StatementLine:
     @property
     def kind_word(self) -> str:
         return Kind(self.kind).name.lower()
+
+
+@dataclass(frozen=True)
+class ValueBalance:
+    """What an account had by the end of a value date, as known before row `as_of`; minor units on its normal side."""
+
+    account: Account
+    value_date: date
+    balance: int
+    as_of: int
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the accounts of a group have together, in minor units on their normal side; any size."""
+
+    group: Group
+    balance: int
+    held: int
+    expected: int
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What a pool holds (accounts of the debit side: money at banks) and what it owes (credit side: to customers and
+    others) in one currency, posted, in minor units.
+    """
+
+    pool: str
+    currency: str
+    holds: int
+    owes: int
+
+    @property
+    def cover(self) -> int:
+        return self.holds - self.owes
 
 
 @dataclass(frozen=True)
@@ -151,12 +201,35 @@ def books(connection: Connection) -> list[Book]:
 
 
 def project(connection: Connection, book: int) -> int:
-    """Bring the entries up to the head, in pieces; returns the number of journal rows that they cover."""
+    """Bring the entries up to the head; returns the number of journal rows that they cover. For a program that runs on,
+    a warm `entries.Entries` does the same for less.
+    """
+    return entries.Entries(book).follow(connection)
+
+
+def as_of(
+    connection: Connection,
+    book: int,
+    *,
+    before: int = LATEST,
+    after: int | None = None,
+    fresh: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> int:
+    """The row before which answers hold that are asked for now: `before`, or as far as the entries are. It has row
+    `after` behind it, or is `entries_must_have_the_row` when patience ends (in a transaction of the caller's, that must
+    be READ COMMITTED, or nothing new comes into sight).
+    """
+    if fresh:
+        return min(before, project(connection, book))
+    end = time.monotonic() + patience_seconds
     while True:
-        with connection.transaction():
-            reached = _one(connection, QUERIES.project_entries, {"book": book, "rows": PROJECTED_ROWS})
-        if reached >= _one(connection, QUERIES.head, {"book": book}):
-            return reached
+        found = lag(connection, book)
+        if after is None or found.reached > after:
+            return min(before, found.reached)
+        if time.monotonic() >= end:
+            raise ENTRIES_MUST_HAVE_THE_ROW(sequence=after, rows=found.rows, seconds=round(found.seconds, 3))
+        time.sleep(_GLANCE_SECONDS)
 
 
 def head_at(connection: Connection, book: int, at: datetime) -> int:
@@ -223,14 +296,70 @@ def account_names(connection: Connection, book: int, accounts: Iterable[int]) ->
     return dict(connection.execute(QUERIES.account_names, {"book": book, "accounts": wanted}).fetchall())
 
 
-def balance(connection: Connection, book: int, name: str, *, before: int = LATEST, fresh: bool = False) -> Balance:
-    """Balance of one account as it was before row `before`."""
-    if fresh:
-        project(connection, book)
+def balance(
+    connection: Connection,
+    book: int,
+    name: str,
+    *,
+    before: int = LATEST,
+    after: int | None = None,
+    fresh: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Balance:
+    """Balance of one account as it was before row `before`; see `as_of` for the rest."""
+    if fresh or after is not None:
+        before = as_of(connection, book, before=before, after=after, fresh=fresh, patience_seconds=patience_seconds)
     known = account(connection, book, name)
     question = {"book": book, "account": known.account, "sequence": before}
     row = connection.execute(QUERIES.balance_before, question).fetchone() or (0, 0, 0)
     return Balance(known.account, known.name, known.currency, known.side, known.owner, known.pool, *row)
+
+
+def balance_by_value_date(
+    connection: Connection,
+    book: int,
+    name: str,
+    day: date,
+    *,
+    before: int = LATEST,
+    after: int | None = None,
+    fresh: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> ValueBalance:
+    """What an account had by the end of value date `day`, as the book knew it before row `before` (`head_at` for a
+    time): everything that moved with a value date up to that day and was posted before that row.
+    """
+    known_until = as_of(connection, book, before=before, after=after, fresh=fresh, patience_seconds=patience_seconds)
+    known = account(connection, book, name)
+    ended = head_at(connection, book, datetime.combine(day, datetime_time.max, UTC))
+    known_day = posted_at(connection, book, known_until)
+    before_day = known_day.date().isoformat() if known_day else "infinity"
+    question = {
+        "book": book,
+        "account": known.account,
+        "day": day,
+        "before": known_until,
+        "before_day": before_day,
+        "cut": min(ended, known_until),
+        "cut_day": day.isoformat() if ended <= known_until else before_day,
+    }
+    return ValueBalance(known, day, _one(connection, entries.QUERIES.balance_by_value_date, question), known_until)
+
+
+def totals(connection: Connection, book: int) -> list[Total]:
+    """What the accounts of each owner class, pool, currency and side have together, as far as the entries are."""
+    return [
+        Total(Group(*row[:4]), *(int(each) for each in row[4:]))
+        for row in connection.execute(entries.QUERIES.totals, {"book": book})
+    ]
+
+
+def covers(found: Iterable[Total]) -> list[Cover]:
+    """The cover of every pool in every currency, from its totals (docs/reference/ledger-rules.md)."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for each in found:
+        sums.setdefault((each.group.pool, each.group.currency), [0, 0])[each.group.side == "credit"] += each.balance
+    return [Cover(pool, currency, holds, owes) for (pool, currency), (holds, owes) in sorted(sums.items())]
 
 
 def statement(
@@ -241,11 +370,13 @@ def statement(
     first: int = 0,
     last: int = LATEST,
     limit: int = 1_000_000,
+    after: int | None = None,
     fresh: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Sequence[StatementLine]:
-    """What happened to one account from row `first` to row `last` (exclusive), the latest first."""
-    if fresh:
-        project(connection, book)
+    """What happened to one account from row `first` to row `last` (exclusive), the latest first; see `as_of`."""
+    if fresh or after is not None:
+        last = as_of(connection, book, before=last, after=after, fresh=fresh, patience_seconds=patience_seconds)
     number = account(connection, book, name).account
     question = {"book": book, "account": number, "first": first, "last": last, "limit": limit}
     with connection.cursor(row_factory=class_row(StatementLine)) as cursor:

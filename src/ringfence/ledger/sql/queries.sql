@@ -50,9 +50,6 @@ VALUES (%(book)s, %(account)s, %(name)s, %(currency)s, %(side)s, %(minimum)s, %(
 -- name: close_account
 UPDATE ledger.account SET closed = %(closed)s WHERE book_id = %(book)s AND account = %(account)s;
 
--- name: project_entries
-SELECT ledger.project_entries(%(book)s, %(rows)s);
-
 -- name: head_at
 SELECT ledger.head_at(%(book)s, %(at)s);
 
@@ -114,8 +111,8 @@ SELECT max(posted_at),
 SELECT account, name FROM ledger.account WHERE book_id = %(book)s AND account = ANY(%(accounts)s);
 
 -- name: statement
-SELECT e.sequence, e.kind, e.change, e.outgoing, e.incoming, e.balance, e.held, e.expected,
-       j.id, j.refers_to, j.order_id, j.code, j.value_date, j.posted_at,
+SELECT e.sequence, j.kind, e.change, e.balance, e.held, e.expected, j.id, j.refers_to, j.order_id, j.code, j.value_date,
+       j.posted_at,
        CASE WHEN j.debit_account = e.account THEN j.credit_account ELSE j.debit_account END AS counter_account
   FROM ledger.entry e JOIN ledger.journal j ON j.book_id = e.book_id AND j.sequence = e.sequence
  WHERE e.book_id = %(book)s AND e.account = %(account)s AND e.sequence >= %(first)s AND e.sequence < %(last)s

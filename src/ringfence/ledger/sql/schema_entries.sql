@@ -1,27 +1,60 @@
--- Two rows a movement, one on each account, with the balance after: a projection that follows the journal, and the
--- index that the journal itself is spared. `change` is on the account's normal side.
+-- What follows the journal: entries, totals, and the running sums for value dates. All three are moved together by
+-- `ringfence.ledger.entries`, in one transaction with the row of ledger.projection that says how far they have come, and
+-- all three can be made again from the journal.
+
+-- Two rows a movement, one on each account, with the balance after: the index that the journal itself is spared.
+-- Everything is on the account's normal side.
 CREATE TABLE ledger.entry (
     book_id    integer     NOT NULL,
     account    bigint      NOT NULL,
     sequence   bigint      NOT NULL,
-    kind       smallint    NOT NULL,
     change     bigint      NOT NULL,
-    outgoing   bigint      NOT NULL,
-    incoming   bigint      NOT NULL,
     balance    bigint      NOT NULL,
     held       bigint      NOT NULL,
     expected   bigint      NOT NULL,
     CONSTRAINT entry_is_unique PRIMARY KEY (book_id, account, sequence)
 );
-COMMENT ON COLUMN ledger.entry.outgoing IS 'change of what is held for leaving (pending on the side that lowers the balance)';
-COMMENT ON COLUMN ledger.entry.incoming IS 'change of what is expected to arrive (pending on the normal side)';
+COMMENT ON COLUMN ledger.entry.change IS 'of the balance; a row that only holds or releases changes it by 0';
 COMMENT ON COLUMN ledger.entry.held IS 'all that is held for leaving after this row; available = balance - held';
+COMMENT ON COLUMN ledger.entry.expected IS 'all that is expected to arrive after this row';
 
--- How far each reader has come.
+-- The entries whose value date is not the day (UTC) on which they were posted, and the sum of all changes of the account
+-- that are shifted by as many days, this one included. Within one shift value dates ascend as sequences do, so that one
+-- look into the index tells the sum up to a value date and a sequence at once.
+CREATE TABLE ledger.shifted_entry (
+    book_id    integer     NOT NULL,
+    account    bigint      NOT NULL,
+    shift      integer     NOT NULL,
+    value_date date        NOT NULL,
+    sequence   bigint      NOT NULL,
+    total      bigint      NOT NULL,
+    CONSTRAINT shifted_entry_is_unique PRIMARY KEY (book_id, account, shift, value_date, sequence),
+    CONSTRAINT shifted_entry_is_shifted CHECK (shift <> 0)
+);
+COMMENT ON COLUMN ledger.shifted_entry.shift IS 'days from the day of posting to the value date; negative: value in the past';
+
+-- What the accounts of one owner class, pool, currency and side have together. Wider than the 64 bits of one account.
+CREATE TABLE ledger.total (
+    book_id     integer    NOT NULL,
+    owner_class text       NOT NULL,
+    pool        text       NOT NULL,
+    currency    text       NOT NULL,
+    side        text       NOT NULL,
+    balance     numeric    NOT NULL,
+    held        numeric    NOT NULL,
+    expected    numeric    NOT NULL,
+    sequence    bigint     NOT NULL,
+    CONSTRAINT total_is_unique PRIMARY KEY (book_id, owner_class, pool, currency, side)
+);
+COMMENT ON COLUMN ledger.total.sequence IS 'rows before this one are in it; none of its accounts moved since, up to ledger.projection';
+
+-- How far each reader has come: rows before `sequence` are in. A transaction that moved it says so, for the guard below.
 CREATE TABLE ledger.projection (
-    book_id   integer NOT NULL REFERENCES ledger.book,
-    name      text    NOT NULL,
-    sequence  bigint  NOT NULL,
+    book_id    integer NOT NULL REFERENCES ledger.book,
+    name       text    NOT NULL,
+    sequence   bigint  NOT NULL,
+    moved_from bigint  NOT NULL DEFAULT 0,
+    moved_by   xid8    NOT NULL DEFAULT '0',
     CONSTRAINT projection_is_unique PRIMARY KEY (book_id, name)
 );
 
@@ -34,52 +67,77 @@ BEGIN
 END $$;
 CREATE TRIGGER book_has_entries AFTER INSERT ON ledger.book FOR EACH ROW EXECUTE FUNCTION ledger.begin_entries();
 
--- Brings the entries up to the head, at most `rows` journal rows at a time; returns how far they are. Calls wait for one
--- another on the projection's row.
-CREATE FUNCTION ledger.project_entries(book integer, rows bigint) RETURNS bigint
+-- First step of a projector: takes the turn, for which others wait, and says how far the entries and the journal are.
+-- A transaction that does nothing else (`alone`) does not wait for the disk when it commits: what a crash takes is the end
+-- of the entries together with the sequence that says so, and it is made again from the journal, whose rows were on the
+-- disk before anybody saw them. And if its program falls asleep, it loses the turn, with the transaction, in five seconds.
+CREATE FUNCTION ledger.take_entries(book integer, alone boolean, OUT reached bigint, OUT head bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    first bigint;
-    last  bigint;
 BEGIN
-    SELECT p.sequence INTO first FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT least(b.head, first + rows) INTO last FROM ledger.book b WHERE b.book_id = book;
-    IF first = last THEN
-        RETURN last;
+    IF alone THEN
+        PERFORM set_config('synchronous_commit', 'off', true),
+                set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
-    WITH movement AS (
-        SELECT j.sequence, j.kind, j.debit_account, j.credit_account,
-               CASE WHEN j.kind IN (1, 3, 6) THEN j.amount ELSE 0 END AS posted,
-               CASE WHEN j.kind = 2 THEN j.amount WHEN j.kind IN (3, 4, 5) THEN -p.amount ELSE 0 END AS pending
-          FROM ledger.journal j
-          LEFT JOIN ledger.journal p ON j.kind IN (3, 4, 5) AND p.book_id = book AND p.id = j.refers_to
-         WHERE j.book_id = book AND j.sequence >= first AND j.sequence < last AND j.kind <= 6
-    ), leg AS (
-        SELECT debit_account AS account, sequence, kind, true AS debit, posted, pending FROM movement
-        UNION ALL
-        SELECT credit_account, sequence, kind, false, posted, pending FROM movement
-    ), change AS (
-        SELECT l.account, l.sequence, l.kind,
-               CASE WHEN l.debit = (a.side = 'debit') THEN l.posted ELSE -l.posted END AS change,
-               CASE WHEN l.debit = (a.side = 'debit') THEN 0 ELSE l.pending END AS outgoing,
-               CASE WHEN l.debit = (a.side = 'debit') THEN l.pending ELSE 0 END AS incoming
-          FROM leg l JOIN ledger.account a ON a.book_id = book AND a.account = l.account
-    ), before AS (
-        SELECT t.account, coalesce(e.balance, 0) AS balance, coalesce(e.held, 0) AS held, coalesce(e.expected, 0) AS expected
-          FROM (SELECT DISTINCT account FROM change) t
-          LEFT JOIN LATERAL (SELECT * FROM ledger.entry e WHERE e.book_id = book AND e.account = t.account
-                              ORDER BY e.sequence DESC LIMIT 1) e ON true
-    )
-    INSERT INTO ledger.entry (book_id, account, sequence, kind, change, outgoing, incoming, balance, held, expected)
-    SELECT book, c.account, c.sequence, c.kind, c.change, c.outgoing, c.incoming,
-           b.balance + sum(c.change) OVER sofar, b.held + sum(c.outgoing) OVER sofar, b.expected + sum(c.incoming) OVER sofar
-      FROM change c JOIN before b USING (account)
-    WINDOW sofar AS (PARTITION BY c.account ORDER BY c.sequence);
-    UPDATE ledger.projection p SET sequence = last WHERE p.book_id = book AND p.name = 'entry';
-    RETURN last;
+    SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
+    SELECT b.head INTO head FROM ledger.book b WHERE b.book_id = book;
 END $$;
 
-GRANT SELECT ON ledger.entry, ledger.projection
+-- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the
+-- totals. Entries of these rows may then come, in the same transaction. Whoever was overtaken gets SQLSTATE RF004.
+CREATE FUNCTION ledger.advance_entries(book integer, before bigint, after bigint, owner_classes text[], pools text[],
+                                       currencies text[], sides text[], balances numeric[], helds numeric[],
+                                       expecteds numeric[])
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE ledger.projection p
+       SET sequence = after, moved_by = pg_current_xact_id(),
+           moved_from = CASE WHEN p.moved_by = pg_current_xact_id() THEN p.moved_from ELSE before END
+     WHERE p.book_id = book AND p.name = 'entry' AND p.sequence = before
+       AND after > before AND after <= (SELECT b.head FROM ledger.book b WHERE b.book_id = book);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the entries are not at row %, or the journal has no row %', before, after USING ERRCODE = 'RF004';
+    END IF;
+    INSERT INTO ledger.total AS t (book_id, owner_class, pool, currency, side, balance, held, expected, sequence)
+    SELECT book, n.owner_class, n.pool, n.currency, n.side, n.balance, n.held, n.expected, after
+      FROM unnest(owner_classes, pools, currencies, sides, balances, helds, expecteds)
+           AS n (owner_class, pool, currency, side, balance, held, expected)
+        ON CONFLICT ON CONSTRAINT total_is_unique DO UPDATE
+       SET balance = t.balance + excluded.balance, held = t.held + excluded.held,
+           expected = t.expected + excluded.expected, sequence = excluded.sequence;
+END $$;
+
+-- Entries come only in the transaction that moved the projection over their rows.
+CREATE FUNCTION ledger.guard_entries() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    fits boolean;
+BEGIN
+    SELECT bool_and(coalesce(p.moved_by = pg_current_xact_id() AND p.moved_from <= n.first AND n.last < p.sequence, false))
+      INTO fits
+      FROM (SELECT book_id, min(sequence) AS first, max(sequence) AS last FROM added GROUP BY book_id) n
+      LEFT JOIN ledger.projection p ON p.book_id = n.book_id AND p.name = 'entry';
+    IF NOT fits THEN
+        RAISE EXCEPTION 'entries come only with the projection' USING ERRCODE = 'RF004';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER entry_comes_with_the_projection AFTER INSERT ON ledger.entry
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_entries();
+CREATE TRIGGER shifted_entry_comes_with_the_projection AFTER INSERT ON ledger.shifted_entry
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_entries();
+
+-- For the owner alone: takes everything back to row 0, to be made again by the next projector.
+CREATE FUNCTION ledger.forget_entries(book integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog AS $$
+    UPDATE ledger.projection SET sequence = 0 WHERE book_id = book AND name = 'entry';
+    DELETE FROM ledger.entry WHERE book_id = book;
+    DELETE FROM ledger.shifted_entry WHERE book_id = book;
+    DELETE FROM ledger.total WHERE book_id = book;
+$$;
+
+GRANT SELECT ON ledger.entry, ledger.shifted_entry, ledger.total, ledger.projection
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION ledger.project_entries, ledger.begin_entries FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.project_entries TO ringfence_core;
+GRANT INSERT ON ledger.entry, ledger.shifted_entry TO ringfence_core;
+REVOKE ALL ON FUNCTION ledger.begin_entries, ledger.take_entries, ledger.advance_entries, ledger.guard_entries,
+                       ledger.forget_entries FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.take_entries, ledger.advance_entries TO ringfence_core;
