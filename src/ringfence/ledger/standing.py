@@ -31,20 +31,22 @@ class Limits:
     maximum: int | None
     proposal: UUID
 
-    def line(self, identity: UUID, value_date: date) -> Line:
-        payload = {
+    def payload(self) -> dict[str, Any]:
+        return {
             "account": self.account,
             "maximum": _text(self.maximum),
             "minimum": _text(self.minimum),
             "proposal": str(self.proposal),
         }
+
+    def line(self, identity: UUID, value_date: date) -> Line:
         return Line(
             Kind.ACCOUNT_LIMITED,
             identity,
             debit_account=self.account,
             order_id=self.proposal,
             value_date=value_date,
-            payload=payload,
+            payload=self.payload(),
         )
 
 
@@ -60,9 +62,13 @@ class ClosedPeriod:
         """Days since 1970-01-01."""
         return (self.through - EPOCH_DAY).days
 
+    def payload(self) -> dict[str, Any]:
+        return {"proposal": str(self.proposal), "through": self.through.isoformat()}
+
     def line(self, identity: UUID) -> Line:
-        payload = {"proposal": str(self.proposal), "through": self.through.isoformat()}
-        return Line(Kind.PERIOD_CLOSED, identity, order_id=self.proposal, value_date=self.through, payload=payload)
+        return Line(
+            Kind.PERIOD_CLOSED, identity, order_id=self.proposal, value_date=self.through, payload=self.payload()
+        )
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,11 @@ class Guard:
     codes: tuple[int, ...]
     proposal: UUID | None = None
 
+    def payload(self) -> dict[str, Any]:
+        return {"codes": list(self.codes), "pool": self.pool, "proposal": _word(self.proposal)}
+
     def line(self, identity: UUID, value_date: date) -> Line:
-        payload = {"codes": list(self.codes), "pool": self.pool, "proposal": _word(self.proposal)}
-        return Line(Kind.POOL_GUARDED, identity, order_id=self.proposal, value_date=value_date, payload=payload)
+        return Line(Kind.POOL_GUARDED, identity, order_id=self.proposal, value_date=value_date, payload=self.payload())
 
 
 @dataclass(frozen=True)
@@ -121,8 +129,8 @@ class Monitor:
     def holds(self, value: int) -> bool:
         return (self.below is not None and value < self.below) or (self.above is not None and value > self.above)
 
-    def line(self, identity: UUID, value_date: date) -> Line:
-        payload = {
+    def payload(self) -> dict[str, Any]:
+        return {
             "above": _text(self.above),
             "below": _text(self.below),
             "measure": self.measure,
@@ -130,7 +138,9 @@ class Monitor:
             "proposal": _word(self.proposal),
             "watch": self.watched.said(),
         }
-        return Line(Kind.MONITOR_SET, identity, order_id=self.proposal, value_date=value_date, payload=payload)
+
+    def line(self, identity: UUID, value_date: date) -> Line:
+        return Line(Kind.MONITOR_SET, identity, order_id=self.proposal, value_date=value_date, payload=self.payload())
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,13 @@ def turn_of(payload: bytes) -> Turn | None:
 def owner_class(owner: str) -> str:
     """What stands before the colon: the class of `customer:c1` is `customer`, that of `platform` is `platform`."""
     return owner.partition(":")[0]
+
+
+def described(found: _T | None) -> _T:
+    """What a payload describes that was taken before, and so describes something."""
+    if found is None:
+        raise ValueError("a payload that was taken does not describe what it did")
+    return found
 
 
 def _read(payload: bytes, fields: set[str], make: Callable[[Mapping[str, Any]], _T]) -> _T | None:
