@@ -1,7 +1,9 @@
 """The verifier's replay beside the ledger's rules: two programs written apart must give one answer to every row."""
 
+import copy
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,9 +14,11 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import leaves
-from ringfence.ledger.model import Account, Batch, Kind, Line, Result, batch, microseconds
-from ringfence.ledger.rules import Balances, Reference, apply
+from ringfence.ledger.model import Account, Batch, Kind, Line, Result, batch, canonical, microseconds
+from ringfence.ledger.rules import apply
+from ringfence.ledger.walk import Reference
 
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -32,32 +36,55 @@ def book():
 
 
 class Both:
-    """A journal that grows row by row: what the ledger accepts is in it."""
+    """A journal that grows chain by chain: what the ledger accepts is in it, with the turns of monitors."""
 
     def __init__(self, book):
         self.book = book
         self.replayed = book.Book()
         self.balances = Balances()
         self.references: dict[bytes, Reference] = {}
-        self.rows = 0
+        self.journal: list[tuple[Line, int, datetime]] = []  # lines with their flags and times
 
-    def add(self, line, at=MORNING):
-        """The ledger's result, after checking that the verifier's is the same in substance."""
-        given_ = batch([[line]])
-        times = np.full(1, microseconds(at))
-        row, payload = self.book.decode(next(leaves(1, self.rows, times, given_)), self.rows)
-        result = Result(int(apply(self.balances, given_, times, self.references).results[0]))
-        broken = None
+    @property
+    def rows(self):
+        return len(self.journal)
+
+    def add(self, *chain, at=MORNING):
+        """The ledger's result for the first row that it refuses, and the verifier's; both, or neither, refuse."""
+        given_ = batch([chain])
+        times = np.full(len(chain), microseconds(at))
+        applied = apply(self.balances, given_, times, self.references, recorded=True)
+        refused = [Result(int(each)) for each in applied.results if each not in (0, Result.LINKED_ROW_FAILED)]
+        before, broken = copy.deepcopy(self.replayed), None
+        rows = [*zip(chain, given_.rows["flags"].tolist(), [at] * len(chain), strict=True)]
         try:
-            self.replayed.apply(row, payload)
+            for row in rows_of(self.book, rows, self.rows):
+                self.replayed.apply(*row)
         except self.book.Wrong as wrong:
-            broken = wrong.facts["rule"].name
-        assert (result == Result.POSTED) == (broken is None), (line, result, broken)
-        if result == Result.POSTED:
-            self.rows += 1
-            self._remember(line)
+            self.replayed, broken = before, wrong.facts["rule"].name
+        assert (refused == []) == (broken is None), (chain, refused, broken)
+        if refused:
+            applied.undo()  # as the notary does
             self._compare()
-        return result.word, broken
+            return refused[0].word, broken
+        self.journal += rows
+        for line in chain:
+            self._remember(line)
+        self._take_turns(list(self.balances.due), chain[-1].value_date, at)
+        self._compare()
+        return "posted", None
+
+    def _take_turns(self, turns, value_date, at):
+        assert [turn.payload for turn in self.replayed.due] == [canonical(turn.payload()) for turn in turns]
+        for turn in turns:
+            line = Line(
+                Kind.MONITOR_TURNED, UUID(int=10_000 + self.rows), value_date=value_date, payload=turn.payload()
+            )
+            [row] = rows_of(self.book, [(line, 0, at)], self.rows)
+            self.replayed.apply(*row)
+            applied = apply(self.balances, batch([[line]]), np.full(1, microseconds(at)), {}, recorded=True)
+            assert not applied.results.any()
+            self.journal.append((line, 0, at))
 
     def _remember(self, line):
         if line.kind <= Kind.CORRECTION:
@@ -71,30 +98,63 @@ class Both:
             )
 
     def _compare(self):
-        assert set(self.replayed.pending) == set(self.balances.pending)
-        for number, account in enumerate(self.replayed.accounts, 1):
-            assert account.balance == self.balances.balance(number)
-            assert account.held == self.balances.held(number)
-            assert account.expected == self.balances.expected(number)
-            assert account.closed != bool(self.balances.open[number])
+        compare(self.replayed, self.balances)
+
+
+def compare(replayed, balances):
+    """Is what stands now the same in the verifier and in the ledger?"""
+    assert len(replayed.pending) == len(balances.holds)
+    assert all(balances.holds.get(identity) == tuple(held) for identity, held in replayed.pending.items())
+    for number, account in enumerate(replayed.accounts, 1):
+        assert account.balance == balances.balance(number)
+        assert account.held == balances.held(number)
+        assert account.expected == balances.expected(number)
+        assert account.minimum == balances.minimum[number]
+        assert account.maximum == balances.maximum[number]
+        assert account.closed != bool(balances.open[number])
+    if replayed.closed_through >= -(2**31):
+        assert replayed.closed_through == balances.closed_through
+    assert replayed.guards == {guard.pool: frozenset(guard.codes) for guard in balances.guards.values()}
+    for pool in replayed.guards:
+        for currency in replayed.accounts.currencies():
+            cover = balances.cover(pool, currency)
+            assert replayed.accounts.total((pool, currency)).cover == cover.posted
+            assert replayed.reserved.get((pool, currency), 0) == cover.reserved
+    assert {name: monitor.on for name, monitor in replayed.monitors.items()} == {
+        name: watch.on for name, watch in balances.monitors.items()
+    }
+
+
+def rows_of(book, journal, first=0):
+    """Rows as the verifier reads them from leaves."""
+    for place, (line, flags, at) in enumerate(journal, first):
+        given_ = flagged([line], [flags])
+        yield book.decode(next(leaves(1, place, np.full(1, microseconds(at)), given_)), place)
+
+
+def flagged(lines, flags):
+    given_ = batch([[line] for line in lines])
+    rows = given_.rows.copy()
+    rows["flags"] = flags
+    return Batch(rows, given_.payloads)
 
 
 def opening(number, **changed):
-    account = Account(number, f"account {number}", "EUR", "credit", 0, None, "owner", "client")
+    account = Account(number, f"account {number}", "EUR", "credit", 0, None, "customer:c", "client")
     payload = {**account.payload(), **changed}
     return Line(Kind.ACCOUNT_OPENED, UUID(int=number), debit_account=number, payload=payload)
 
 
 def start(book):
-    """Two assets and five liabilities, some with limits, one in dollars, one closed."""
+    """Two assets and five liabilities in two pools, some with limits, one in dollars, one closed."""
     both = Both(book)
     for number, changed in enumerate(
         (
-            {"side": "debit", "minimum": None},
+            {"side": "debit", "minimum": None, "owner": "bank:main"},
             {},
             {"maximum": "60"},
-            {"minimum": "-20", "maximum": "30"},
-            {"side": "debit", "minimum": "-15", "maximum": "50"},
+            {"minimum": "-20", "maximum": "30", "pool": "own", "owner": "platform"},
+            {"side": "debit", "minimum": "-15", "maximum": "50", "pool": "own"},
             {"currency": "USD"},
             {},
         ),
@@ -106,50 +166,201 @@ def start(book):
     return both
 
 
+TODAY = MORNING.date()
+PROPOSAL = str(UUID(int=77))
 accounts = some.integers(1, 5)
 ids = some.integers(100, 112)
-lines = some.builds(
-    lambda kind, debit, credit, amount, refers_to, minutes: (kind, debit, credit, amount, refers_to, minutes),
-    some.sampled_from([Kind.TRANSFER, Kind.TRANSFER, Kind.PENDING, Kind.PENDING, *Kind]),
-    some.one_of(accounts, some.integers(0, 9)),
-    some.one_of(accounts, some.integers(0, 9)),
-    some.integers(0, 40),
-    some.one_of(some.none(), ids),
-    some.one_of(some.none(), some.integers(-5, 30)),
+days = some.integers(-3, 3).map(lambda days_: TODAY + timedelta(days=days_))
+amounts = some.one_of(some.none(), some.integers(-30, 60).map(str))
+movements = some.fixed_dictionaries(
+    {
+        "kind": some.sampled_from([Kind.TRANSFER, Kind.TRANSFER, Kind.PENDING, Kind.PENDING, *Kind]),
+        "debit": some.one_of(accounts, some.integers(0, 9)),
+        "credit": some.one_of(accounts, some.integers(0, 9)),
+        "amount": some.integers(0, 40),
+        "refers_to": some.one_of(some.none(), ids),
+        "expires": some.one_of(some.none(), some.integers(-5, 30)),
+        "code": some.sampled_from([0, 7]),
+        "day": days,
+        "fitting": some.integers(0, 3),
+    }
 )
+watches = some.one_of(
+    some.one_of(accounts, some.integers(1, 9)).map(lambda number: {"account": number}),
+    some.sampled_from(
+        [
+            {"currency": "EUR", "owner_class": "customer", "pool": "client", "side": "credit"},
+            {"currency": "EUR", "owner_class": "customer", "pool": "own", "side": "debit"},
+            {"currency": "EUR", "owner_class": "nobody", "pool": "own", "side": "debit"},
+        ]
+    ),
+)
+standings = some.one_of(
+    some.tuples(some.integers(1, 8), amounts, amounts).map(
+        lambda said: Line(
+            Kind.ACCOUNT_LIMITED,
+            UUID(int=1),
+            debit_account=said[0],
+            payload={"account": said[0], "minimum": said[1], "maximum": said[2], "proposal": PROPOSAL},
+        )
+    ),
+    days.map(
+        lambda day: Line(
+            Kind.PERIOD_CLOSED,
+            UUID(int=1),
+            value_date=day - timedelta(days=2),
+            payload={"through": (day - timedelta(days=2)).isoformat(), "proposal": PROPOSAL},
+        )
+    ),
+    some.tuples(some.sampled_from(["client", "own", "nowhere"]), some.sampled_from([[], [7], [7, 9]])).map(
+        lambda said: Line(Kind.POOL_GUARDED, UUID(int=1), payload={"pool": said[0], "codes": said[1], "proposal": None})
+    ),
+    some.tuples(
+        some.sampled_from(["a", "b", "é", "𝄞"]),
+        some.one_of(
+            some.tuples(watches, some.sampled_from(["available", "balance", "expected", "held"])),
+            some.just(({"currency": "EUR", "pool": "client"}, "cover")),
+            some.just(({"currency": "EUR", "pool": "own"}, "cover")),
+        ),
+        amounts,
+        amounts,
+    ).map(
+        lambda said: Line(
+            Kind.MONITOR_SET,
+            UUID(int=1),
+            payload={
+                "monitor": said[0],
+                "watch": said[1][0],
+                "measure": said[1][1],
+                "below": said[2],
+                "above": said[3],
+                "proposal": None,
+            },
+        )
+    ),
+)
+chains = some.lists(some.one_of(movements, movements, movements, standings), min_size=1, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
-@given(some.lists(lines, max_size=25))
-def test_every_row_gets_one_answer_from_both(book, drawn):
-    """Random rows, most of them near the limits: half are accepted, and references hit."""
+def line_of(drawn, number, at, known):
+    """A row of this number; most of those that refer to one fit it."""
+    if isinstance(drawn, Line):
+        return replace(drawn, id=UUID(int=number))
+    kind, debit, credit, amount = drawn["kind"], drawn["debit"], drawn["credit"], drawn["amount"]
+    refers_to = drawn["refers_to"]
+    if refers_to in known and kind in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION) and drawn["fitting"]:
+        first, second, whole = known[refers_to]
+        debit, credit = (second, first) if kind == Kind.CORRECTION else (first, second)
+        amount = whole if kind == Kind.CORRECTION else min(amount, whole + 1)
+    payload = {"said": "so"} if kind == Kind.EVENT else None
+    if kind == Kind.REFUSAL:
+        debit = credit = amount = 0
+        payload = {"reason": "account_must_be_open", "request": "00" * 32}
+    expires = drawn["expires"]
+    return Line(
+        kind,
+        UUID(int=number),
+        debit_account=debit,
+        credit_account=credit,
+        amount=amount,
+        refers_to=None if refers_to is None else UUID(int=refers_to),
+        code=drawn["code"],
+        value_date=drawn["day"],
+        expires_at=None if expires is None else at + timedelta(minutes=expires),
+        payload=payload,
+    )
+
+
+def grown(book, drawn):
+    """A journal from random chains, most of their rows near the limits: half are accepted, and references hit."""
     both = start(book)
     at = MORNING
     known: dict[int, tuple[int, int, int]] = {}
-    for place, (kind, debit, credit, amount, refers_to, minutes) in enumerate(drawn):
+    number = 100
+    for place, chain in enumerate(drawn):
         at += timedelta(minutes=place)
-        number = 100 + place
-        if refers_to in known and kind in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION) and place % 4:
-            first, second, whole = known[refers_to]
-            debit, credit = (second, first) if kind == Kind.CORRECTION else (first, second)  # noqa: PLW2901
-            amount = whole if kind == Kind.CORRECTION else min(amount, whole + 1)  # noqa: PLW2901
-        payload = {"said": "so"} if kind == Kind.EVENT else None
-        if kind == Kind.REFUSAL:
-            debit = credit = amount = 0  # noqa: PLW2901
-            payload = {"reason": "account_must_be_open", "request": "00" * 32}
-        line = Line(
-            kind,
-            UUID(int=number),
-            debit_account=debit,
-            credit_account=credit,
-            amount=amount,
-            refers_to=None if refers_to is None else UUID(int=refers_to),
-            expires_at=None if minutes is None else at + timedelta(minutes=minutes),
-            payload=payload,
-        )
-        if both.add(line, at)[0] == "posted" and kind <= Kind.CORRECTION:
-            known[number] = (debit, credit, amount)
+        lines = [line_of(each, number + link, at, known) for link, each in enumerate(chain)]
+        number += len(chain)
+        if both.add(*lines, at=at)[0] == "posted":
+            moves = [line for line in lines if line.kind <= Kind.CORRECTION]
+            known |= {line.id.int: (line.debit_account, line.credit_account, line.amount) for line in moves}
     both.replayed.close()
+    return both
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.lists(chains, max_size=25))
+def test_every_row_gets_one_answer_from_both(book, drawn):
+    """And the journal that came of it is replayed alike when it is read in one piece."""
+    both = grown(book, drawn)
+    recorded = Balances()
+    assert not replayed_in_blocks(recorded, both.journal, [both.rows])
+    compare(both.replayed, recorded)
+
+
+def replayed_in_blocks(balances, journal, sizes):
+    """The first broken rule, by the ledger's rules over rows of a journal; references reach back as the log's would."""
+    references, first = {}, 0
+    for size in sizes:
+        part = journal[first : first + size]
+        given_ = flagged([line for line, _, _ in part], [flags for _, flags, _ in part])
+        at = np.array([microseconds(time) for _, _, time in part], np.int64)
+        results = apply(balances, given_, at, references, recorded=True).results
+        if results.any():
+            return Result(int(results[np.flatnonzero(results)[0]])).word
+        for line, _, _ in part:
+            references[line.id.bytes] = Reference(line.kind, line.debit_account, line.credit_account, line.amount, None)
+        first += size
+    return None
+
+
+def forged(journal, turn, drawn):
+    """The journal with one turn left out, told twice, told late, told otherwise or invented."""
+    line, flags, at = journal[turn]
+    said = dict(line.payload)
+    changed = {
+        "on": {**said, "on": not said["on"]},
+        "value": {**said, "value": str(int(said["value"]) + 1)},
+        "name": {**said, "monitor": said["monitor"] + "x"},
+        "more": {**said, "more": 1},
+    }
+    if drawn == "missing":
+        return journal[:turn] + journal[turn + 1 :]
+    if drawn == "doubled":
+        return [*journal[: turn + 1], (replace(line, id=UUID(int=1 << 90)), flags, at), *journal[turn + 1 :]]
+    if drawn == "late":
+        event = (Line(Kind.EVENT, UUID(int=1 << 90), payload={}), 0, at)
+        return [*journal[:turn], event, *journal[turn:]]
+    if drawn == "day":
+        return [*journal[:turn], (replace(line, value_date=line.value_date + timedelta(days=1)), flags, at),
+                *journal[turn + 1 :]]  # fmt: skip
+    return [*journal[:turn], (replace(line, payload=changed[drawn]), flags, at), *journal[turn + 1 :]]
+
+
+FORGERIES = ["missing", "doubled", "late", "day", "on", "value", "name", "more"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(some.lists(chains, min_size=4, max_size=25), some.data())
+def test_a_turn_that_is_not_as_it_must_be_is_found_by_both(book, drawn, more):
+    watched = {"monitor": "a", "watch": {"account": 2}, "measure": "balance", "below": "0", "above": "10"}
+    watching = Line(Kind.MONITOR_SET, UUID(int=1), payload={**watched, "proposal": None})
+    paid = moved(Kind.TRANSFER, 1, BANK, ALICE, 11)
+    both = grown(book, [[replace(watching)], [replace(paid, value_date=TODAY + timedelta(days=9))], *drawn])
+    turns = [place for place, (line, _, _) in enumerate(both.journal) if line.kind == Kind.MONITOR_TURNED]
+    assert turns
+    journal = forged(both.journal, more.draw(some.sampled_from(turns)), more.draw(some.sampled_from(FORGERIES)))
+    again, rules = book.Book(), []
+    try:
+        for row in rows_of(book, journal):
+            again.apply(*row)
+        again.close()
+    except book.Wrong as wrong:
+        rules.append(wrong.facts["rule"].name)
+    assert rules == ["monitor_turn_must_be_journaled"]
+    balances = Balances()
+    found = replayed_in_blocks(balances, journal, [len(journal)])
+    assert found == "monitor_turn_must_be_journaled" or (found is None and balances.due)
 
 
 def moved(kind, number, debit, credit, amount, refers_to=None, expires_at=None):
@@ -228,7 +439,7 @@ def test_the_rules_of_the_book_one_by_one(book):
         if ledger != "posted" and verifier is None:
             verifier = "corrected_transfer_must_exist"  # noqa: PLW2901 - no other row is a posted transfer
         verifier = SAME_IN_OTHER_WORDS.get(verifier, verifier)  # noqa: PLW2901
-        assert both.add(line, MORNING + timedelta(minutes=minute)) == (ledger, verifier)
+        assert both.add(line, at=MORNING + timedelta(minutes=minute)) == (ledger, verifier)
     assert both.replayed.accounts[ALICE - 1].balance == 50
     both.replayed.close()
 
