@@ -10,7 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Path
 from fastapi.responses import Response
 
-from ringfence.authority import clients, people, policies, proposals, sessions
+from ringfence.authority import (
+    clients,
+    people,
+    policies,
+    proposals,
+    sessions,
+    standing,
+    standing_pages,
+    standing_routes,
+)
 from ringfence.authority.actors import Session
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
@@ -20,6 +29,7 @@ from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
 from ringfence.core import Core
 from ringfence.database.connection import Connection
+from ringfence.ledger.standing import COVER, MEASURES
 from ringfence.refusal import Fault, Refused
 from ringfence.web.shell import Caller, Door, Entry, Module, Panel
 from ringfence.web.visit import Signed, Visit
@@ -29,6 +39,8 @@ SESSIONS_SHOWN: Final = 50
 Words = Annotated[list[str], Form(max_length=20)]
 
 pages = APIRouter()
+pages.include_router(standing_pages.pages)
+router.include_router(standing_routes.router)
 
 
 @pages.get("/approvals")
@@ -264,11 +276,16 @@ MODULE: Final = Module(
     panels=[Panel("approvals", msg("Waiting for approval"), 40, "authority/panel.html", _panel)],
     entries=[
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
+        Entry("/rules", msg("Rules of the book"), 95, standing_pages.monitors_on),
         Entry("/people", msg("People"), 110),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
+        **dict.fromkeys(
+            standing.ACTS.values(),
+            lambda visit, proposal_id: _if_complete(visit, proposal_id, standing.carry_out),
+        ),
     },
     words={
         "role": [*Role, "client", "system"],
@@ -276,8 +293,15 @@ MODULE: Final = Module(
         "decision": ["approve", "reject"],
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
-            "client_revoked",
+            "client_revoked", "change_proposed", "monitor_set",
         ],
-        "fact": ["person", "roles", "display_name", "document", "version", "effective_from", "sha256"],
+        "fact": [
+            "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
+            "currency", "minimum", "maximum", "minimum_before", "maximum_before", "through", "pool", "codes",
+            "codes_before", "monitor", "owner_class", "side", "measure", "below", "above", "below_before",
+            "above_before", "reason", "row",
+        ],
+        "measure": [*MEASURES, COVER],
+        "monitor state": list(standing_pages.TONES),
     },
 )  # fmt: skip

@@ -29,6 +29,7 @@ class _Queries(NamedQueries):
     objection: Query
     decide: Query
     carry_out: Query
+    carry_out_standing: Query
     proposal: Query
     proposals_of_order: Query
     proposals_in_state: Query
@@ -37,6 +38,13 @@ class _Queries(NamedQueries):
     events_at: Query
     person_events: Query
     roles_held: Query
+    standing_rows: Query
+    last_turns: Query
+    latest_turns: Query
+    kind_of_id: Query
+    account_facts: Query
+    opened_accounts: Query
+    row_payload: Query
 
 
 QUERIES = load(_Queries, "ringfence.authority")

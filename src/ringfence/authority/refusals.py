@@ -265,3 +265,53 @@ PROPOSAL_WAS_REJECTED: Final = refusal(
     en="The proposal was rejected by {person}.",
     zh="该提案已被 {person} 否决。",
 )
+CHANGE_MUST_HAVE_A_REASON: Final = refusal(
+    "change_must_have_a_reason",
+    Fault.INPUT,
+    en="Say why, in 1 to {characters} characters.",
+    zh="请说明理由（1 至 {characters} 个字符）。",
+)
+MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM: Final = refusal(
+    "minimum_must_not_exceed_the_maximum",
+    Fault.INPUT,
+    en="The minimum {minimum} is above the maximum {maximum}.",
+    zh="下限 {minimum} 高于上限 {maximum}。",
+)
+LIMITS_MUST_CHANGE: Final = refusal(
+    "limits_must_change",
+    Fault.INPUT,
+    en="Account {account} has exactly these limits already.",
+    zh="账户 {account} 的限额已是如此。",
+)
+POOL_MUST_EXIST: Final = refusal(
+    "pool_must_exist",
+    Fault.UNKNOWN,
+    en="No account of the book belongs to the pool {pool}.",
+    zh="账簿中没有属于资金池 {pool} 的账户。",
+)
+PURPOSE_IS_UNKNOWN: Final = refusal(
+    "purpose_is_unknown", Fault.INPUT, en="{code} is not the number of a purpose.", zh="{code} 不是用途编号。"
+)
+MONITOR_MUST_EXIST: Final = refusal(
+    "monitor_must_exist", Fault.UNKNOWN, en="There is no monitor {monitor}.", zh="没有监测项 {monitor}。"
+)
+MONITOR_HAS_A_SHORT_NAME: Final = refusal(
+    "monitor_has_a_short_name",
+    Fault.INPUT,
+    en="A monitor's name has 1 to 100 characters.",
+    zh="监测项名称须为 1 至 100 个字符。",
+)
+MONITOR_MUST_WATCH_SOMETHING: Final = refusal(
+    "monitor_must_watch_something",
+    Fault.INPUT,
+    en="A monitor watches an account, the accounts of an owner class, pool, currency and side, or the cover of a pool"
+    " in a currency; there is no such thing in this book, or the measure does not fit it.",
+    zh="监测项须针对一个账户、某类持有人在某资金池、币种与方向下的账户合计，或某资金池某币种的覆盖额；本账簿中没有此对象，"
+    "或度量与之不符。",
+)
+MONITOR_MUST_HAVE_A_CONDITION: Final = refusal(
+    "monitor_must_have_a_condition",
+    Fault.INPUT,
+    en="A new monitor says below or above what it holds.",
+    zh="新监测项须给出下界或上界。",
+)

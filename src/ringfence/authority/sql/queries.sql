@@ -94,6 +94,9 @@ SELECT authority.decide(%(book)s, %(event)s, %(token_sha256)s, %(proposal)s, %(p
 -- name: carry_out
 SELECT authority.carry_out(%(book)s, %(event)s, %(number)s, %(proposal)s, %(act)s);
 
+-- name: carry_out_standing
+SELECT authority.carry_out_standing(%(book)s, %(standing)s, %(proposal)s);
+
 -- name: proposal
 SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
        made, state, carried_out
@@ -134,3 +137,34 @@ SELECT sequence, id, code, posted_at, payload FROM ledger.journal
 -- name: roles_held
 SELECT person_id, role, granted, withdrawn FROM authority.person_role
  WHERE book_id = %(book)s AND person_id = ANY(%(persons)s) ORDER BY granted, role;
+
+-- What stands over a book, as its journal says it.
+
+-- name: standing_rows
+SELECT sequence, kind, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = %(kind)s AND kind BETWEEN 9 AND 13 AND sequence < %(before)s ORDER BY sequence;
+
+-- name: last_turns
+SELECT j.sequence, j.posted_at, j.payload FROM unnest(%(monitors)s::text[]) AS named (monitor)
+ CROSS JOIN LATERAL (
+    SELECT t.sequence, t.posted_at, t.payload FROM ledger.journal t
+     WHERE t.book_id = %(book)s AND t.kind = 13 AND ledger.monitor_of(t.payload) = named.monitor
+     ORDER BY t.sequence DESC LIMIT 1) j;
+
+-- name: latest_turns
+SELECT sequence, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = 13 AND sequence < %(before)s ORDER BY sequence DESC LIMIT %(limit)s;
+
+-- name: kind_of_id
+SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND id = %(id)s;
+
+-- name: account_facts
+SELECT account, name, currency, side, minimum, maximum, owner, pool, opened, closed FROM ledger.account
+ WHERE book_id = %(book)s AND account = %(account)s;
+
+-- name: opened_accounts
+SELECT DISTINCT pool, currency, side, split_part(owner, ':', 1) AS owner_class FROM ledger.account
+ WHERE book_id = %(book)s;
+
+-- name: row_payload
+SELECT kind, payload FROM ledger.journal WHERE book_id = %(book)s AND sequence = %(sequence)s;

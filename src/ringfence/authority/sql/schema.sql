@@ -28,7 +28,7 @@ CREATE FUNCTION authority.said_now(book integer, event uuid, number integer,
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     SELECT j.sequence, j.posted_at, convert_from(j.payload, 'UTF8')::jsonb INTO sequence, at, said
-      FROM ledger.book b JOIN ledger.journal j ON j.book_id = b.book_id
+      FROM ledger.head b JOIN ledger.journal j ON j.book_id = b.book_id
      WHERE b.book_id = book AND b.append_by = pg_current_xact_id_if_assigned()
        AND j.id = event AND j.sequence >= b.append_from AND j.kind = 16 AND j.code = number;
     IF NOT FOUND THEN
@@ -524,28 +524,58 @@ BEGIN
     END IF;
 END $$;
 
--- Does, once, what a complete proposal allows: called in the append of the event that does it (whose number this is).
--- The approvals are counted again; the state is not believed.
-CREATE FUNCTION authority.carry_out(book integer, event uuid, number integer, proposal uuid, act text) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+-- Spends a complete proposal, once, at a row of this append. The approvals are counted again; the state is not believed.
+CREATE FUNCTION authority.spend(book integer, row_sequence bigint, at timestamptz, proposal uuid, act text) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    now   record := authority.said_now(book, event, number);
     asked authority.proposal;
 BEGIN
     SELECT * INTO asked FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM authority.refuse('proposal_must_exist');
-    ELSIF asked.act <> carry_out.act OR asked.state <> 'complete' OR asked.people >
+    ELSIF asked.act IS DISTINCT FROM spend.act OR asked.state <> 'complete' OR asked.people >
           (SELECT count(*) FROM authority.approval a
             WHERE a.book_id = book AND a.proposal_id = proposal AND a.decided = 'approve'
               AND a.person_id <> asked.maker AND a.payload_sha256 = sha256(asked.payload)) THEN
         PERFORM authority.refuse('proposal_is_not_complete');
-    ELSIF now.at >= asked.expires_at THEN
+    ELSIF at >= asked.expires_at THEN
         PERFORM authority.refuse('proposal_has_expired');
     END IF;
-    UPDATE authority.proposal p SET state = 'carried_out', carried_out = now.sequence
+    UPDATE authority.proposal p SET state = 'carried_out', carried_out = row_sequence
      WHERE p.book_id = book AND p.proposal_id = proposal;
     RETURN convert_from(asked.payload, 'UTF8')::jsonb;
+END $$;
+
+-- Does what a complete proposal allows: called in the append of the event that does it (whose number this is).
+CREATE FUNCTION authority.carry_out(book integer, event uuid, number integer, proposal uuid, act text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, number);
+BEGIN
+    RETURN authority.spend(book, now.sequence, now.at, proposal, act);
+END $$;
+
+-- The same for what stands over a book: called in the append of the row (kinds 9 to 12) that says it. The proposal holds
+-- the row's own bytes, so that what people approved and what the journal says cannot be two things.
+CREATE FUNCTION authority.carry_out_standing(book integer, standing uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record;
+    facts jsonb;
+BEGIN
+    SELECT j.sequence, j.posted_at AS at, j.kind, j.payload INTO now
+      FROM ledger.head b JOIN ledger.journal j ON j.book_id = b.book_id
+     WHERE b.book_id = book AND b.append_by = pg_current_xact_id_if_assigned()
+       AND j.id = standing AND j.sequence >= b.append_from AND j.order_id = proposal;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'no such row in this append');
+    END IF;
+    facts := authority.spend(book, now.sequence, now.at, proposal, CASE now.kind
+        WHEN 9 THEN 'limit_change' WHEN 10 THEN 'period_close' WHEN 11 THEN 'guard_change' WHEN 12 THEN 'monitor_change'
+    END)->'facts';
+    IF now.payload IS DISTINCT FROM convert_to(facts->>'row', 'UTF8') THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'the row is not the one that was approved');
+    END IF;
 END $$;
 
 -- 5. Changing people and policy -------------------------------------------------------------------------------------
@@ -556,7 +586,7 @@ RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $
 DECLARE
     now record := authority.said_now(book, event, 1030);
 BEGIN
-    IF EXISTS (SELECT FROM authority.person p JOIN ledger.book b USING (book_id)
+    IF EXISTS (SELECT FROM authority.person p JOIN ledger.head b USING (book_id)
                 WHERE p.book_id = book AND p.added < b.append_from) THEN
         PERFORM authority.refuse('book_has_its_people_already');
     END IF;
@@ -736,7 +766,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     authority.begin_sign_in, authority.try_password, authority.open_session, authority.touch_session,
     authority.end_own_session, authority.end_session, authority.client_of, authority.make_proposal, authority.objection, authority.decide,
-    authority.carry_out, authority.found_person, authority.found_policy, authority.change_policy,
+    authority.carry_out, authority.carry_out_standing, authority.found_person, authority.found_policy, authority.change_policy,
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client
 TO ringfence_core;
