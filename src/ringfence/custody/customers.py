@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from ringfence.banking.desk import CustodianAccount, custodian_accounts
 from ringfence.core import Core
+from ringfence.custody.guarding import found_rules
 from ringfence.custody.queries import QUERIES
 from ringfence.custody.refusals import (
     CUSTODIAN_ACCOUNT_MUST_EXIST,
@@ -18,6 +19,7 @@ from ringfence.custody.refusals import (
     CUSTOMER_MUST_EXIST,
 )
 from ringfence.database.connection import Connection
+from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
@@ -61,7 +63,7 @@ def open_custodian_account(
     core: Core, bank: str, account: str, *, scheme: str, identification: str, holder: str, bank_code: str, unit: str
 ) -> CustodianAccount:
     """Open the cashbook of a custodian account for client money, with its account for unallocated receipts, and once
-    for a book and currency those of fees and of the platform.
+    for a book and currency those of fees and of the platform; the pool is guarded from then on, and watched.
     """
     name = f"bank:{bank}:{account}"
     _open_accounts(
@@ -73,6 +75,9 @@ def open_custodian_account(
             Account(0, platform_funding(unit), unit, "credit", None, None, "platform", "own"),
         ],
     )
+    with core.connection() as connection:
+        number = reading.account(connection, core.book.book_id, name).account
+    found_rules(core, unit, name, number)
     row = {"book": core.book.book_id, "name": name, "bank": bank, "scheme": scheme, "identification": identification}
     row |= {"holder": holder, "bank_code": bank_code, "currency": unit, "pool": "client"}
     said = {"account": name, "bank": bank, "currency": unit}

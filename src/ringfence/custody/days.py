@@ -10,9 +10,10 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from ringfence.authority.standing_reading import closed_through
 from ringfence.core import Core
 from ringfence.custody.queries import QUERIES
-from ringfence.custody.refusals import DAY_MUST_FOLLOW_THE_LAST, NO_DAY_IS_OPEN
+from ringfence.custody.refusals import DAY_LIES_IN_A_CLOSED_PERIOD, DAY_MUST_FOLLOW_THE_LAST, NO_DAY_IS_OPEN
 from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
@@ -38,10 +39,13 @@ def open_day(core: Core, day: date) -> None:
     """Open a business day. Opening the open day again changes nothing."""
     with core.connection() as connection:
         known = days(connection, core.book.book_id, 1)
+        through = closed_through(connection, core.book.book_id)
     if known and known[0]["day"] == day and known[0]["closed_at"] is None:
         return
     if known and (known[0]["day"] >= day or known[0]["closed_at"] is None):
         raise DAY_MUST_FOLLOW_THE_LAST(day=day, last=known[0]["day"])
+    if through is not None and day <= through:
+        raise DAY_LIES_IN_A_CLOSED_PERIOD(day=day, through=through)
     at = core.clock()
     row = {"book": core.book.book_id, "day": day, "at": at}
     core.post(Unit([day_event(core, day, EventName.DAY_OPENED, {})], [(QUERIES.open_day, row)]))

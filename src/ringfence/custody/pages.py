@@ -1,5 +1,6 @@
 """Custody's pages: customers with their wallets, orders with everything that happened to them, the day's orders."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,10 +11,11 @@ from fastapi.responses import Response
 from ringfence.authority import proposals
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
+from ringfence.authority.routes import session_of
 from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
-from ringfence.custody import placing
+from ringfence.custody import periods, placing
 from ringfence.custody.customers import customer, customers, fees_due, platform_funding
 from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
@@ -272,6 +274,14 @@ def sweep_fees(
         by=by,
     )
     return visit.go(f"/orders/{made.order_id}", said="fee_sweep_placed")
+
+
+@pages.post("/rules/closings")
+def propose_closing(
+    visit: Signed, through: Annotated[date, Form()], reason: Annotated[str, Form(max_length=300)] = ""
+) -> Response:
+    made = periods.propose_closing(visit.core, session_of(visit), through, reason)
+    return visit.go(f"/approvals/{made.proposal_id}", said="change_proposed")
 
 
 def steps(found: Order, rows: list[reading.JournalLine]) -> list[tuple[str, str]]:

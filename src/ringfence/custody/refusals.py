@@ -15,6 +15,18 @@ DAY_MUST_FOLLOW_THE_LAST = refusal(
     en="{day} does not follow the last business day {last}, or that one is still open.",
     zh="{day} 不晚于上一营业日 {last}，或上一营业日尚未日终。",
 )
+DAY_LIES_IN_A_CLOSED_PERIOD = refusal(
+    "day_lies_in_a_closed_period",
+    Fault.STATE,
+    en="{day} lies in a period that was closed (through {through}), so nothing could be booked on it.",
+    zh="{day} 位于已关账期间（至 {through}），当日无法入账。",
+)
+BUSINESS_DAY_MUST_BE_CLOSED_FIRST = refusal(
+    "business_day_must_be_closed_first",
+    Fault.STATE,
+    en="A period is closed up to a business day that is over; {through} is not.",
+    zh="期间只能关闭至已日终的营业日；{through} 尚未日终。",
+)
 CUSTOMER_MUST_EXIST = refusal(
     "customer_must_exist",
     Fault.UNKNOWN,

@@ -14,13 +14,17 @@ from pydantic import Field
 from ringfence.authority.actors import Actor, Session
 from ringfence.authority.refusals import MAKER_MAY_NOT_MAKE_THIS, PERSON_LACKS_THE_ROLE, SCOPE_IS_MISSING
 from ringfence.authority.roles import Role
-from ringfence.custody import placing
+from ringfence.authority.routes import FOR_PEOPLE, session_of
+from ringfence.authority.standing import REASON_CHARACTERS_MAX
+from ringfence.authority.standing_routes import PROPOSING, ChangeProposed
+from ringfence.custody import periods, placing
 from ringfence.custody.customers import Customer, custodian_account, customer, customers, register
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
+    BUSINESS_DAY_MUST_BE_CLOSED_FIRST,
     CUSTODIAN_ACCOUNT_MUST_EXIST,
     CUSTOMER_ID_IS_NOT_A_WORD,
     CUSTOMER_IS_REGISTERED_ALREADY,
@@ -68,6 +72,11 @@ READ_CUSTOMERS: Final = [scoped("customers:read")]
 WRITE_CUSTOMERS: Final = [scoped("customers:write")]
 READ: Final = [scoped("orders:read")]
 WRITE: Final = [scoped("orders:write")]
+STANDING_IN_THE_WAY: Final = (
+    RESULT_REFUSALS[Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM],
+    RESULT_REFUSALS[Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM],
+    RESULT_REFUSALS[Result.POOL_MUST_STAY_COVERED],
+)
 PLACING: Final = refuses(
     SCOPE_IS_MISSING,
     PERSON_LACKS_THE_ROLE,
@@ -78,7 +87,7 @@ PLACING: Final = refuses(
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CURRENCY_MUST_BE_THE_CUSTOMERS,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
-    RESULT_REFUSALS[Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM],
+    *STANDING_IN_THE_WAY,
 )
 
 
@@ -92,8 +101,13 @@ OF_AN_ACCOUNT: Final = refuses(
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CURRENCY_MUST_BE_THE_ACCOUNTS,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
-    RESULT_REFUSALS[Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM],
+    *STANDING_IN_THE_WAY,
 )
+
+
+class NewClosing(Answer):
+    through: date = Field(description="A business day that is over, or one before the first.")
+    reason: str = Field(max_length=REASON_CHARACTERS_MAX)
 
 
 class CustomerAnswer(Answer):
@@ -386,6 +400,22 @@ def sweep_fees(visit: Client, given: Annotated[FeeSweep, Body()]) -> OrderAnswer
             by=by,
         )
     )
+
+
+@router.post(
+    "/periods/closings",
+    dependencies=FOR_PEOPLE,
+    summary="Propose to close every value date up to a day, for good (people only)",
+    responses=refuses(
+        *PROPOSING,
+        BUSINESS_DAY_MUST_BE_CLOSED_FIRST,
+        RESULT_REFUSALS[Result.PERIOD_MUST_HAVE_ENDED],
+        RESULT_REFUSALS[Result.PERIOD_MUST_BE_LATER_THAN_THE_LAST_CLOSED],
+    ),
+)
+def propose_closing(visit: Client, given: Annotated[NewClosing, Body()]) -> ChangeProposed:
+    made = periods.propose_closing(visit.core, session_of(visit), given.through, given.reason)
+    return ChangeProposed(proposal=made.proposal_id, sha256=made.payload_sha256.hex())
 
 
 @router.post(
