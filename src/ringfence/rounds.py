@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority import proposals
+from ringfence.authority import proposals, standing, standing_reading
 from ringfence.custody import settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import decide_all
@@ -21,7 +21,7 @@ from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
-from ringfence.incident.indicators import DueFile, Figures, Position
+from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
 from ringfence.incident.refusals import BRAKE_WAS_PULLED_AGAIN
 from ringfence.incident.thresholds import Thresholds
 from ringfence.incident.watch import watch
@@ -61,10 +61,11 @@ def one_round(desk: Desk) -> int:
 
 
 def core_round(desk: Desk, thresholds: Thresholds) -> int:
-    """A round of the running core: the above, the brake released if enough people have said so, and the indicators
-    watched. This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
+    """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
+    This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
-    return one_round(desk) + release_brake(desk) + len(watch(desk.core, figures(desk), thresholds).turned)
+    decided = release_brake(desk) + standing.carry_out_all(desk.core)
+    return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 
 def figures(desk: Desk) -> Figures:
@@ -78,6 +79,7 @@ def figures(desk: Desk) -> Figures:
         unsigned = reading.posted_at(connection, book, signed.size if signed else 0)
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
+        watching = standing_reading.monitors(connection, book)
     skew = abs(database_now - core.clock())
     return Figures(
         at=at,
@@ -95,6 +97,11 @@ def figures(desk: Desk) -> Figures:
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
         clock_skew_ms=skew // timedelta(milliseconds=1),
+        monitors_on=tuple(
+            MonitorOn(each.monitor.name, each.currency, each.turn.said.value, each.turn.at)
+            for each in watching
+            if each.turn is not None and each.on and not each.is_off
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from psycopg.rows import class_row
 from ringfence.database.connection import Connection
 from ringfence.incident.queries import QUERIES
 from ringfence.incident.thresholds import FileRule, Level, Threshold, Thresholds, words_of
+from ringfence.money import currency, format_minor
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class DueFile:
 
 
 @dataclass(frozen=True)
+class MonitorOn:
+    """A monitor whose condition holds, since when, and the value (minor units) at which it came to hold."""
+
+    name: str
+    currency: str
+    value: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Figures:
     """What is known at a time. None is "not known", which no indicator takes for good; "there is none" has a value of
     its own (an empty tuple, a count of 0, or `oldest_…` None with its count 0).
@@ -63,6 +74,7 @@ class Figures:
     payouts_unanswered: int | None = None
     oldest_unanswered: datetime | None = None  # sent at
     clock_skew_ms: int | None = None
+    monitors_on: tuple[MonitorOn, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +134,7 @@ def evaluate(figures: Figures, thresholds: Thresholds, turns: Mapping[str, Turn]
         level = threshold.level_of(value)
         turn = turns.get(name)
         since = turn.since if turn is not None and turn.level == level else figures.at
-        details = _late_files(figures) if name == "late_bank_files" else ()
+        details = _DETAILS[name](figures) if name in _DETAILS else ()
         found.append(Indicator(name, value, threshold.unit, level, since, threshold, details))
     return tuple(found)
 
@@ -193,6 +205,21 @@ def _late_files(figures: Figures) -> tuple[Detail, ...]:
     )
 
 
+def _monitors_on(figures: Figures) -> int | None:
+    return None if figures.monitors_on is None else len(figures.monitors_on)
+
+
+def _conditions(figures: Figures) -> tuple[Detail, ...]:
+    return tuple(
+        Detail(
+            f"{each.name}: {amount} {each.currency} at {each.since:%Y-%m-%d %H:%M} UTC.",
+            f"{each.name}：{amount} {each.currency}，{each.since:%Y-%m-%d %H:%M}（UTC）。",
+        )
+        for each in figures.monitors_on or ()
+        for amount in (format_minor(each.value, currency(each.currency), grouped=True),)
+    )
+
+
 def _checkpoint_lag_rows(figures: Figures) -> int | None:
     if figures.rows is None or figures.rows_notarised is None:
         return None
@@ -214,6 +241,10 @@ def _age(figures: Figures, count: int | None, oldest: datetime | None, unit: tim
     return None if count is None or oldest is None else max(0, (figures.at - oldest) // unit)
 
 
+_DETAILS: Final[dict[str, Callable[[Figures], tuple[Detail, ...]]]] = {
+    "late_bank_files": _late_files,
+    "monitors_on": _conditions,
+}
 _VALUES: Final[dict[str, Callable[[Figures], int | None]]] = {
     "resource_to_requirement": _resource_to_requirement,
     "oldest_discrepancy": _oldest_discrepancy,
@@ -222,5 +253,6 @@ _VALUES: Final[dict[str, Callable[[Figures], int | None]]] = {
     "checkpoint_lag": _checkpoint_lag,
     "notary_alarms": lambda figures: figures.notary_alarms,
     "payouts_stuck": _payouts_stuck,
+    "monitors_on": _monitors_on,
     "clock_skew": lambda figures: None if figures.clock_skew_ms is None else abs(figures.clock_skew_ms),
 }

@@ -79,6 +79,7 @@ INDICATORS: Final = (
     "checkpoint_lag",
     "notary_alarms",
     "payouts_stuck",
+    "monitors_on",
     "clock_skew",
 )
 UNITS: Final = {
