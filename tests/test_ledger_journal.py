@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from ringfence.ledger import reading
-from ringfence.ledger.journal import Answer, Journal, Unit
+from ringfence.ledger.answers import Answer
+from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line, Result
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.storage import head_of, read_block
@@ -292,7 +293,7 @@ FORBIDDEN = {
     "update_a_row": "UPDATE ledger.journal SET amount = 1",
     "delete_a_row": "DELETE FROM ledger.journal",
     "truncate": "TRUNCATE ledger.journal",
-    "move_the_counter": "UPDATE ledger.book SET head = 0",
+    "move_the_counter": "UPDATE ledger.head SET head = 0",
     "change_a_limit": "UPDATE ledger.account SET minimum = -1000",
     "change_a_balance": "UPDATE ledger.entry SET balance = 1",
     "invent_an_entry": "INSERT INTO ledger.entry VALUES (1, 2, 9, 1, 1, 0, 0)",

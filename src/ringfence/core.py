@@ -15,7 +15,8 @@ from uuid import UUID
 
 from ringfence.database.connection import Connection, Pool
 from ringfence.database.refusals import refusing
-from ringfence.ledger.journal import Answer, Unit
+from ringfence.ledger.answers import Answer
+from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Result
 from ringfence.ledger.reading import Book
 from ringfence.ledger.refusals import RESULT_REFUSALS

@@ -9,9 +9,9 @@ unique in the journal; nobody looks an id up beforehand, but when PostgreSQL rep
 `journal_id_is_unique`) the batch is taken apart: what is there already is answered from the journal, the rest goes on.
 """
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,42 +20,42 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from psycopg.rows import dict_row
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
-from ringfence.ledger import encoding
-from ringfence.ledger.balances import Balances, Int64
-from ringfence.ledger.model import (
-    LINKED,
-    NO_ID,
-    NOT_RECORDED,
-    ROW,
-    Account,
-    Batch,
-    Kind,
-    Line,
-    Result,
-    Rows,
-    batch,
-    canonical,
-    microseconds,
+from ringfence.ledger import snapshot
+from ringfence.ledger.answers import (
+    NO_ROW,
+    TWIN,
+    UNDECIDED,
+    Answer,
+    Answers,
+    Int16,
+    Known,
+    answer_known,
+    answer_twins,
+    known_in,
+    part_of,
+    rows_to_append,
 )
+from ringfence.ledger.balances import Balances
+from ringfence.ledger.model import Batch, Kind, Line, Result, batch, microseconds
+from ringfence.ledger.monitors import Turned
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import apply
-from ringfence.ledger.standing import account_of
+from ringfence.ledger.standing import account_of, described
 from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, read_chains
 from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
 
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
-_MOVES: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION)
+SNAPSHOT_ROWS: Final = 1_000_000  # between two snapshots
+TAIL_ROWS_MAX: Final = 100_000  # as many are read faster than a snapshot is missed
+_PROJECTED: Final = (Kind.ACCOUNT_OPENED, Kind.ACCOUNT_CLOSED, Kind.ACCOUNT_LIMITED)
 
-Int16 = npt.NDArray[np.int16]
-Bools = npt.NDArray[np.bool_]
 Statement = tuple[Query, Mapping[str, Any]]
-_Projection = tuple[int, int, Sequence[Statement]]
+Projection = tuple[int, int, Sequence[Statement]]
 
 
 @dataclass(frozen=True)
@@ -66,33 +66,6 @@ class Unit:
 
     chain: Sequence[Line]
     also: Sequence[Statement] = ()
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One element a row: the result, its sequence in the journal (-1: it has no row), and whether it is a replay."""
-
-    results: Int16
-    sequences: Int64
-    replayed: Bools
-
-    def result(self, index: int) -> Result:
-        return Result(int(self.results[index]))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one row of a unit."""
-
-    result: Result
-    sequence: int
-    replayed: bool
-
-
-_Known = dict[bytes, tuple[int, int, bytes]]  # id: sequence, result, digest of the request
-_UNDECIDED: Final = -2
-_TWIN: Final = -3
-_NO_ROW: Final = -1
 
 
 class Journal:
@@ -108,8 +81,10 @@ class Journal:
         self._lock = threading.Lock()
         self._balances = Balances()
         self._head = 0
+        self._kept = 0  # rows that the last snapshot has
+        self._keeping: threading.Thread | None = None
 
-    def append(self, given: Batch, at: datetime, also: Sequence[_Projection] = ()) -> Answers:
+    def append(self, given: Batch, at: datetime, also: Sequence[Projection] = ()) -> Answers:
         """Append a batch at time `at`. `also` holds (first row, last row, statements) for chains with projections.
 
         Rows come back answered in their order. Raises `clock_must_not_go_back`; `database_is_lost` and the like leave
@@ -140,13 +115,7 @@ class Journal:
                 also.append((index, index + len(unit.chain) - 1, unit.also))
             index += len(unit.chain)
         answers = self.append(given, at, also)
-        return [
-            [
-                Answer(answers.result(row), int(answers.sequences[row]), bool(answers.replayed[row]))
-                for row in range(first, last)
-            ]
-            for first, last in bounds
-        ]
+        return [[answers.answer(row) for row in range(first, last)] for first, last in bounds]
 
     def balances(self) -> Balances:
         """The balances up to the head, to look at. Do not keep them: the next append changes them."""
@@ -160,39 +129,44 @@ class Journal:
             self._connection.close()
         self._connection = None
         self._balances = Balances()
-        self._head = 0
+        self._head = self._kept = 0
 
     def close(self) -> None:
+        """Let the book go. If much was written since the last snapshot, the next start shall not have to read it."""
         with self._lock:
+            if self._head - self._kept >= TAIL_ROWS_MAX:
+                self._keep_snapshot()
+            if self._keeping is not None:
+                self._keeping.join()
             self.forget()
 
     # -- one straight path ---------------------------------------------------------------------------------------
 
-    def _append(self, given: Batch, at: datetime, also: Sequence[_Projection]) -> Answers:
+    def _append(self, given: Batch, at: datetime, also: Sequence[Projection]) -> Answers:
         connection = self._open()
         if self._head == 0:
             self._catch_up(connection)
-        known: _Known = {}
+        known: Known = {}
         while True:
-            answers = _answer_known(given, known)
-            fresh = np.flatnonzero(answers.sequences == _UNDECIDED)
-            part = _part(given, fresh)
+            answers = answer_known(given, known)
+            fresh = np.flatnonzero(answers.sequences == UNDECIDED)
+            part = part_of(given, fresh)
             forced = answers.results[fresh]  # the rest of a chain of which a row is known
-            forced[(forced == 0) & (part.rows["kind"] == Kind.REFUSAL)] = Result.KIND_MUST_BE_KNOWN
             tried = np.flatnonzero(forced == 0)
-            batch_tried = _part(part, tried)
+            batch_tried = part_of(part, tried)
             references = references_of(connection, self.book, batch_tried, self._balances, self._head)
             applied = apply(self._balances, batch_tried, np.full(len(tried), microseconds(at)), references)
             results = forced.copy()
             results[tried] = applied.results
             opened = {int(tried[index]): account for index, account in applied.opened.items()}
-            rows, places = _rows_to_append(part, results, opened)
-            with_rows = self._with_rows(connection, rows, opened, fresh, results, also)
+            turns = [Turned(int(tried[after]), turn) for after, turn in applied.turns]
+            rows, places = rows_to_append(part, results, opened, turns)
+            with_rows = self._with_rows(connection, rows, fresh, results, also)
             try:
                 moved = append_rows(connection, self.book, self._head, rows, at, with_rows)
             except IdIsTaken:
                 applied.undo()
-                known = _known(connection, self.book, given)
+                known = known_in(connection, self.book, given)
                 continue
             except ClockWentBack:
                 applied.undo()
@@ -206,10 +180,12 @@ class Journal:
                 self._catch_up(connection)
                 continue
             answers.results[fresh] = results
-            answers.sequences[fresh] = np.where(places == _NO_ROW, _NO_ROW, self._head + places)
+            answers.sequences[fresh] = np.where(places == NO_ROW, NO_ROW, self._head + places)
             self._head += len(rows)
-            if np.any(answers.sequences == _TWIN):
-                return _answer_twins(given, answers, _known(connection, self.book, given))
+            if self._head - self._kept >= SNAPSHOT_ROWS:
+                self._keep_snapshot()
+            if np.any(answers.sequences == TWIN):
+                return answer_twins(given, answers, known_in(connection, self.book, given))
             return answers
 
     def _not_before_last(self, connection: Connection, at: datetime) -> datetime:
@@ -226,35 +202,44 @@ class Journal:
         self,
         connection: Connection,
         rows: Batch,
-        opened: Mapping[int, Account],
         fresh: npt.NDArray[np.intp],
         results: Int16,
-        also: Sequence[_Projection],
+        also: Sequence[Projection],
     ) -> Callable[[], None] | None:
         """What is written in the same transaction as the rows; None: nothing, and they may go in one round trip."""
-        if not (also or opened or (rows.rows["kind"] == Kind.ACCOUNT_CLOSED).any()):
+        projected = np.flatnonzero(np.isin(rows.rows["kind"], _PROJECTED))
+        if not (also or len(projected)):
             return None
 
         def project() -> None:
-            self._project(connection, rows, opened)
+            self._project(connection, rows, projected.tolist())
             self._project_also(connection, fresh, results, also)
 
         return project
 
-    def _project(self, connection: Connection, rows: Batch, opened: Mapping[int, Account]) -> None:
-        for index in np.flatnonzero(rows.rows["kind"] == Kind.ACCOUNT_OPENED) if opened else ():
-            account = account_of(rows.payloads[int(index)])
-            if account is not None:
-                place = {"book": self.book, "opened": self._head + int(index)}
-                connection.execute(QUERIES.insert_account, place | asdict(account))
-        for index in np.flatnonzero(rows.rows["kind"] == Kind.ACCOUNT_CLOSED):
-            place = {"book": self.book, "closed": self._head + int(index)}
-            account_number = int(rows.rows["debit_account"][index])
-            connection.execute(QUERIES.close_account, place | {"account": account_number})
+    def _project(self, connection: Connection, rows: Batch, projected: Sequence[int]) -> None:
+        """Keep ledger.account in step with rows that open, close or limit accounts."""
+        opened = []
+        for index in projected:
+            kind, sequence = rows.rows[index]["kind"], self._head + index
+            if kind == Kind.ACCOUNT_OPENED:
+                account = described(account_of(rows.payloads[index]))
+                opened.append({"book": self.book, "opened": sequence} | asdict(account))
+                continue
+            if opened:
+                connection.cursor().executemany(QUERIES.insert_account, opened)
+                opened = []
+            if kind == Kind.ACCOUNT_LIMITED:
+                connection.execute(QUERIES.limit_account, {"book": self.book, "changed_by": sequence})
+            else:
+                closed = {"account": int(rows.rows[index]["debit_account"]), "closed": sequence}
+                connection.execute(QUERIES.close_account, {"book": self.book} | closed)
+        if opened:
+            connection.cursor().executemany(QUERIES.insert_account, opened)
 
     @staticmethod
     def _project_also(
-        connection: Connection, fresh: npt.NDArray[np.intp], results: Int16, also: Sequence[_Projection]
+        connection: Connection, fresh: npt.NDArray[np.intp], results: Int16, also: Sequence[Projection]
     ) -> None:
         posted = set(fresh[results == 0].tolist()) if also else set()
         for first, last, statements in also:
@@ -273,11 +258,31 @@ class Journal:
 
     def _catch_up(self, connection: Connection) -> None:
         head = head_of(connection, self.book)
+        if self._head == 0 and head >= TAIL_ROWS_MAX and (found := snapshot.latest(connection, self.book, head)):
+            self._balances, self._head = found
+            self._kept = self._head
         while self._head < head:
             block = read_chains(connection, self.book, self._head, head)
             known = references_of(connection, self.book, block.batch, self._balances, block.first)
             replay(self._balances, block, known)
             self._head = block.last
+
+    def _keep_snapshot(self) -> None:
+        """Write the state down beside the journal, without keeping anybody waiting. One at a time; if it fails, the
+        next start reads more of the journal, and the next snapshot is tried in time.
+        """
+        if self._keeping is not None and self._keeping.is_alive():
+            return
+        taken, sequence = snapshot.take(self._balances), self._head
+        self._kept = sequence
+
+        def keep() -> None:
+            with suppress(psycopg.Error, Refused, OSError), self._connect() as connection:
+                connection.autocommit = True
+                snapshot.keep(connection, self.book, sequence, snapshot.encode(taken))
+
+        self._keeping = threading.Thread(target=keep, name=f"snapshot-{self.book}", daemon=True)
+        self._keeping.start()
 
 
 def replay(balances: Balances, block: Block, references: Mapping[bytes, Reference]) -> None:
@@ -305,10 +310,10 @@ def references_of(
     connection: Connection, book: int, rows: Batch, balances: Balances, before: int
 ) -> dict[bytes, Reference]:
     """What the journal, up to `before`, knows of the rows that a batch refers to and that are not open pending."""
-    refers = np.isin(rows.rows["kind"], _MOVES)
+    refers = (rows.rows["kind"] >= Kind.POST) & (rows.rows["kind"] <= Kind.CORRECTION)
     if not refers.any():
         return {}
-    wanted = {identity.tobytes() for identity in rows.rows["refers_to"][refers]} - balances.holds.slots.keys()
+    wanted = {each for each in rows.rows["refers_to"][refers].tolist() if each not in balances.holds}
     if not wanted:
         return {}
     ids = [UUID(bytes=identity) for identity in wanted]
@@ -317,109 +322,3 @@ def references_of(
         row[0].bytes: Reference(Kind(row[1]), row[2], row[3], row[4], None if row[5] is None else Kind(row[5]))
         for row in found
     }
-
-
-def _known(connection: Connection, book: int, given: Batch) -> _Known:
-    ids = [UUID(bytes=identity.tobytes()) for identity in given.rows["id"]]
-    known: _Known = {}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(QUERIES.rows_by_id, {"book": book, "ids": ids}):
-            payload = bytes(row["payload"] or b"")
-            if row["kind"] == Kind.REFUSAL:
-                said = json.loads(payload)
-                result, digest = Result[said["reason"].upper()], bytes.fromhex(said["request"])
-            else:
-                result, digest = Result.POSTED, encoding.request_digest(_row_of(row), 0, payload)
-            known[row["id"].bytes] = (row["sequence"], int(result), digest)
-    return known
-
-
-def _row_of(stored: Mapping[str, Any]) -> Rows:
-    line = Line(
-        **{name: stored[name] for name in ("id", "debit_account", "credit_account", "amount", "refers_to", "order_id")},
-        kind=Kind(stored["kind"]),
-        code=stored["code"],
-        value_date=stored["value_date"],
-        expires_at=stored["expires_at"],
-    )
-    rows = batch([[line]]).rows
-    rows["flags"] = stored["flags"]
-    return rows
-
-
-def _answer_known(given: Batch, known: _Known) -> Answers:
-    """Answer rows whose id is in the journal, mark those whose id came earlier in the batch, and refuse the rest of
-    their chains: a chain that cannot happen whole does not happen.
-    """
-    size = len(given)
-    answers = Answers(np.zeros(size, np.int16), np.full(size, _UNDECIDED, np.int64), np.zeros(size, bool))
-    ids = [identity.tobytes() for identity in given.rows["id"]]
-    seen = set(ids)
-    if len(seen) == size and not known:
-        return answers
-    seen.clear()
-    for index, identity in enumerate(ids):
-        if identity in known:
-            _answer_from(given, answers, index, known[identity])
-        elif identity in seen and identity != NO_ID:
-            answers.sequences[index] = _TWIN
-        seen.add(identity)
-    start = 0
-    for end in np.flatnonzero((given.rows["flags"] & LINKED) == 0).tolist():
-        chain = slice(start, end + 1)
-        undecided = answers.sequences[chain] == _UNDECIDED
-        if not undecided.all():
-            answers.results[chain][undecided] = Result.LINKED_ROW_FAILED
-        start = end + 1
-    return answers
-
-
-def _answer_from(given: Batch, answers: Answers, index: int, row: tuple[int, int, bytes]) -> None:
-    sequence, result, digest = row
-    same = digest == encoding.request_digest(given.rows, index, given.payloads.get(index, b""))
-    answers.results[index] = result if same else Result.ID_ALREADY_HAS_OTHER_CONTENT
-    answers.sequences[index] = sequence if same else _NO_ROW
-    answers.replayed[index] = same
-
-
-def _answer_twins(given: Batch, answers: Answers, known: _Known) -> Answers:
-    for index in np.flatnonzero(answers.sequences == _TWIN):
-        _answer_from(given, answers, int(index), known[given.rows["id"][index].tobytes()])
-    return answers
-
-
-def _part(given: Batch, chosen: npt.NDArray[np.intp]) -> Batch:
-    if len(chosen) == len(given):
-        return given
-    place = {int(row): index for index, row in enumerate(chosen)} if given.payloads else {}
-    return Batch(
-        given.rows[chosen],
-        {place[index]: payload for index, payload in given.payloads.items() if index in place},
-    )
-
-
-def _rows_to_append(part: Batch, results: Int16, opened: Mapping[int, Account]) -> tuple[Batch, Int64]:
-    """The rows as the journal keeps them, and the place of each among them (-1: it leaves no row). A refused row
-    becomes a REFUSAL that names the reason and the digest of what was asked; an opened account has its number now.
-    """
-    refused = np.flatnonzero(results)
-    if not len(refused) and not opened:
-        return part, np.arange(len(part), dtype=np.int64)
-    rows, payloads = part.rows.copy(), dict(part.payloads)
-    for index in refused.tolist():
-        digest = encoding.request_digest(part.rows, index, part.payloads.get(index, b""))
-        reason = Result(int(results[index]))
-        payloads[index] = canonical({"reason": reason.word, "request": digest.hex()})
-        asked = part.rows[index]
-        rows[index] = np.zeros((), ROW)
-        rows[index]["kind"] = Kind.REFUSAL
-        for name in ("id", "order_id", "code", "value_date"):
-            rows[index][name] = asked[name]
-    for index, account in opened.items():
-        if not results[index]:
-            rows[index]["debit_account"] = account.account
-            payloads[index] = canonical(account.payload())
-    kept = np.flatnonzero(~np.isin(results, NOT_RECORDED))
-    places = np.full(len(part), _NO_ROW, np.int64)
-    places[kept] = np.arange(len(kept))
-    return _part(Batch(rows, payloads), kept), places

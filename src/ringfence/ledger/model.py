@@ -4,6 +4,7 @@ A row is one line of the journal. A batch is many rows in columns (a NumPy struc
 few payloads beside them, so that the hot path makes no object per transfer. `Line` is one row written by hand.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -101,20 +102,21 @@ NOT_RECORDED: Final = (Result.ID_MUST_NOT_BE_ZERO, Result.ID_ALREADY_HAS_OTHER_C
 
 ROW: Final = np.dtype(
     [
-        ("kind", np.int16),
-        ("flags", np.int16),
+        ("kind", "<i2"),
+        ("flags", "<i2"),
         ("id", "V16"),
-        ("debit_account", np.int64),
-        ("credit_account", np.int64),
-        ("amount", np.int64),  # minor units of the accounts' currency
+        ("debit_account", "<i8"),
+        ("credit_account", "<i8"),
+        ("amount", "<i8"),  # minor units of the accounts' currency
         ("refers_to", "V16"),  # zero: none
         ("order_id", "V16"),  # zero: none
-        ("code", np.int32),
-        ("value_date", np.int32),  # days since 1970-01-01
-        ("expires_at", np.int64),  # microseconds since 1970 UTC; 0: none
+        ("code", "<i4"),
+        ("value_date", "<i4"),  # days since 1970-01-01
+        ("expires_at", "<i8"),  # microseconds since 1970 UTC; 0: none
     ]
 )
 
+_PACKED: Final = struct.Struct("<hh16sqqq16s16siiq")  # a record of ROW, as it lies in memory and in requests
 Rows = npt.NDArray[np.void]
 
 
@@ -175,32 +177,44 @@ class Account:
         }
 
 
-def batch(chains: Iterable[Sequence[Line]]) -> Batch:
-    """Lines in columns. Each chain happens whole or not at all; a chain of one line is a plain row."""
-    lines: list[Line] = []
-    flags: list[int] = []
-    for chain in chains:
-        lines += chain
-        flags += [LINKED] * (len(chain) - 1) + [0]
-    rows = np.zeros(len(lines), ROW)
-    payloads: dict[int, bytes] = {}
-    for index, line in enumerate(lines):
-        rows[index] = (
-            line.kind,
-            flags[index],
-            line.id.bytes,
-            line.debit_account,
-            line.credit_account,
-            line.amount,
-            line.refers_to.bytes if line.refers_to else NO_ID,
-            line.order_id.bytes if line.order_id else NO_ID,
-            line.code,
-            (line.value_date - EPOCH_DAY).days,
-            microseconds(line.expires_at) if line.expires_at else 0,
+def packed(chain: Sequence[Line]) -> tuple[bytes, dict[int, bytes]]:
+    """A chain as packed rows (`ROW`), and its payloads by row. It happens whole or not at all; a chain of one line is a
+    plain row.
+    """
+    records, payloads = [], {}
+    last = len(chain) - 1
+    for index, line in enumerate(chain):
+        records.append(
+            _PACKED.pack(
+                line.kind,
+                LINKED if index < last else 0,
+                line.id.bytes,
+                line.debit_account,
+                line.credit_account,
+                line.amount,
+                line.refers_to.bytes if line.refers_to else NO_ID,
+                line.order_id.bytes if line.order_id else NO_ID,
+                line.code,
+                (line.value_date - EPOCH_DAY).days,
+                microseconds(line.expires_at) if line.expires_at else 0,
+            )
         )
         if line.payload is not None:
             payloads[index] = canonical(line.payload)
-    return Batch(rows, payloads)
+    return b"".join(records), payloads
+
+
+def batch(chains: Iterable[Sequence[Line]]) -> Batch:
+    """Lines in columns. Each chain happens whole or not at all; a chain of one line is a plain row."""
+    records: list[bytes] = []
+    payloads: dict[int, bytes] = {}
+    rows = 0
+    for chain in chains:
+        some, said = packed(chain)
+        records.append(some)
+        payloads |= {rows + index: payload for index, payload in said.items()}
+        rows += len(chain)
+    return Batch(np.frombuffer(b"".join(records), ROW), payloads)
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

@@ -1,23 +1,43 @@
 """Group commit: while one append is on its way, requests queue; then all of them go as the next one.
 
 There is no timer. Under a light load a request is appended at once; under a heavy one the batches grow by themselves,
-and an account that everybody uses is as fast as one that nobody does.
+and an account that everybody uses is as fast as one that nobody does. Requests come as packed rows (`model.packed`) and
+are laid side by side in bytes, so that no object per transfer is made between a request and the journal.
 """
 
+import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import numpy as np
 import psycopg
 
 from ringfence.database.refusals import refused_by
-from ringfence.ledger.journal import Answer, Journal, Unit
+from ringfence.ledger.answers import Answer, Answers
+from ringfence.ledger.journal import Journal, Projection, Statement, Unit
+from ringfence.ledger.model import ROW, Batch, packed
 from ringfence.refusal import Refused
 
-ROWS_MAX: Final = 8_000  # of one append
+ROWS_MAX: Final = 8_000  # of one append, unless one request has more
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Rows that wait, and how their answers are handed over: `settle` is called in the writer's thread, except for a
+    request of an asyncio loop, which is settled there together with all others of that loop.
+    """
+
+    records: bytes
+    rows: int
+    payloads: Mapping[int, bytes]
+    also: Sequence[Statement]
+    settle: Callable[[Answers | BaseException, int], None]
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class Writer:
@@ -26,19 +46,58 @@ class Writer:
     def __init__(self, journal: Journal, clock: Callable[[], datetime]) -> None:
         self.journal = journal
         self._clock = clock
-        self._waiting: queue.SimpleQueue[tuple[Unit, Future[list[Answer]]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"writer-{journal.book}", daemon=True)
         self._thread.start()
 
     def send(self, unit: Unit) -> "Future[list[Answer]]":
         """Queue a unit; the future holds its answers, or raises what the append raised."""
         future: Future[list[Answer]] = Future()
-        self._waiting.put((unit, future))
+        records, payloads = packed(unit.chain)
+        rows = len(unit.chain)
+
+        def settle(answers: Answers | BaseException, first: int) -> None:
+            if isinstance(answers, BaseException):
+                future.set_exception(answers)
+            else:
+                future.set_result([answers.answer(row) for row in range(first, first + rows)])
+
+        self._waiting.put(_Request(records, rows, payloads, unit.also, settle))
         return future
 
     def submit(self, unit: Unit) -> list[Answer]:
         """Append a unit and wait for its answers, one a row."""
         return self.send(unit).result()
+
+    def send_rows(self, records: bytes) -> "Future[Answers]":
+        """Queue packed rows (`model.ROW`, one after the other, without payloads); the future holds their answers."""
+        future: Future[Answers] = Future()
+        rows = len(records) // ROW.itemsize
+
+        def settle(answers: Answers | BaseException, first: int) -> None:
+            if isinstance(answers, BaseException):
+                future.set_exception(answers)
+            else:
+                future.set_result(answers.part(first, first + rows))
+
+        self._waiting.put(_Request(records, rows, {}, (), settle))
+        return future
+
+    async def ask(self, record: bytes) -> Answer:
+        """Append one packed row and wait for its answer, in an asyncio loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+
+        def settle(answers: Answers | BaseException, first: int) -> None:
+            if future.done():  # whoever asked has gone away
+                return
+            if isinstance(answers, BaseException):
+                future.set_exception(answers)
+            else:
+                future.set_result(answers.answer(first))
+
+        self._waiting.put(_Request(record, 1, {}, (), settle, loop))
+        return await future
 
     def close(self) -> None:
         """Append what waits, then stop."""
@@ -48,21 +107,22 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
-            group, rows, stop = [first], len(first[0].chain), False
+            group, rows, stop = [first], first.rows, False
             while rows < ROWS_MAX and not self._waiting.empty():
                 following = self._waiting.get()
                 if following is None:
                     stop = True
                     break
                 group.append(following)
-                rows += len(following[0].chain)
+                rows += following.rows
             self._append(group)
             if stop:
                 return
 
-    def _append(self, group: list[tuple[Unit, "Future[list[Answer]]"]]) -> None:
+    def _append(self, group: list[_Request]) -> None:
         try:
-            answers = self.journal.submit([unit for unit, _ in group], self._clock())
+            given, also = _laid_together(group)
+            answers = self.journal.append(given, self._clock(), also)
         except (Refused, psycopg.Error, OSError) as error:
             said_no = isinstance(error, psycopg.Error) and error.sqlstate is not None
             if said_no and len(group) > 1:
@@ -71,12 +131,41 @@ class Writer:
                     self._append([each])
                 return
             meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
-            for _, future in group:
-                future.set_exception(meaning or error)
+            _settle(group, meaning or error)
         except BaseException as error:
-            for _, future in group:
-                future.set_exception(error)
+            _settle(group, error)
             raise
         else:
-            for (_, future), answer in zip(group, answers, strict=True):
-                future.set_result(answer)
+            _settle(group, answers)
+
+
+def _laid_together(group: Sequence[_Request]) -> tuple[Batch, list[Projection]]:
+    rows = np.frombuffer(b"".join([each.records for each in group]), ROW)
+    payloads, also, first = {}, [], 0
+    for each in group:
+        for index, payload in each.payloads.items():
+            payloads[first + index] = payload
+        if each.also:
+            also.append((first, first + each.rows - 1, each.also))
+        first += each.rows
+    return Batch(rows, payloads), also
+
+
+def _settle(group: Sequence[_Request], answers: Answers | BaseException) -> None:
+    """Hand the answers over; a loop is woken once for all its requests."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Request, int]]] = {}
+    first = 0
+    for each in group:
+        if each.loop is None:
+            each.settle(answers, first)
+        else:
+            loops.setdefault(each.loop, []).append((each, first))
+        first += each.rows
+    for loop, requests in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle_here, requests, answers)
+
+
+def _settle_here(requests: Sequence[tuple[_Request, int]], answers: Answers | BaseException) -> None:
+    for request, first in requests:
+        request.settle(answers, first)
