@@ -64,8 +64,11 @@ class Holds:
         return np.fromiter(map(self.slots.get, identities, repeat(-1)), np.int64, len(identities))
 
     def put(self, identities: Sequence[bytes], columns: Int64) -> Callable[[], None]:
-        """Take holds in; returns the way back."""
+        """Take holds in; returns the way back. An id that is a hold already stands for the new one until then."""
         count = len(identities)
+        covered = {}
+        if not self.slots.keys().isdisjoint(identities):
+            covered = {identity: self.slots[identity] for identity in identities if identity in self.slots}
         reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
         fresh = count - len(reused)
         if self._used + fresh > self.columns.shape[1]:
@@ -79,6 +82,7 @@ class Holds:
         def undo() -> None:
             for identity in identities:
                 del self.slots[identity]
+            self.slots.update(covered)
             self._used -= fresh
             self._free += reversed(reused)
 

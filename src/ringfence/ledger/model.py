@@ -4,6 +4,7 @@ A row is one line of the journal. A batch is many rows in columns (a NumPy struc
 few payloads beside them, so that the hot path makes no object per transfer. `Line` is one row written by hand.
 """
 
+import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,8 +219,27 @@ def batch(chains: Iterable[Sequence[Line]]) -> Batch:
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """RFC 8785 bytes of a JSON object."""
-    return rfc8785.dumps(dict(value))
+    """RFC 8785 bytes of a JSON object. ValueError if it has none (a number that is not exact, half a character)."""
+    said = dict(value)
+    return _PLAIN.encode(said).encode() if _is_plain(said) else rfc8785.dumps(said)
+
+
+_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_EXACT: Final = 2**53
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the standard encoder gives the bytes of RFC 8785, ten times as fast: no floats, and names in ASCII, which
+    sort alike by code point and by UTF-16.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_EXACT < value < _EXACT
+    if kind is dict:
+        return all(type(name) is str and name.isascii() and _is_plain(each) for name, each in value.items())
+    return kind is list and all(map(_is_plain, value))
 
 
 def microseconds(at: datetime) -> int:
