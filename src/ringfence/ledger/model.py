@@ -46,6 +46,7 @@ class Kind(IntEnum):
     REFUSAL = 17  # the answer "no" to an id, so that a retry is answered alike
 
 
+MOVEMENTS: Final = (Kind.TRANSFER, Kind.PENDING, Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION)
 LINKED: Final = 1  # flag: this row and the next happen together or not at all
 
 
@@ -239,7 +240,7 @@ def _is_plain(value: Any) -> bool:
         return -_EXACT < value < _EXACT
     if kind is dict:
         return all(type(name) is str and name.isascii() and _is_plain(each) for name, each in value.items())
-    return kind is list and all(map(_is_plain, value))
+    return bool(kind is list and all(map(_is_plain, value)))
 
 
 def microseconds(at: datetime) -> int:

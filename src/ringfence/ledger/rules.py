@@ -35,7 +35,19 @@ from ringfence.ledger.balances import (
     Int64,
     exact_sum,
 )
-from ringfence.ledger.model import LAST_DAY, LAST_MOMENT, LINKED, NO_ID, Account, Batch, Kind, Result, Rows, canonical
+from ringfence.ledger.model import (
+    LAST_DAY,
+    LAST_MOMENT,
+    LINKED,
+    MOVEMENTS,
+    NO_ID,
+    Account,
+    Batch,
+    Kind,
+    Result,
+    Rows,
+    canonical,
+)
 from ringfence.ledger.monitors import Movements, Turned, turns
 from ringfence.ledger.standing import Turn
 from ringfence.ledger.walk import Reference, Row, Walk
@@ -43,6 +55,11 @@ from ringfence.ledger.walk import Reference, Row, Walk
 _SAFE: Final = float(2**62)
 _COLUMNS_FROM: Final = 12  # fewer rows are walked: laying out columns costs as much
 _ZERO: Final = np.void(NO_ID)
+# Plain numbers: looking up the member of an enumeration takes longer than comparing a column with it.
+_TRANSFER, _PENDING, _POST, _VOID, _EXPIRE, _CORRECTION = (int(kind) for kind in MOVEMENTS)
+_ACCOUNT_OPENED, _MONITOR_SET, _MONITOR_TURNED = (
+    int(kind) for kind in (Kind.ACCOUNT_OPENED, Kind.MONITOR_SET, Kind.MONITOR_TURNED)
+)
 
 
 @dataclass(frozen=True)
@@ -138,9 +155,7 @@ class _Work:
         self.results[chains.open_from :] = Result.LINKED_CHAIN_MUST_BE_CLOSED
         slots, alone = self._references()
         alone[list(self.walk.batch.payloads)] = False
-        for first, last, standing in chains.stretches(
-            (self.kind >= Kind.ACCOUNT_OPENED) & (self.kind <= Kind.MONITOR_SET)
-        ):
+        for first, last, standing in chains.stretches((self.kind >= _ACCOUNT_OPENED) & (self.kind <= _MONITOR_SET)):
             if standing:
                 for start, end in chains.among(np.arange(first, last), first, last):
                     self._walk(start, end)
@@ -157,13 +172,13 @@ class _Work:
     def _references(self) -> tuple[Int64, Bools]:
         """The holds that rows resolve, and which rows neither refer to, nor are referred to by, rows of this batch."""
         slots, alone = np.full(len(self.rows), -1, np.int64), np.ones(len(self.rows), bool)
-        refers = np.flatnonzero((self.kind >= Kind.POST) & (self.kind <= Kind.CORRECTION))
+        refers = np.flatnonzero((self.kind >= _POST) & (self.kind <= _CORRECTION))
         if len(refers):
             wanted = self.rows["refers_to"][refers].tolist()
             found = self.balances.holds.find(wanted)
             slots[refers] = found
-            times = Counter(wanted)
-            if len(times) < len(wanted):
+            if len(set(wanted)) < len(wanted):
+                times = Counter(wanted)
                 alone[refers] = [times[each] == 1 for each in wanted]
             missing = {each for each, slot in zip(wanted, found.tolist(), strict=True) if slot < 0}
             if missing:
@@ -182,7 +197,7 @@ class _Work:
         mark = len(self.walk.log)
         for each in range(first, end + 1):
             row = self.lines[each]
-            if self.recorded and row[0] == Kind.MONITOR_TURNED:
+            if self.recorded and row[0] == _MONITOR_TURNED:
                 continue
             if result := self.walk.row(each, row):
                 self.walk.undo(mark)
@@ -196,12 +211,12 @@ class _Work:
         books, kind, amount = self.balances, self.kind[first:last], self.rows["amount"][first:last]
         stretch = _lay_out(books, self.rows[first:last], slots)
         moving = alone & _is_sound(books, stretch, self.walk.at[first:last])
-        flows = ((kind == Kind.TRANSFER) | (kind == Kind.PENDING) | (kind == Kind.CORRECTION)) & stretch.inside
+        flows = ((kind == _TRANSFER) | (kind == _PENDING) | (kind == _CORRECTION)) & stretch.inside
         flow = np.where(flows, np.maximum(amount, 0), 0)
         left, arrived = _summed(stretch, stretch.out, flow), _summed(stretch, stretch.into, flow)
         walked = ~moving
         if self.recorded:
-            walked &= kind != Kind.MONITOR_TURNED
+            walked &= kind != _MONITOR_TURNED
         doubtful = _in_doubt(books, stretch.lines, left, arrived, float(flow.astype(np.float64).sum()))
         if doubtful.any():
             walked |= moving & (doubtful[stretch.out] | doubtful[stretch.into])
@@ -222,8 +237,8 @@ class _Work:
         """Let rows take effect together."""
         books, log = self.balances, self.walk.log
         kind, amount = stretch.rows["kind"], stretch.rows["amount"]
-        held, resolved = moving & (kind == Kind.PENDING), moving & (kind >= Kind.POST)
-        posted = np.where(moving & ~held & (kind <= Kind.POST), amount, 0)
+        held, resolved = moving & (kind == _PENDING), moving & (kind >= _POST)
+        posted = np.where(moving & ~held & (kind <= _POST), amount, 0)
         after = stretch.lines.copy()
         after[:, DEBITS] += _summed(stretch, stretch.out, posted)
         after[:, CREDITS] += _summed(stretch, stretch.into, posted)
@@ -257,14 +272,14 @@ class _Work:
         rows, kind = self.rows[first:last], self.kind[first:last]
         for index, released in self.walk.released.items():
             self.released[index] = released
-        done = (self.results[first:last] == 0) & (kind <= Kind.CORRECTION)
-        posted = done & ((kind == Kind.TRANSFER) | (kind == Kind.POST) | (kind == Kind.CORRECTION))
+        done = (self.results[first:last] == 0) & (kind <= _CORRECTION)
+        posted = done & ((kind == _TRANSFER) | (kind == _POST) | (kind == _CORRECTION))
         moved = Movements(
             debit=np.where(done, rows["debit_account"], 0),
             credit=np.where(done, rows["credit_account"], 0),
             posted=np.where(posted, rows["amount"], 0),
-            pending=np.where(done & (kind == Kind.PENDING), rows["amount"], 0)
-            - np.where(done & (kind >= Kind.POST), self.released[first:last], 0),
+            pending=np.where(done & (kind == _PENDING), rows["amount"], 0)
+            - np.where(done & (kind >= _POST), self.released[first:last], 0),
             ends=np.flatnonzero(self.chains.end[first:last]),
         )
         found = turns(self.balances, moved, self.walk.log)
@@ -274,12 +289,12 @@ class _Work:
         """The turns that a journal tells, against those that happened. What is still due behind the last row must be
         the first that comes next.
         """
-        told = np.flatnonzero(self.kind == Kind.MONITOR_TURNED)
+        told = np.flatnonzero(self.kind == _MONITOR_TURNED)
         due = self.balances.due
         if not (len(told) or due or self.turned):
             return
         expected = [Turned(-1, turn) for turn in due] + self.turned
-        others = np.flatnonzero(self.kind != Kind.MONITOR_TURNED)
+        others = np.flatnonzero(self.kind != _MONITOR_TURNED)
         anchors = np.concatenate([[-1], others])[np.searchsorted(others, told)].tolist()
         last = int(others[-1]) if len(others) else -1
         right = 0
@@ -335,8 +350,8 @@ def _is_sound(books: Balances, stretch: _Stretch, at: Int64) -> Bools:
     expires, out, into = rows["expires_at"], stretch.out, stretch.into
     money = books.group_currency[stretch.lines[:, GROUP]]
     is_open = stretch.lines[:, OPEN] != 0
-    pending = kind == Kind.PENDING
-    fresh = (kind == Kind.TRANSFER) | pending
+    pending = kind == _PENDING
+    fresh = (kind == _TRANSFER) | pending
     every = bool(fresh.all())
     fresh &= stretch.inside & (amount > 0) & (out != into) & (money[out] == money[into]) & is_open[out] & is_open[into]
     fresh &= (expires == 0) | (pending & (expires > at))
@@ -351,10 +366,10 @@ def _resolves_soundly(books: Balances, stretch: _Stretch, at: Int64) -> Bools:
     rows, kind, amount = stretch.rows, stretch.rows["kind"], stretch.rows["amount"]
     debit, credit, most, until = books.holds.columns[:, stretch.slots]
     passed = (until > 0) & (until <= at)
-    sound = (kind >= Kind.POST) & (kind <= Kind.EXPIRE) & (stretch.slots >= 0)
+    sound = (kind >= _POST) & (kind <= _EXPIRE) & (stretch.slots >= 0)
     sound &= (rows["debit_account"] == debit) & (rows["credit_account"] == credit)
-    sound &= (amount >= (kind == Kind.POST)) & (amount <= most)
-    sound &= (kind == Kind.VOID) | (passed == (kind == Kind.EXPIRE))
+    sound &= (amount >= (kind == _POST)) & (amount <= most)
+    sound &= (kind == _VOID) | (passed == (kind == _EXPIRE))
     return sound
 
 

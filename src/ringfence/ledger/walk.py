@@ -34,6 +34,7 @@ from ringfence.ledger.model import (
     LAST_DAY,
     LAST_MOMENT,
     LINKED,
+    MOVEMENTS,
     NO_ID,
     PAYLOAD_BYTES_MAX,
     Account,
@@ -46,6 +47,11 @@ from ringfence.ledger.standing import Guard, account_of, closed_period_of, guard
 
 _DAY_MICROSECONDS: Final = 86_400_000_000
 
+# Plain numbers: looking up the member of an enumeration takes longer than the rest of a comparison.
+_TRANSFER, _PENDING, _POST, _VOID, _EXPIRE, _CORRECTION = (int(kind) for kind in MOVEMENTS)
+_REFUSAL: Final = int(Kind.REFUSAL)
+_POSTED: Final = Result.POSTED
+
 Row = tuple[int, int, bytes, int, int, int, bytes, bytes, int, int, int]
 """kind, flags, id, debit account, credit account, amount, refers to, order, code, value date, expiry."""
 
@@ -54,11 +60,11 @@ Row = tuple[int, int, bytes, int, int, int, bytes, bytes, int, int, int]
 class Reference:
     """What the journal knows of a row that a batch refers to and that is no open pending transfer."""
 
-    kind: Kind
+    kind: int
     debit_account: int
     credit_account: int
     amount: int
-    referred_by: Kind | None  # POST, VOID, EXPIRE or CORRECTION, if there is one
+    referred_by: int | None  # POST, VOID, EXPIRE or CORRECTION, if there is one
 
 
 @dataclass
@@ -72,7 +78,7 @@ class Walk:
     recorded: bool = False
     log: Undo = field(default_factory=list)
     moved: dict[bytes, Reference] = field(default_factory=dict)  # movements of this batch that were walked
-    referred: dict[bytes, Kind] = field(default_factory=dict)  # what resolved or corrected a row, in this batch
+    referred: dict[bytes, int] = field(default_factory=dict)  # what resolved or corrected a row, in this batch
     released: dict[int, int] = field(default_factory=dict)  # how much a row released
     opened: dict[int, Account] = field(default_factory=dict)
 
@@ -87,7 +93,7 @@ class Walk:
             return Result.ID_MUST_NOT_BE_ZERO
         if flags not in (0, LINKED):
             return Result.FLAGS_MUST_BE_KNOWN
-        if not (kind in _MOVES or (kind in _SPEAKS and (self.recorded or kind != Kind.REFUSAL))):
+        if not (kind in _MOVES or (kind in _SPEAKS and (self.recorded or kind != _REFUSAL))):
             return Result.KIND_MUST_BE_KNOWN
         if not _fits(row):
             return Result.COLUMN_MUST_BE_IN_RANGE
@@ -108,11 +114,11 @@ class Walk:
             return Result.VALUE_DATE_MUST_BE_IN_AN_OPEN_PERIOD
         if result := self._accounts(debit, credit):
             return result
-        if expires_at and (kind != Kind.PENDING or expires_at <= self.at[index]):
+        if expires_at and (kind != _PENDING or expires_at <= self.at[index]):
             return Result.EXPIRY_MUST_BE_IN_THE_FUTURE
         if result := self._limits(debit, credit, amount) or self._covered(debit, credit, amount, code):
             return result
-        if kind == Kind.PENDING:
+        if kind == _PENDING:
             self._add(debit, DEBITS_PENDING, amount)
             self._add(credit, CREDITS_PENDING, amount)
             held = np.array([[debit], [credit], [amount], [expires_at]])
@@ -121,11 +127,11 @@ class Walk:
         else:
             self._move(debit, credit, amount)
         self._remember(kind, identity, debit, credit, amount)
-        return Result.POSTED
+        return _POSTED
 
     def resolve(self, index: int, row: Row) -> Result:
         kind, _, identity, debit, credit, amount, refers_to, _, _, value_date, _ = row
-        if kind == Kind.POST and amount <= 0:
+        if kind == _POST and amount <= 0:
             return Result.AMOUNT_MUST_BE_POSITIVE
         if value_date <= self.balances.closed_through:
             return Result.VALUE_DATE_MUST_BE_IN_AN_OPEN_PERIOD
@@ -137,16 +143,16 @@ class Walk:
         if amount > hold.amount or amount < 0:
             return Result.AMOUNT_MUST_NOT_EXCEED_PENDING_AMOUNT
         passed = 0 < hold.expires_at <= self.at[index]
-        if kind == Kind.POST and passed:
+        if kind == _POST and passed:
             return Result.PENDING_TRANSFER_HAS_PASSED_ITS_EXPIRY
-        if kind == Kind.EXPIRE and not passed:
+        if kind == _EXPIRE and not passed:
             return Result.PENDING_TRANSFER_HAS_NOT_EXPIRED
         self._release(index, refers_to, hold)
-        self._put(self.referred, refers_to, Kind(kind))
-        if kind == Kind.POST:
+        self._put(self.referred, refers_to, kind)
+        if kind == _POST:
             self._move(debit, credit, amount)
         self._remember(kind, identity, debit, credit, amount)
-        return Result.POSTED
+        return _POSTED
 
     def correct(self, __: int, row: Row) -> Result:
         _, _, identity, debit, credit, amount, refers_to, _, code, value_date, _ = row
@@ -155,7 +161,7 @@ class Walk:
         target = self.moved.get(refers_to) or self.references.get(refers_to)
         if target is None:
             return Result.CORRECTED_TRANSFER_MUST_EXIST
-        if target.kind not in (Kind.TRANSFER, Kind.POST):
+        if target.kind not in (_TRANSFER, _POST):
             return Result.CORRECTED_TRANSFER_MUST_BE_POSTED
         if (debit, credit, amount) != (target.credit_account, target.debit_account, target.amount):
             return Result.CORRECTION_MUST_MIRROR_THE_TRANSFER
@@ -166,9 +172,9 @@ class Walk:
         if result := self._limits(debit, credit, amount) or self._covered(debit, credit, amount, code):
             return result
         self._move(debit, credit, amount)
-        self._put(self.referred, refers_to, Kind.CORRECTION)
-        self._remember(Kind.CORRECTION, identity, debit, credit, amount)
-        return Result.POSTED
+        self._put(self.referred, refers_to, _CORRECTION)
+        self._remember(_CORRECTION, identity, debit, credit, amount)
+        return _POSTED
 
     def _accounts(self, debit: int, credit: int) -> Result:
         books = self.balances
@@ -180,7 +186,7 @@ class Walk:
             return Result.ACCOUNTS_MUST_BE_DIFFERENT
         if books.pool_and_currency(debit)[1] != books.pool_and_currency(credit)[1]:
             return Result.ACCOUNTS_MUST_HAVE_THE_SAME_CURRENCY
-        return Result.POSTED if books.is_open(debit) and books.is_open(credit) else Result.ACCOUNT_MUST_BE_OPEN
+        return _POSTED if books.is_open(debit) and books.is_open(credit) else Result.ACCOUNT_MUST_BE_OPEN
 
     def _limits(self, debit: int, credit: int, amount: int) -> Result:
         """Would `amount` more on both sides, posted or pending, keep every sum and every limit?"""
@@ -199,15 +205,15 @@ class Walk:
                 maximum_kept &= books.balance(account) + books.expected(account) + amount <= line[MAXIMUM]
         if not minimum_kept:
             return Result.BALANCE_MUST_NOT_FALL_BELOW_ITS_MINIMUM
-        return Result.POSTED if maximum_kept else Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM
+        return _POSTED if maximum_kept else Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM
 
     def _covered(self, debit: int, credit: int, amount: int, code: int) -> Result:
         """Would the pool of the credited account stay covered, if it is guarded and loses to another?"""
         _, lowered, guard = self._crossed(debit, credit)
         if lowered is None or guard is None or code in guard.codes:
-            return Result.POSTED
+            return _POSTED
         kept = lowered.posted - lowered.reserved - amount >= 0
-        return Result.POSTED if kept else Result.POOL_MUST_STAY_COVERED
+        return _POSTED if kept else Result.POOL_MUST_STAY_COVERED
 
     def _crossed(self, debit: int, credit: int) -> tuple[Cover | None, Cover | None, Guard | None]:
         """The cover that a row raises and the one that it lowers, with its guard: if it goes from pool to pool."""
@@ -233,7 +239,7 @@ class Walk:
             return Result.ACCOUNT_NAME_MUST_BE_NEW
         self.log.append(add_account(self.balances, account))
         self._put(self.opened, index, account)
-        return Result.POSTED
+        return _POSTED
 
     def close_account(self, _: int, row: Row) -> Result:
         account, books = row[3], self.balances
@@ -244,7 +250,7 @@ class Walk:
         if books.balance(account) or books.held(account) or books.expected(account):
             return Result.ACCOUNT_MUST_BE_EMPTY
         self._set(account, OPEN, 0)
-        return Result.POSTED
+        return _POSTED
 
     def limit_account(self, _: int, row: Row, payload: bytes) -> Result:
         limits, books = limits_of(payload), self.balances
@@ -256,7 +262,7 @@ class Walk:
             return Result.ACCOUNT_MUST_BE_OPEN
         self._set(limits.account, MINIMUM, INT64_MIN if limits.minimum is None else limits.minimum)
         self._set(limits.account, MAXIMUM, INT64_MAX if limits.maximum is None else limits.maximum)
-        return Result.POSTED
+        return _POSTED
 
     def close_period(self, index: int, row: Row, payload: bytes) -> Result:
         period, books = closed_period_of(payload), self.balances
@@ -267,7 +273,7 @@ class Walk:
         if row[9] <= books.closed_through:
             return Result.PERIOD_MUST_BE_LATER_THAN_THE_LAST_CLOSED
         self._assign("closed_through", row[9])
-        return Result.POSTED
+        return _POSTED
 
     def guard_pool(self, _: int, __: Row, payload: bytes) -> Result:
         guard, books = guard_of(payload), self.balances
@@ -280,7 +286,7 @@ class Walk:
             for currency, number in books.currencies.items():
                 self._put(books.covers, (pool, number), books.cover(guard.pool, currency))
         self._put(books.guards, pool, guard)
-        return Result.POSTED
+        return _POSTED
 
     def set_monitor(self, _: int, __: Row, payload: bytes) -> Result:
         monitor, books = monitor_of(payload), self.balances
@@ -289,11 +295,11 @@ class Walk:
         if not monitor.watched.account < books.size:
             return Result.ACCOUNT_MUST_EXIST
         self._put(books.monitors, monitor.name, Watch(monitor))
-        return Result.POSTED
+        return _POSTED
 
     def speak(self, _: int, __: Row, ___: bytes) -> Result:
         """Events and refusals move nothing."""
-        return Result.POSTED
+        return _POSTED
 
     # -- changes, each with its undoing ----------------------------------------------------------------------------
 
@@ -346,16 +352,16 @@ class Walk:
         self.log.append(undo)
 
     def _remember(self, kind: int, identity: bytes, debit: int, credit: int, amount: int) -> None:
-        self._put(self.moved, identity, Reference(Kind(kind), debit, credit, amount, None))
+        self._put(self.moved, identity, Reference(kind, debit, credit, amount, None))
 
     def _why_not_held(self, refers_to: bytes) -> Result:
         known = self.references.get(refers_to)
-        by = self.referred.get(refers_to) or (known.referred_by if known and known.kind == Kind.PENDING else None)
-        if by == Kind.POST:
+        by = self.referred.get(refers_to) or (known.referred_by if known and known.kind == _PENDING else None)
+        if by == _POST:
             return Result.PENDING_TRANSFER_ALREADY_POSTED
-        if by == Kind.VOID:
+        if by == _VOID:
             return Result.PENDING_TRANSFER_ALREADY_VOIDED
-        if by == Kind.EXPIRE:
+        if by == _EXPIRE:
             return Result.PENDING_TRANSFER_ALREADY_EXPIRED
         return Result.PENDING_TRANSFER_MUST_EXIST
 
@@ -384,7 +390,7 @@ def _fits(row: Row) -> bool:
     """Can the journal keep the columns that no rule of the row's kind looks at?"""
     kind, _, _, debit, credit, amount, _, _, _, value_date, expires_at = row
     dated = FIRST_DAY <= value_date <= LAST_DAY and 0 <= expires_at <= LAST_MOMENT
-    return dated and (kind <= Kind.CORRECTION or min(debit, credit, amount) >= 0)
+    return dated and (kind <= _CORRECTION or min(debit, credit, amount) >= 0)
 
 
 def is_canonical(payload: bytes) -> bool:
