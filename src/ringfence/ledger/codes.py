@@ -1,7 +1,7 @@
 """The numbers in `journal.code`: for a movement the business purpose, for an event its name.
 
 Purposes 1 to 42 are the numbers of the supervisory taxonomy of marketplace transactions; those of ours begin at 100,
-events at 1000. A number is never given a second meaning.
+events at 1000; 200 to 999 are a platform's own and mean nothing to us. A number is never given a second meaning.
 """
 
 from enum import IntEnum
@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     TAKEOVER = 108  # a movement of a book that was kept elsewhere
     ROUNDING = 109  # a difference the source's own rounding explains
     UNEXPLAINED = 110  # a difference that nothing explains
+    CROSSING = 111  # to or from another book, by way of the clearing accounts
 
 
 class EventName(IntEnum):
@@ -54,3 +55,6 @@ class EventName(IntEnum):
     CUSTODIAN_ACCOUNT_OPENED = 1091
     DAY_OPENED = 1100
     DAY_CLOSED = 1101
+    CROSSING_BEGUN = 1110
+    CROSSING_BARRED = 1111  # the book it was to reach does not take it any more
+    CROSSING_ENDED = 1112
