@@ -12,9 +12,12 @@ write nothing but checkpoints and alarms. One step, in this order:
     publish  it is the log's last checkpoint
     record   it is in evidence.checkpoint, for the other processes
     prune    partial tiles that became full are gone
+    snapshot when enough rows have come since the last one, what the replay came to is kept for the next start
 
 A kill between any two leaves a log that opens: what is not published does not count, what was kept is published first,
 and what was published and not recorded is recorded. A checkpoint that was kept is never contradicted.
+
+A row that only people may say is signed only after whoever knows their approvals was asked (`authorisation`).
 
 Old rows are read again and again in the background, a bounded number a time (`reread`), because an edit far back is
 seen by nobody else. What the notary may find, and how it tells one finding from the other, is in `findings`.
@@ -38,6 +41,7 @@ from psycopg import IsolationLevel
 
 from ringfence.database.connection import Connection
 from ringfence.database.refusals import refusing
+from ringfence.evidence.authorisation import Authorised, nobody, rows_to_authorise
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from ringfence.evidence.findings import (
     CHECKPOINT_WAS_EDITED,
@@ -55,6 +59,7 @@ from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
+from ringfence.evidence.snapshot import keep_snapshot, newest_snapshot
 from ringfence.evidence.tiles import (
     EMPTY_EDGE,
     LOG_FILE_IS_UNREADABLE,
@@ -75,12 +80,13 @@ from ringfence.evidence.tiles import (
 )
 from ringfence.evidence.tree import check_tree, prove_tree
 from ringfence.ledger.encoding import LEAF, leaves
-from ringfence.ledger.model import LINKED
+from ringfence.ledger.model import LINKED, Batch, Kind
 from ringfence.ledger.storage import Block, BookHasAGap, head_of, read_block
 from ringfence.refusal import Refused
 
 BLOCK_ROWS: Final = 65_536  # read, replayed and signed at a time
 REREAD_ROWS: Final = 4_096
+SNAPSHOT_ROWS: Final = 262_144  # at least so many rows lie between two snapshots
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,10 @@ class Signed:
 
 
 class Notary:
-    """`connect` opens a connection in role notary; `log` is the directory of this book's log."""
+    """`connect` opens a connection in role notary; `log` is the directory of this book's log. `authorised` is asked
+    before a row is signed that needs people's leave. `put_aside` is told of a snapshot that is not believed, or could
+    not be kept: the notary does without.
+    """
 
     def __init__(
         self,
@@ -103,10 +112,18 @@ class Notary:
         log: Path,
         signer: Signer,
         book: int,
+        *,
+        authorised: Authorised = nobody,
+        put_aside: Callable[[Refused], None] = lambda _: None,
         block_rows: int = BLOCK_ROWS,
+        snapshot_rows: int = SNAPSHOT_ROWS,
     ) -> None:
         self._connect = connect
+        self._authorised = authorised
+        self._put_aside = put_aside
         self._block_rows = block_rows
+        self._snapshot_rows = snapshot_rows
+        self._snapshot_size = 0  # rows under the last snapshot
         self.log = log
         self.signer = signer
         self.book = book
@@ -159,7 +176,7 @@ class Notary:
                 yield "read"
                 if block is not None:
                     self._check_ids(connection, block)
-                    undo = self._replay.take(block, lambda ids: self._find(connection, ids))
+                    undo = self._take(connection, block)
             if block is not None:
                 self._interrupted = True
                 try:
@@ -181,6 +198,9 @@ class Notary:
             if block is not None:
                 prune(self.log, older, edge.size)
                 yield "prune"
+            if self._snapshot_is_due():
+                self._keep_snapshot()
+                yield "snapshot"
 
     def reread(self, at: datetime, rows: int = REREAD_ROWS) -> int:
         """Compare the next few signed rows with the journal; returns how far this round has come, 0 at its end."""
@@ -258,7 +278,12 @@ class Notary:
         return [each for each in kept_checkpoints(self.log) if size < each <= checkpoint.size]
 
     def _replay_log(self) -> None:
-        """Bring the replay up to the log. A block ends with a chain."""
+        """Bring the replay up to the log, from the newest snapshot if it stands at the beginning. A block ends with a
+        chain.
+        """
+        if not self._replay.rows and self.checkpoint.size:
+            self._replay = newest_snapshot(self.log, self._tiles(), self.signer, self._put_aside) or Replay()
+            self._snapshot_size = self._replay.rows
         waiting: list[bytes] = []
         for record in self._tiles().records(self._replay.rows, self.checkpoint.size):
             waiting.append(record)
@@ -267,6 +292,20 @@ class Notary:
                 waiting = []
         if waiting:
             self._replay.restore(waiting)
+
+    def _snapshot_is_due(self) -> bool:
+        """Not before as many rows have come as the state has accounts and holds, so that it costs little a row."""
+        balances = self._replay.balances
+        rows = max(self._snapshot_rows, balances.size + len(balances.holds))
+        return self.checkpoint.size - self._snapshot_size >= rows
+
+    def _keep_snapshot(self) -> None:
+        """A snapshot that cannot be written is tried again later; it does not keep the notary from signing."""
+        try:
+            keep_snapshot(self.log, self.checkpoint, self.signer, self._replay)
+        except Refused as refused:
+            self._put_aside(refused)
+        self._snapshot_size = self.checkpoint.size
 
     def _tiles(self) -> Tiles:
         return Tiles(self.checkpoint.size, self.checkpoint.root, directory_reader(self.log))
@@ -354,26 +393,37 @@ class Notary:
         return differs
 
     def _read(self, connection: Connection, head: int) -> Block | None:
-        """The rows after the last signed one, up to the end of a chain: what happens together is signed together."""
+        """The rows after the last signed one, up to the end of a chain and the turns behind it: what happens together
+        is signed together.
+        """
         first = self.checkpoint.size
         if head == first:
             return None
         rows = self._block_rows
         while True:
-            last = min(head, first + rows)
-            block = self._read_rows(connection, first, last)
-            unlinked = (block.batch.rows["flags"] & LINKED == 0).nonzero()[0]
-            if len(unlinked):
+            block = self._read_rows(connection, first, min(head, first + rows + 1))
+            if len(block.batch) <= rows:
+                break  # to the end of the journal, where an open chain is refused by name
+            if whole := _whole_rows(block):
+                block = _beginning(block, whole)
                 break
-            if last == head:
-                return block  # an open chain; the replay refuses it by name
             rows *= 2
-        whole = int(unlinked[-1]) + 1
-        if whole < len(block.batch) and last < head:
-            block = self._read_rows(connection, first, first + whole)
         if misspelled := self._misspelled(connection, block.first, block.last):
             raise ROW_IS_MALFORMED(sequence=misspelled[0], field=misspelled[1])
         return block
+
+    def _take(self, connection: Connection, block: Block) -> Callable[[], None]:
+        """Replay new rows, and ask whether people allowed what only they may say; returns the way back."""
+        balances = self._replay.balances
+        guarded, monitored = [guard.pool for guard in balances.guards.values()], list(balances.monitors)
+        undo = self._replay.take(block, lambda ids: self._find(connection, ids))
+        try:
+            for row in rows_to_authorise(block, self.book, guarded, monitored):
+                self._authorised(connection, row)
+        except BaseException:
+            undo()
+            raise
+        return undo
 
     def _read_rows(self, connection: Connection, first: int, last: int) -> Block:
         try:
@@ -478,6 +528,21 @@ def _lock(log: Path) -> int:
         os.close(handle)
         raise LOG_IS_IN_USE(path=log) from None
     return handle
+
+
+def _whole_rows(block: Block) -> int:
+    """How many rows can be signed together, without the block's last: up to a row that ends a chain, and behind which
+    no turn of a monitor comes.
+    """
+    rows = block.batch.rows
+    ends = (rows["flags"][:-1] & LINKED == 0) & (rows["kind"][1:] != Kind.MONITOR_TURNED)
+    found = np.flatnonzero(ends)
+    return int(found[-1]) + 1 if len(found) else 0
+
+
+def _beginning(block: Block, count: int) -> Block:
+    payloads = {index: payload for index, payload in block.batch.payloads.items() if index < count}
+    return Block(block.first, Batch(block.batch.rows[:count], payloads), block.posted_at[:count])
 
 
 def _edge_of(log: Path, checkpoint: Checkpoint) -> Edge:

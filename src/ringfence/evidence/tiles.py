@@ -374,11 +374,17 @@ def keep_checkpoint(directory: Path, size: int, note: bytes) -> None:
 
 
 def publish_checkpoint(directory: Path, note: bytes) -> None:
-    """Make a checkpoint the last one: the one file that changes."""
-    file = File("checkpoint", note)
+    """Make a checkpoint the last one: the one file of the log that changes."""
+    replace_file(directory, File("checkpoint", note))
+
+
+def replace_file(directory: Path, file: File) -> None:
+    """Make a file durable under its name, whatever was there. A kill leaves the old one whole, or the new one."""
+    folders = _make_folders(directory, (directory / file.path).parent)
     _write(directory, file)
     _rename(directory, file)
-    _synchronise(directory)
+    for folder in sorted(folders):
+        _synchronise(folder)
 
 
 def kept_checkpoints(directory: Path) -> list[int]:
