@@ -105,7 +105,7 @@ def _row_of(stored: Mapping[str, Any]) -> Rows:
         value_date=stored["value_date"],
         expires_at=stored["expires_at"],
     )
-    rows = batch([[line]]).rows
+    rows = batch([[line]]).rows.copy()
     rows["flags"] = stored["flags"]
     return rows
 

@@ -1,12 +1,14 @@
-"""The two byte forms of a row: leaf v1, which is hashed and signed, and PostgreSQL's binary COPY, which is stored.
+"""The byte forms of a row: leaf v1, which is hashed and signed, and PostgreSQL's binary forms, which are stored: COPY's
+for many rows, an array's for few.
 
-Leaf v1 is 116 bytes and the payload, all numbers big-endian (docs/reference/evidence-format.md). Both are laid out for
-a whole batch at once by NumPy.
+Leaf v1 is 116 bytes and the payload, all numbers big-endian (docs/reference/evidence-format.md). All are laid out for a
+whole batch at once by NumPy.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -40,10 +42,10 @@ assert LEAF.itemsize == 116  # noqa: S101 - the format's own arithmetic
 Int64 = npt.NDArray[np.int64]
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
-JOURNAL_COLUMNS: Final = 15
 _PG_EPOCH_DAYS: Final = 10_957  # 2000-01-01, PostgreSQL's first day
 _PG_EPOCH_MICROSECONDS: Final = _PG_EPOCH_DAYS * 86_400 * 1_000_000
-_NULL: Final = -1
+_ZERO: Final = np.void(NO_ID)
+_ARRAY_HEAD: Final = b"\0\0\0\1\0\0\0\0\0\0\x40\0"  # one dimension, no nulls, a type that is not PostgreSQL's own
 
 
 def leaves(book: int, first: int, posted_at: Int64, batch: Batch) -> Iterator[bytes]:
@@ -74,71 +76,138 @@ def request_digest(rows: Rows, index: int, payload: bytes) -> bytes:
     return hashlib.sha256(row.tobytes() + payload).digest()
 
 
+_REFERS: Final = 1  # of what a row may lack, this one has …
+_ORDER: Final = 2
+_EXPIRES: Final = 4
+_MAY_LACK: Final = {"refers_to": _REFERS, "order_id": _ORDER, "expires_at": _EXPIRES}
+_COLUMNS: Final = {  # of ledger.journal: how a value is sent, and the number of its PostgreSQL type
+    "book_id": (">i4", 23),
+    "sequence": (">i8", 20),
+    "kind": (">i2", 21),
+    "flags": (">i2", 21),
+    "id": ("V16", 2950),
+    "debit_account": (">i8", 20),
+    "credit_account": (">i8", 20),
+    "amount": (">i8", 20),
+    "refers_to": ("V16", 2950),
+    "order_id": ("V16", 2950),
+    "code": (">i4", 23),
+    "value_date": (">i4", 1082),
+    "posted_at": (">i8", 1184),
+    "expires_at": (">i8", 1184),
+    "payload": ("V0", 17),
+}
+_OF_THE_APPEND: Final = ("book_id", "sequence", "posted_at")  # what a row of ledger.given has not
+
+
+@cache
+def _copied(shape: int) -> Rows:
+    """One row of this shape as COPY sends it, its values still zero: the number of columns, then length and value of
+    each; a column that the row lacks has length -1 and no value.
+    """
+    layout: list[tuple[str, str]] = [("columns", ">i2")]
+    for name, (kind, _) in _COLUMNS.items():
+        layout.append((f"{name} length", ">i4"))
+        if name != "payload" and _has(shape, name):
+            layout.append((name, kind))
+    return _with_lengths(layout, len(_COLUMNS))
+
+
+@cache
+def _listed(shape: int) -> Rows:
+    """One row of this shape as an element of a ledger.given[]: its length, the number of columns, then type, length and
+    value of each.
+    """
+    layout: list[tuple[str, str]] = [("length", ">i4"), ("columns", ">i4")]
+    for name, (kind, _) in _COLUMNS.items():
+        if name not in _OF_THE_APPEND:
+            layout += [(f"{name} type", ">i4"), (f"{name} length", ">i4")]
+            if name != "payload" and _has(shape, name):
+                layout.append((name, kind))
+    row = _with_lengths(layout, len(_COLUMNS) - len(_OF_THE_APPEND))
+    row["length"] = row.dtype.itemsize - 4
+    for name, (_, oid) in _COLUMNS.items():
+        if name not in _OF_THE_APPEND:
+            row[f"{name} type"] = oid
+    return row
+
+
+def _has(shape: int, name: str) -> bool:
+    return name not in _MAY_LACK or bool(shape & _MAY_LACK[name])
+
+
+def _with_lengths(layout: list[tuple[str, str]], columns: int) -> Rows:
+    row = np.zeros(1, np.dtype(layout))
+    row["columns"] = columns
+    for name, (kind, _) in _COLUMNS.items():
+        if f"{name} length" in (row.dtype.names or ()):
+            row[f"{name} length"] = np.dtype(kind).itemsize if name in (row.dtype.names or ()) else -1
+    return row
+
+
+def _shapes(rows: Rows) -> npt.NDArray[np.uint8]:
+    shape: npt.NDArray[np.uint8] = (rows["refers_to"] != _ZERO).astype(np.uint8)
+    shape += (rows["order_id"] != _ZERO) * np.uint8(_ORDER)
+    shape += (rows["expires_at"] != 0) * np.uint8(_EXPIRES)
+    return shape
+
+
+def _laid_out(template: Rows, rows: Rows) -> Rows:
+    """The template once for each row, with the row's values."""
+    out = np.repeat(template, len(rows))
+    for name in ROW.names or ():
+        if name in (template.dtype.names or ()):
+            out[name] = rows[name]
+    out["value_date"] -= _PG_EPOCH_DAYS
+    if "expires_at" in (template.dtype.names or ()):
+        out["expires_at"] -= _PG_EPOCH_MICROSECONDS
+    return out
+
+
 def copy_rows(book: int, first: int, posted_at: int, batch: Batch) -> list[bytes]:
     """The batch in PostgreSQL's binary COPY format, without header and trailer. Rows of one shape are laid out
     together; the order in which rows arrive is no matter, each carries its sequence.
     """
-    rows = batch.rows
-    refers = rows["refers_to"] != np.void(NO_ID)
-    orders = rows["order_id"] != np.void(NO_ID)
-    expires = rows["expires_at"] != 0
-    shape = refers * 1 + orders * 2 + expires * 4
+    shapes = _shapes(batch.rows)
     if batch.payloads:
-        shape[list(batch.payloads)] = 8
+        spoken = np.zeros(len(shapes), bool)
+        spoken[list(batch.payloads)] = True
     pieces = []
-    for each in np.unique(shape):
-        if each == 8:
+    for shape in np.flatnonzero(np.bincount(shapes, minlength=8)).tolist():
+        where = np.flatnonzero(shapes == shape)
+        out = _laid_out(_copied(shape), batch.rows if len(where) == len(shapes) else batch.rows[where])
+        out["book_id"] = book
+        out["sequence"] = where + first
+        out["posted_at"] = posted_at - _PG_EPOCH_MICROSECONDS
+        if not batch.payloads:
+            pieces.append(out.tobytes())
             continue
-        where = np.flatnonzero(shape == each)
-        pieces.append(_copy_shape(book, first, posted_at, rows, where, bool(each & 1), bool(each & 2), bool(each & 4)))
-    for index, payload in batch.payloads.items():
-        where = np.array([index])
-        head = _copy_shape(
-            book, first, posted_at, rows, where, bool(refers[index]), bool(orders[index]), bool(expires[index])
-        )
-        pieces.append(head[:-4] + len(payload).to_bytes(4, "big") + payload)
+        pieces.append(out[~spoken[where]].tobytes())
+        for row, index in zip(out[spoken[where]], where[spoken[where]].tolist(), strict=True):
+            payload = batch.payloads[index]
+            pieces.append(row.tobytes()[:-4] + len(payload).to_bytes(4, "big") + payload)
     return pieces
 
 
-def _copy_shape(
-    book: int,
-    first: int,
-    posted_at: int,
-    rows: Rows,
-    where: npt.NDArray[np.intp],
-    refers: bool,
-    orders: bool,
-    expires: bool,
-) -> bytes:
-    columns: list[tuple[str, str | None, object]] = [
-        ("book_id", ">i4", book),
-        ("sequence", ">i8", where + first),
-        ("kind", ">i2", rows["kind"][where]),
-        ("flags", ">i2", rows["flags"][where]),
-        ("id", "V16", rows["id"][where]),
-        ("debit_account", ">i8", rows["debit_account"][where]),
-        ("credit_account", ">i8", rows["credit_account"][where]),
-        ("amount", ">i8", rows["amount"][where]),
-        ("refers_to", "V16" if refers else None, rows["refers_to"][where]),
-        ("order_id", "V16" if orders else None, rows["order_id"][where]),
-        ("code", ">i4", rows["code"][where]),
-        ("value_date", ">i4", rows["value_date"][where] - _PG_EPOCH_DAYS),
-        ("posted_at", ">i8", posted_at - _PG_EPOCH_MICROSECONDS),
-        ("expires_at", ">i8" if expires else None, rows["expires_at"][where] - _PG_EPOCH_MICROSECONDS),
-        ("payload", None, None),
-    ]
-    layout: list[tuple[str, str]] = [("columns", ">i2")]
-    for name, kind, _ in columns:
-        layout.append((f"{name} length", ">i4"))
-        if kind is not None:
-            layout.append((name, kind))
-    out = np.zeros(len(where), np.dtype(layout))
-    out["columns"] = JOURNAL_COLUMNS
-    for name, kind, value in columns:
-        out[f"{name} length"] = _NULL if kind is None else np.dtype(kind).itemsize
-        if kind is not None:
-            out[name] = value
-    return out.tobytes()
+def list_rows(batch: Batch) -> bytes:
+    """The batch as the binary form of a ledger.given[], in its order."""
+    head = _ARRAY_HEAD + len(batch).to_bytes(4, "big") + b"\0\0\0\1"
+    shapes = _shapes(batch.rows)
+    kinds = np.flatnonzero(np.bincount(shapes, minlength=8)).tolist()
+    if len(kinds) == 1 and not batch.payloads:
+        return head + _laid_out(_listed(kinds[0]), batch.rows).tobytes()
+    elements = [b""] * len(batch)
+    for shape in kinds:
+        where = np.flatnonzero(shapes == shape)
+        out = _laid_out(_listed(shape), batch.rows[where])
+        size, stream = out.dtype.itemsize, out.tobytes()
+        for place, index in enumerate(where.tolist()):
+            elements[index] = stream[place * size : place * size + size]
+    for index, payload in batch.payloads.items():
+        row = elements[index]
+        length = (len(row) - 4 + len(payload)).to_bytes(4, "big")
+        elements[index] = length + row[4:-4] + len(payload).to_bytes(4, "big") + payload
+    return head + b"".join(elements)
 
 
 _OUT: Final = np.dtype(

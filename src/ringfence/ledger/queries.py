@@ -9,6 +9,10 @@ class _Queries(NamedQueries):
     open_book: Query
     head: Query
     advance: Query
+    append: Query
+    promise_and_copy: Query
+    parts: Query
+    make_parts: Query
     copy_journal_in: Query
     copy_journal_out: Query
     payloads: Query
@@ -16,6 +20,7 @@ class _Queries(NamedQueries):
     references: Query
     insert_account: Query
     close_account: Query
+    limit_account: Query
     head_at: Query
     account_by_name: Query
     accounts: Query

@@ -1,27 +1,34 @@
 """How rows go into PostgreSQL, and how they come out of it.
 
 `append_rows` is the second half of compare-and-append: it promises the rows of a checked batch to the book and brings
-them in, whole or not at all. What it may bring in is the database's to say (sql/schema.sql).
+them in, whole or not at all. What may come in is the database's to say (sql/schema.sql). Few rows go in one call, many
+by COPY straight into the part of the journal that is theirs; either way in one round trip and one transaction, unless
+other statements go with them or the rows cross from one part into the next.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import psycopg
-from psycopg import errors, sql
+from psycopg import errors, pq, sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
 
 from ringfence.database.connection import Connection
 from ringfence.ledger import encoding
+from ringfence.ledger.balances import Int64
 from ringfence.ledger.model import LINKED, Batch, microseconds
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import BOOK_MUST_EXIST
-from ringfence.ledger.rules import Int64
 
 BLOCK_ROWS: Final = 65_536  # rows read at a time
-_CLOCK_WENT_BACK: Final = "RF001"  # SQLSTATE of ledger.advance
+CALL_ROWS_MAX: Final = 512  # more rows are copied
+_CLOCK_WENT_BACK: Final = "RF001"  # SQLSTATEs of sql/schema.sql
+_WAS_FASTER: Final = "RF005"
 
 
 @dataclass(frozen=True)
@@ -46,33 +53,145 @@ class ClockWentBack(Exception):  # noqa: N818 - named as the finding
     """The book was last written later than the time of the append; nothing was appended."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A table that holds the rows `first` to `last` (exclusive) of every book."""
+
+    part: int
+    first: int
+    last: int
+
+    @property
+    def table(self) -> sql.Identifier:
+        return sql.Identifier("ledger", f"journal_{self.part}")
+
+
 def append_rows(
     connection: Connection, book: int, head: int, rows: Batch, at: datetime, then: Callable[[], None] | None = None
 ) -> bool:
     """Append checked rows from `head` on, if the book still ends there; `then` runs in the same transaction.
+
     False: somebody was faster, and nothing was written. Raises `IdIsTaken`, `ClockWentBack`. Needs autocommit.
     """
     if not len(rows):
         return True
+    places = _places(connection, head, head + len(rows))
+    few = len(rows) <= CALL_ROWS_MAX and len(places) == 1
     try:
+        if then is None and len(places) == 1:
+            return (_append_by_call if few else _append_by_copy)(connection, places[0], book, head, rows, at)
         with connection.transaction():
-            promise = {"book": book, "expected": head, "rows": len(rows), "at": at}
-            if connection.execute(QUERIES.advance, promise).fetchone() != (True,):
-                return False
-            pieces = encoding.copy_rows(book, head, microseconds(at), rows)
-            with connection.cursor().copy(QUERIES.copy_journal_in) as copy:
-                copy.write(b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER]))
-            if then is not None:
+            if few:
+                appended = _append_by_call(connection, places[0], book, head, rows, at)
+            else:
+                promise = {"book": book, "expected": head, "rows": len(rows), "at": at}
+                appended = connection.execute(QUERIES.advance, promise).fetchone() == (True,)
+                for part in places if appended else ():
+                    _copy_into(connection, part, book, head, rows, at)
+            if appended and then is not None:
                 then()
+            return appended
     except errors.UniqueViolation as violation:
-        if violation.diag.constraint_name != "journal_id_is_unique":
+        if not (violation.diag.constraint_name or "").startswith("journal_id_is_unique"):
             raise
         raise IdIsTaken from violation
     except psycopg.Error as error:
-        if error.sqlstate != _CLOCK_WENT_BACK:
-            raise
-        raise ClockWentBack from error
+        if error.sqlstate == _WAS_FASTER:
+            return False
+        if error.sqlstate == _CLOCK_WENT_BACK:
+            raise ClockWentBack from error
+        raise
+
+
+def _append_by_call(connection: Connection, _: Part, book: int, head: int, rows: Batch, at: datetime) -> bool:
+    if connection not in _PREPARED:
+        connection.adapters.register_dumper(_Given, _GivenDumper)
+        _PREPARED.add(connection)
+    asked = {"book": book, "expected": head, "at": at, "rows": _Given(encoding.list_rows(rows))}
+    return connection.execute(QUERIES.append, asked, prepare=True).fetchone() == (True,)
+
+
+def _append_by_copy(connection: Connection, part: Part, book: int, head: int, rows: Batch, at: datetime) -> bool:
+    """Promise and COPY in one message. psycopg has no call for that, so libpq's are used."""
+    query = sql.SQL(QUERIES.promise_and_copy.decode()).format(
+        book=sql.Literal(book),
+        expected=sql.Literal(head),
+        rows=sql.Literal(len(rows)),
+        at=sql.Literal(at),
+        part=part.table,
+    )
+    stream = _stream(book, head, rows, at)
+    with connection.lock:
+        libpq = connection.pgconn
+        result = libpq.exec_(query.as_bytes(connection))
+        if result.status != pq.ExecStatus.COPY_IN:
+            raise errors.error_from_result(result)
+        libpq.put_copy_data(stream)
+        libpq.put_copy_end()
+        failed = None
+        while (each := libpq.get_result()) is not None:
+            if each.status != pq.ExecStatus.COMMAND_OK:
+                failed = each
+        if failed is not None:
+            raise errors.error_from_result(failed)
     return True
+
+
+def _copy_into(connection: Connection, part: Part, book: int, head: int, rows: Batch, at: datetime) -> None:
+    first, last = max(part.first - head, 0), min(part.last - head, len(rows))
+    payloads = {index - first: payload for index, payload in rows.payloads.items() if first <= index < last}
+    query = sql.SQL(QUERIES.copy_journal_in.decode()).format(part=part.table)
+    with connection.cursor().copy(query) as copy:
+        copy.write(_stream(book, head + first, Batch(rows.rows[first:last], payloads), at))
+
+
+def _stream(book: int, head: int, rows: Batch, at: datetime) -> bytes:
+    pieces = encoding.copy_rows(book, head, microseconds(at), rows)
+    return b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER])
+
+
+class _Given(bytes):
+    """The binary form of a ledger.given[]."""
+
+
+class _GivenDumper(Dumper):
+    format = pq.Format.BINARY
+
+    def dump(self, obj: _Given) -> Buffer | None:
+        return obj
+
+
+_PREPARED: Final[WeakSet[Connection]] = WeakSet()  # connections that know how to send it
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+_PARTS: Final[WeakKeyDictionary[Connection, list[Part]]] = WeakKeyDictionary()
+
+
+def _places(connection: Connection, first: int, last: int) -> list[Part]:
+    """The parts that hold rows `first` to `last` (exclusive). Their bounds never change, so each connection remembers
+    them; the next part is made once half of the latest is full, so that nobody ever waits for one.
+    """
+    known = _PARTS.get(connection, [])
+    latest = known[-1] if known else None
+    if latest is None or last > (latest.first + latest.last) // 2:
+        known = _PARTS[connection] = parts_of(connection)
+        if last > (known[-1].first + known[-1].last) // 2:
+            try:
+                connection.execute(QUERIES.make_parts, {"needed": max(last, known[-1].last)})
+            except errors.LockNotAvailable:
+                if last > known[-1].last:
+                    raise
+            known = _PARTS[connection] = parts_of(connection)
+    if known[-1].first <= first and last <= known[-1].last:
+        return known[-1:]
+    return [part for part in known if part.first < last and first < part.last]
+
+
+def parts_of(connection: Connection) -> list[Part]:
+    """The parts of the journal, in order."""
+    return [Part(*row) for row in connection.execute(QUERIES.parts)]
 
 
 def head_of(connection: Connection, book: int) -> int:

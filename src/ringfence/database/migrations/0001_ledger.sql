@@ -1,27 +1,37 @@
 -- ledger: what happened to the money?
 --
 -- A book has one journal: rows numbered from 0 without a gap, never changed, never deleted. Whoever appends first moves
--- the book's head from the number he has read to; the row lock on the book orders writers, and a writer whose number
+-- the book's head from the number he has read to; the row lock on the head orders writers, and a writer whose number
 -- is stale moves nothing and must read on. Everything else in this schema can be rebuilt from the journal.
 
 CREATE SCHEMA ledger;
 
--- One custody programme. `head` is the number of journal rows; the two columns beside it say which rows the present
--- transaction has promised, and let the journal's guard check that it keeps the promise.
+-- One custody programme.
 CREATE TABLE ledger.book (
     book_id      integer     PRIMARY KEY,
     name         text        NOT NULL UNIQUE,
     opened_at    timestamptz NOT NULL,
+    CONSTRAINT book_id_is_positive CHECK (book_id > 0),
+    CONSTRAINT book_name_is_a_word CHECK (name ~ '^[a-z0-9][a-z0-9.-]{0,62}$')
+);
+
+-- Where a book's journal ends: `head` is the number of its rows. `append_from` and `append_by` say which rows the present
+-- transaction has promised, so that the journal's guard can check that it keeps the promise. The last two columns bound
+-- the times in ids of version 7 (see ledger.guard_journal). Moved by every append; the free room keeps it in its page.
+CREATE TABLE ledger.head (
+    book_id      integer     PRIMARY KEY REFERENCES ledger.book,
     head         bigint      NOT NULL DEFAULT 0,
     head_at      timestamptz NOT NULL,
     append_from  bigint      NOT NULL DEFAULT 0,
     append_by    xid8        NOT NULL DEFAULT '0',
-    CONSTRAINT book_id_is_positive CHECK (book_id > 0),
-    CONSTRAINT book_name_is_a_word CHECK (name ~ '^[a-z0-9][a-z0-9.-]{0,62}$'),
-    CONSTRAINT book_head_counts_rows CHECK (head >= append_from AND append_from >= 0)
-);
+    ids_until    uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    local_from   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    CONSTRAINT head_counts_rows CHECK (head >= append_from AND append_from >= 0)
+) WITH (fillfactor = 20);
 
--- The journal. Column for column this is leaf v1 of docs/reference/evidence-format.md.
+-- The journal. Column for column this is leaf v1 of docs/reference/evidence-format.md. It is kept in parts: part k holds
+-- the same range of sequences of every book (docs/operate/partitions.md). An id is unique in the part by an index, and
+-- over all parts by the guard.
 CREATE TABLE ledger.journal (
     book_id         integer     NOT NULL,
     sequence        bigint      NOT NULL,
@@ -39,16 +49,40 @@ CREATE TABLE ledger.journal (
     expires_at      timestamptz,
     payload         bytea,
     CONSTRAINT journal_sequence_is_unique PRIMARY KEY (book_id, sequence),
-    CONSTRAINT journal_id_is_unique UNIQUE (book_id, id),
     CONSTRAINT journal_amount_is_not_negative CHECK (amount >= 0)
-);
+) PARTITION BY RANGE (sequence);
 
--- A pending transfer is resolved once (posted, voided or expired), and a transfer corrected once: kinds 3 to 6.
-CREATE UNIQUE INDEX journal_refers_once ON ledger.journal (book_id, refers_to) WHERE refers_to IS NOT NULL;
 -- What stands in the journal about one order.
 CREATE INDEX journal_order ON ledger.journal (book_id, order_id, sequence) WHERE order_id IS NOT NULL;
 -- Events by their name, for readers that look for one kind only; `code` holds the number of the event's name.
 CREATE INDEX journal_event ON ledger.journal (book_id, code, sequence) WHERE kind = 16;
+
+-- The parts of the journal: table ledger.journal_<part> holds the rows from `first` to before `last` of every book. A part
+-- is closed when no row may enter it any more, and archived when its rows were written to a file and it lies in cold
+-- storage, where it is read like any other.
+CREATE TABLE ledger.part (
+    part         integer     PRIMARY KEY,
+    first        bigint      NOT NULL,
+    last         bigint      NOT NULL,
+    made_at      timestamptz NOT NULL,
+    closed_at    timestamptz,
+    archived_at  timestamptz,
+    tablespace   text,
+    file         text,
+    file_sha256  bytea,
+    CONSTRAINT part_holds_rows CHECK (first >= 0 AND first < last)
+);
+
+-- What a book has in a part that it has left: from here on it is never another. `sha256` is over leaf v1 of its rows, in order.
+CREATE TABLE ledger.seal (
+    book_id    integer     NOT NULL REFERENCES ledger.book,
+    part       integer     NOT NULL REFERENCES ledger.part,
+    rows       bigint      NOT NULL,
+    sha256     bytea       NOT NULL,
+    sealed_at  timestamptz NOT NULL,
+    CONSTRAINT seal_is_unique PRIMARY KEY (book_id, part),
+    CONSTRAINT seal_is_a_sha256 CHECK (length(sha256) = 32)
+);
 
 -- Accounts as the journal opened them. A projection, written in the append that opens or closes the account.
 CREATE TABLE ledger.account (
@@ -75,57 +109,183 @@ CREATE INDEX account_owner ON ledger.account (book_id, owner);
 CREATE FUNCTION ledger.advance(book integer, expected bigint, rows bigint, at timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    last_at timestamptz;
+    now ledger.head;
 BEGIN
-    SELECT b.head_at INTO last_at FROM ledger.book b WHERE b.book_id = book AND b.head = expected FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    IF at < last_at THEN
-        RAISE EXCEPTION 'the clock shows %, the book was last written at %', at, last_at USING ERRCODE = 'RF001';
-    END IF;
     IF rows <= 0 THEN
         RAISE EXCEPTION 'an append has at least one row' USING ERRCODE = 'RF002';
     END IF;
-    UPDATE ledger.book b
+    UPDATE ledger.head h
        SET head = expected + rows, head_at = at, append_from = expected, append_by = pg_current_xact_id()
-     WHERE b.book_id = book AND b.append_by <> pg_current_xact_id();
-    IF NOT FOUND THEN
+     WHERE h.book_id = book AND h.head = expected AND h.head_at <= at AND h.append_by <> pg_current_xact_id();
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book;
+    IF now.append_by = pg_current_xact_id() THEN
         RAISE EXCEPTION 'a transaction appends once to a book' USING ERRCODE = 'RF002';
     END IF;
-    RETURN true;
+    IF now.head = expected AND at < now.head_at THEN
+        RAISE EXCEPTION 'the clock shows %, the book was last written at %', at, now.head_at USING ERRCODE = 'RF001';
+    END IF;
+    RETURN false;
 END $$;
 
--- The only way in, second half: a COPY into the journal holds exactly the promised rows of one book.
+-- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
+CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT ledger.advance(book, expected, rows, at) THEN
+        RAISE EXCEPTION 'the book does not end at row %', expected USING ERRCODE = 'RF005';
+    END IF;
+END $$;
+
+-- The least id of version 7 (RFC 9562) of a time.
+CREATE FUNCTION ledger.id_at(at timestamptz) RETURNS uuid
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+$$;
+
+CREATE FUNCTION ledger.is_version_7(id uuid) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT get_byte(uuid_send(id), 6) >> 4 = 7 AND get_byte(uuid_send(id), 8) >> 6 = 2
+$$;
+
+-- The only way in, second half: what enters a part (its bounds are the arguments) in one statement are exactly the rows
+-- that this transaction has promised there, all of one book.
+--
+-- Over all parts an id stands once, and is referred to once. An id of version 7 carries its time, and one from more than
+-- a day ahead is refused; `ids_until` of the head keeps the latest that lay more than a minute ahead of its append. So in
+-- the parts that a book has left there is no id of version 7 from `local_from` on, and only others need be looked for.
 CREATE FUNCTION ledger.guard_journal() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    fits boolean;
+    book   integer := (SELECT a.book_id FROM appended a LIMIT 1);
+    now    ledger.head;
+    first  bigint;
+    last   bigint;
+    newest uuid;
+    latest uuid;
+    came   record;
 BEGIN
-    SELECT coalesce(bool_and(b.append_by = pg_current_xact_id() AND b.append_from = n.first AND b.head = n.last + 1
-                             AND n.last - n.first + 1 = n.rows), false)
-      INTO fits
-      FROM (SELECT book_id, min(sequence) AS first, max(sequence) AS last, count(*) AS rows FROM appended GROUP BY book_id) n
-      LEFT JOIN ledger.book b ON b.book_id = n.book_id;
-    IF NOT fits AND EXISTS (SELECT FROM appended) THEN
+    IF book IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book AND h.append_by = pg_current_xact_id();
+    IF TG_NARGS = 2 THEN
+        first := TG_ARGV[0];
+        last := TG_ARGV[1];
+    ELSE
+        SELECT p.first, p.last INTO first, last FROM ledger.part p WHERE now.append_from >= p.first AND now.append_from < p.last;
+    END IF;
+    newest := ledger.id_at(now.head_at + interval '1 minute');
+    SELECT count(*) = least(now.head, last) - greatest(now.append_from, first)
+           AND min(a.sequence) = greatest(now.append_from, first) AND max(a.sequence) = least(now.head, last) - 1
+           AND bool_and(a.book_id = book) AS as_promised,
+           bool_or(a.id > newest OR a.refers_to > newest) AS early
+      INTO came FROM appended a;
+    IF came.as_promised IS NOT TRUE THEN
         RAISE EXCEPTION 'rows enter the journal only as ledger.advance promised them' USING ERRCODE = 'RF002';
+    END IF;
+    IF came.early THEN
+        SELECT x.id INTO latest
+          FROM (SELECT a.id FROM appended a UNION ALL SELECT a.refers_to FROM appended a) x (id)
+         WHERE x.id > newest AND ledger.is_version_7(x.id) ORDER BY x.id DESC LIMIT 1;
+        IF latest > ledger.id_at(greatest(now.head_at, clock_timestamp()) + interval '1 day') THEN
+            RAISE EXCEPTION 'the id % is of a time that has not come', latest
+                USING ERRCODE = 'RF006', CONSTRAINT = 'journal_id_is_not_of_the_future';
+        END IF;
+        UPDATE ledger.head h SET ids_until = latest WHERE h.book_id = book AND h.ids_until < latest;
+    END IF;
+    IF first > 0 THEN
+        PERFORM ledger.enter_part(book) WHERE now.append_from <= first;
+        SELECT h.local_from INTO now.local_from FROM ledger.head h WHERE h.book_id = book;
+        PERFORM ledger.refuse_known(
+            book, first,
+            array_agg(a.id) FILTER (WHERE NOT (a.id >= now.local_from AND ledger.is_version_7(a.id))),
+            array_agg(a.refers_to) FILTER (WHERE NOT (a.refers_to >= now.local_from AND ledger.is_version_7(a.refers_to))))
+           FROM appended a;
     END IF;
     RETURN NULL;
 END $$;
+
+-- A book's first rows in another part: no id of version 7 from `local_from` on stands in the parts before.
+CREATE FUNCTION ledger.enter_part(book integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog AS $$
+    UPDATE ledger.head h SET local_from = greatest(h.ids_until, ledger.id_at(h.head_at + interval '1 minute')) WHERE h.book_id = book;
+$$;
+
+-- Ids and references that stand in the parts before row `first` already. By the indexes, whatever the planner believes.
+CREATE FUNCTION ledger.refuse_known(book integer, first bigint, ids uuid[], referred uuid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    known uuid;
+BEGIN
+    SELECT j.id INTO known FROM unnest(ids) x (id)
+      JOIN ledger.journal j ON j.book_id = book AND j.id = x.id AND j.sequence < first LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the id % stands in the journal', known
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'journal_id_is_unique';
+    END IF;
+    SELECT j.refers_to INTO known FROM unnest(referred) x (id)
+      JOIN ledger.journal j ON j.book_id = book AND j.refers_to = x.id AND j.sequence < first LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the row % is referred to in the journal', known
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'journal_refers_once';
+    END IF;
+END $$;
+
 CREATE TRIGGER journal_keeps_the_promise AFTER INSERT ON ledger.journal
     REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_journal();
 
--- And a promise without its rows does not commit. The last row stands for all: the guard let in all or none.
+-- And a promise without its rows does not commit. The first row in each part and the last one stand for all: the guard
+-- let in all or none.
 CREATE FUNCTION ledger.guard_promise() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger.journal j WHERE j.book_id = NEW.book_id AND j.sequence = NEW.head - 1) THEN
+    IF NOT EXISTS (SELECT FROM ledger.journal j WHERE j.book_id = NEW.book_id AND j.sequence = NEW.head - 1)
+       OR EXISTS (SELECT FROM ledger.part p
+                   WHERE p.last > NEW.append_from AND p.first < NEW.head
+                     AND NOT EXISTS (SELECT FROM ledger.journal j WHERE j.book_id = NEW.book_id
+                                        AND j.sequence = greatest(p.first, NEW.append_from))) THEN
         RAISE EXCEPTION 'the promised rows are missing' USING ERRCODE = 'RF002';
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER book_promise_is_kept AFTER UPDATE OF head ON ledger.book
+CREATE CONSTRAINT TRIGGER head_promise_is_kept AFTER UPDATE OF head ON ledger.head
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger.guard_promise();
+
+-- A row as whoever asks for an append gives it: what the append itself adds (book, sequence, time) is not his to say.
+CREATE TYPE ledger.given AS (
+    kind            smallint,
+    flags           smallint,
+    id              uuid,
+    debit_account   bigint,
+    credit_account  bigint,
+    amount          bigint,
+    refers_to       uuid,
+    order_id        uuid,
+    code            integer,
+    value_date      date,
+    expires_at      timestamptz,
+    payload         bytea
+);
+
+-- Both halves in one call, for few rows that go into one part. False: somebody was faster.
+CREATE FUNCTION ledger.append(book integer, expected bigint, at timestamptz, rows ledger.given[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT ledger.advance(book, expected, cardinality(rows), at) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to,
+                                order_id, code, value_date, posted_at, expires_at, payload)
+    SELECT book, expected + r.place - 1, r.kind, r.flags, r.id, r.debit_account, r.credit_account, r.amount, r.refers_to,
+           r.order_id, r.code, r.value_date, at, r.expires_at, r.payload
+      FROM unnest(rows) WITH ORDINALITY
+           r (kind, flags, id, debit_account, credit_account, amount, refers_to, order_id, code, value_date, expires_at,
+              payload, place);
+    RETURN true;
+END $$;
 
 -- Not even the owner edits history by mistake.
 CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -135,9 +295,70 @@ END $$;
 CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.journal
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+-- How many rows of a book a part holds that is made from now on.
+CREATE FUNCTION ledger.part_rows() RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$ SELECT 50000000 $$;
+
+-- An empty table like the journal, with what a part of it must have; `suffix` makes the names of it and of its indexes.
+CREATE FUNCTION ledger.make_part_table(suffix text, first bigint, last bigint, cold text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    name text := 'journal_' || suffix;
+    place text := coalesce(' TABLESPACE ' || quote_ident(cold), '');
+    index_place text := coalesce(' USING INDEX TABLESPACE ' || quote_ident(cold), '');
+BEGIN
+    EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.journal INCLUDING CONSTRAINTS)', name) || place;
+    EXECUTE format('ALTER TABLE ledger.%I ADD CONSTRAINT %I PRIMARY KEY (book_id, sequence)', name,
+                   'journal_sequence_is_unique_' || suffix) || index_place;
+    EXECUTE format('ALTER TABLE ledger.%I ADD CONSTRAINT %I UNIQUE (book_id, id)', name,
+                   'journal_id_is_unique_' || suffix) || index_place;
+    -- A pending transfer is resolved once (posted, voided or expired), and a transfer corrected once: kinds 3 to 6.
+    EXECUTE format('CREATE UNIQUE INDEX %I ON ledger.%I (book_id, refers_to)', 'journal_refers_once_' || suffix, name)
+            || place || ' WHERE refers_to IS NOT NULL';
+    EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, order_id, sequence)', 'journal_order_' || suffix, name)
+            || place || ' WHERE order_id IS NOT NULL';
+    EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, code, sequence)', 'journal_event_' || suffix, name)
+            || place || ' WHERE kind = 16';
+    EXECUTE format('CREATE TRIGGER journal_keeps_the_promise AFTER INSERT ON ledger.%I REFERENCING NEW TABLE AS appended'
+                   ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_journal(%L, %L)', name, first, last);
+    EXECUTE format('CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.%I'
+                   ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()', name);
+    EXECUTE format('GRANT SELECT ON ledger.%I TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader,'
+                   ' ringfence_auditor', name);
+END $$;
+
+-- Parts up to the one that holds row `needed`; returns how many were made now. Whoever writes asks before he needs it;
+-- nobody makes more than one part, or a million rows, ahead of the longest book. A table is made apart and then attached, which blocks nobody.
+CREATE FUNCTION ledger.make_parts(needed bigint) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    part  integer;
+    first bigint;
+    size  bigint := ledger.part_rows();
+    made  integer := 0;
+BEGIN
+    IF needed > coalesce((SELECT max(h.head) FROM ledger.head h), 0) + greatest(size, 1000000) THEN
+        RAISE EXCEPTION 'no book is near row %', needed USING ERRCODE = 'RF002';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('ledger.make_parts', 0));
+    LOOP
+        SELECT coalesce(max(p.part) + 1, 0), coalesce(max(p.last), 0) INTO part, first FROM ledger.part p;
+        EXIT WHEN first > needed;
+        PERFORM ledger.make_part_table(part::text, first, first + size, NULL);
+        EXECUTE format('GRANT INSERT ON ledger.%I TO ringfence_core', 'journal_' || part);
+        EXECUTE format('ALTER TABLE ledger.journal ATTACH PARTITION ledger.%I FOR VALUES FROM (%s) TO (%s)', 'journal_' || part,
+                       CASE part WHEN 0 THEN 'MINVALUE' ELSE first::text END, first + size);
+        INSERT INTO ledger.part (part, first, last, made_at) VALUES (part, first, first + size, clock_timestamp());
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END $$;
+SELECT ledger.make_parts(0);
+
 CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    INSERT INTO ledger.book (book_id, name, opened_at, head_at) VALUES (book, called, at, at);
+    INSERT INTO ledger.book (book_id, name, opened_at) VALUES (book, called, at);
+    INSERT INTO ledger.head (book_id, head_at) VALUES (book, at);
 $$;
 
 -- The number of rows posted at or before a time. posted_at never goes back, so the primary key can be bisected.
@@ -145,7 +366,7 @@ CREATE FUNCTION ledger.head_at(book integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 DECLARE
     low  bigint := 0;
-    high bigint := (SELECT b.head FROM ledger.book b WHERE b.book_id = book);
+    high bigint := (SELECT h.head FROM ledger.head h WHERE h.book_id = book);
     middle bigint;
 BEGIN
     WHILE low < high LOOP
@@ -161,13 +382,15 @@ END $$;
 
 -- Who may what. Nobody may UPDATE or DELETE; only the core appends.
 GRANT USAGE ON SCHEMA ledger TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT ON ledger.book, ledger.journal, ledger.account
+GRANT SELECT ON ledger.book, ledger.head, ledger.journal, ledger.account, ledger.part, ledger.seal
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT INSERT ON ledger.journal, ledger.account TO ringfence_core;
+GRANT INSERT ON ledger.account TO ringfence_core;
 GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.open_book, ledger.guard_journal, ledger.guard_promise,
-                       ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.open_book TO ringfence_core;
+REVOKE ALL ON FUNCTION ledger.advance, ledger.promise, ledger.append, ledger.open_book, ledger.guard_journal,
+                       ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part, ledger.refuse_known, ledger.make_part_table,
+                       ledger.make_parts, ledger.part_rows, ledger.refuse_change, ledger.head_at FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.promise, ledger.append, ledger.make_parts, ledger.open_book
+   TO ringfence_core;
 GRANT EXECUTE ON FUNCTION ledger.head_at
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 -- What follows the journal: entries, totals, and the running sums for value dates. All three are moved together by
@@ -251,7 +474,7 @@ BEGIN
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT b.head INTO head FROM ledger.book b WHERE b.book_id = book;
+    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book;
 END $$;
 
 -- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the
@@ -265,7 +488,7 @@ BEGIN
        SET sequence = after, moved_by = pg_current_xact_id(),
            moved_from = CASE WHEN p.moved_by = pg_current_xact_id() THEN p.moved_from ELSE before END
      WHERE p.book_id = book AND p.name = 'entry' AND p.sequence = before
-       AND after > before AND after <= (SELECT b.head FROM ledger.book b WHERE b.book_id = book);
+       AND after > before AND after <= (SELECT b.head FROM ledger.head b WHERE b.book_id = book);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the entries are not at row %, or the journal has no row %', before, after USING ERRCODE = 'RF004';
     END IF;
@@ -313,3 +536,49 @@ GRANT INSERT ON ledger.entry, ledger.shifted_entry TO ringfence_core;
 REVOKE ALL ON FUNCTION ledger.begin_entries, ledger.take_entries, ledger.advance_entries, ledger.guard_entries,
                        ledger.forget_entries FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.take_entries, ledger.advance_entries TO ringfence_core;
+-- Snapshots of balances: a cache of the writer's, so that a start reads the tail of the journal and not all of it. Only
+-- the core reads and writes them; the notary keeps its own, and finds out a writer that was misled.
+CREATE TABLE ledger.snapshot (
+    book_id   integer  NOT NULL REFERENCES ledger.book,
+    sequence  bigint   NOT NULL,
+    part      smallint NOT NULL,
+    content   bytea    NOT NULL,
+    CONSTRAINT snapshot_part_is_unique PRIMARY KEY (book_id, sequence, part)
+);
+ALTER TABLE ledger.snapshot ALTER COLUMN content SET STORAGE EXTERNAL;  -- numbers: compressing costs more than it saves
+
+-- Keeps the newest ones of a book.
+CREATE FUNCTION ledger.drop_snapshots(book integer, kept integer) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    DELETE FROM ledger.snapshot s
+     WHERE s.book_id = book
+       AND s.sequence NOT IN (SELECT DISTINCT n.sequence FROM ledger.snapshot n WHERE n.book_id = book
+                               ORDER BY n.sequence DESC LIMIT kept);
+$$;
+
+GRANT SELECT, INSERT ON ledger.snapshot TO ringfence_core;
+REVOKE ALL ON FUNCTION ledger.drop_snapshots FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.drop_snapshots TO ringfence_core;
+-- What stands over a book (kinds 9 to 12) and the turns of its monitors (13), found without reading the movements.
+CREATE INDEX journal_standing ON ledger.journal (book_id, kind, sequence) WHERE kind BETWEEN 9 AND 13;
+
+-- Which monitor a turn is of. Payloads are UTF-8 wherever they are read, so this is the same for ever.
+CREATE FUNCTION ledger.monitor_of(payload bytea) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT convert_from(payload, 'UTF8')::jsonb ->> 'monitor';
+$$;
+CREATE INDEX journal_turn ON ledger.journal (book_id, ledger.monitor_of(payload), sequence) WHERE kind = 13;
+GRANT EXECUTE ON FUNCTION ledger.monitor_of
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+
+-- The limits of an account follow the row that changed them, and nothing else.
+CREATE FUNCTION ledger.limit_account(book integer, changed_by bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE ledger.account a
+       SET minimum = (s.said ->> 'minimum')::bigint, maximum = (s.said ->> 'maximum')::bigint
+      FROM (SELECT j.debit_account, convert_from(j.payload, 'UTF8')::jsonb AS said
+              FROM ledger.journal j WHERE j.book_id = book AND j.sequence = changed_by AND j.kind = 9) s
+     WHERE a.book_id = book AND a.account = s.debit_account;
+$$;
+REVOKE ALL ON FUNCTION ledger.limit_account FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.limit_account TO ringfence_core;

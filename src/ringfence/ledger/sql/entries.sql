@@ -10,11 +10,11 @@ SELECT ledger.advance_entries(%(book)s, %(before)s, %(after)s, %(owner_classes)s
 SELECT p.sequence, b.head,
        coalesce(extract(epoch FROM clock_timestamp() - (SELECT j.posted_at FROM ledger.journal j
                                                          WHERE j.book_id = b.book_id AND j.sequence = p.sequence)), 0)::float8
-  FROM ledger.book b JOIN ledger.projection p ON p.book_id = b.book_id AND p.name = 'entry'
+  FROM ledger.head b JOIN ledger.projection p ON p.book_id = b.book_id AND p.name = 'entry'
  WHERE b.book_id = %(book)s;
 
 -- name: reached
-SELECT p.sequence, b.head FROM ledger.book b JOIN ledger.projection p ON p.book_id = b.book_id AND p.name = 'entry'
+SELECT p.sequence, b.head FROM ledger.head b JOIN ledger.projection p ON p.book_id = b.book_id AND p.name = 'entry'
  WHERE b.book_id = %(book)s;
 
 -- What moves or holds money, in fixed width: no column is null, so that NumPy reads the stream as an array. `hold` is the
@@ -90,5 +90,6 @@ SELECT (coalesce((SELECT e.balance FROM ledger.entry e
       + coalesce((SELECT sum(coalesce(valued, 0) - coalesce(posted, 0)) FROM sums), 0))::bigint;
 
 -- name: totals
-SELECT owner_class, pool, currency, side, balance, held, expected
-  FROM ledger.total WHERE book_id = %(book)s ORDER BY pool, currency, owner_class, side;
+SELECT p.sequence, t.owner_class, t.pool, t.currency, t.side, t.balance, t.held, t.expected
+  FROM ledger.projection p LEFT JOIN ledger.total t ON t.book_id = p.book_id
+ WHERE p.book_id = %(book)s AND p.name = 'entry' ORDER BY t.pool, t.currency, t.owner_class, t.side;

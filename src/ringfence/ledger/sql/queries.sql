@@ -1,20 +1,38 @@
 -- name: book_by_name
-SELECT book_id, name, opened_at, head, head_at FROM ledger.book WHERE name = %(name)s;
+SELECT b.book_id, b.name, b.opened_at, h.head, h.head_at FROM ledger.book b JOIN ledger.head h USING (book_id)
+ WHERE b.name = %(name)s;
 
 -- name: books
-SELECT book_id, name, opened_at, head, head_at FROM ledger.book ORDER BY book_id;
+SELECT b.book_id, b.name, b.opened_at, h.head, h.head_at FROM ledger.book b JOIN ledger.head h USING (book_id)
+ ORDER BY b.book_id;
 
 -- name: open_book
 SELECT ledger.open_book(%(book_id)s, %(name)s, %(at)s);
 
 -- name: head
-SELECT head, head_at FROM ledger.book WHERE book_id = %(book)s;
+SELECT head, head_at FROM ledger.head WHERE book_id = %(book)s;
 
 -- name: advance
 SELECT ledger.advance(%(book)s, %(expected)s, %(rows)s, %(at)s);
 
+-- Few rows in one call.
+-- name: append
+SELECT ledger.append(%(book)s, %(expected)s, %(at)s, %(rows)s);
+
+-- Many rows in one message: one transaction without BEGIN and COMMIT, since PostgreSQL takes a message for one.
+-- name: promise_and_copy
+SELECT ledger.promise({book}, {expected}, {rows}, {at});
+COPY {part} (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id,
+             code, value_date, posted_at, expires_at, payload) FROM STDIN (FORMAT BINARY);
+
+-- name: parts
+SELECT part, first, last FROM ledger.part ORDER BY part;
+
+-- name: make_parts
+SELECT ledger.make_parts(%(needed)s);
+
 -- name: copy_journal_in
-COPY ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id,
+COPY {part} (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id,
                      code, value_date, posted_at, expires_at, payload) FROM STDIN (FORMAT BINARY);
 
 -- Fixed width on purpose: no column is null, so that NumPy reads the stream as an array.
@@ -49,6 +67,9 @@ VALUES (%(book)s, %(account)s, %(name)s, %(currency)s, %(side)s, %(minimum)s, %(
 
 -- name: close_account
 UPDATE ledger.account SET closed = %(closed)s WHERE book_id = %(book)s AND account = %(account)s;
+
+-- name: limit_account
+SELECT ledger.limit_account(%(book)s, %(changed_by)s);
 
 -- name: head_at
 SELECT ledger.head_at(%(book)s, %(at)s);

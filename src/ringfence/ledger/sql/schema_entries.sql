@@ -79,7 +79,7 @@ BEGIN
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT b.head INTO head FROM ledger.book b WHERE b.book_id = book;
+    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book;
 END $$;
 
 -- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the
@@ -93,7 +93,7 @@ BEGIN
        SET sequence = after, moved_by = pg_current_xact_id(),
            moved_from = CASE WHEN p.moved_by = pg_current_xact_id() THEN p.moved_from ELSE before END
      WHERE p.book_id = book AND p.name = 'entry' AND p.sequence = before
-       AND after > before AND after <= (SELECT b.head FROM ledger.book b WHERE b.book_id = book);
+       AND after > before AND after <= (SELECT b.head FROM ledger.head b WHERE b.book_id = book);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the entries are not at row %, or the journal has no row %', before, after USING ERRCODE = 'RF004';
     END IF;

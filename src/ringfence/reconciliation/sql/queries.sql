@@ -8,7 +8,7 @@ SET LOCAL statement_timeout = '10min';
 SELECT coalesce((SELECT j.sequence FROM ledger.journal j
                   WHERE j.book_id = %(book)s AND j.kind = 16 AND j.code = %(day_closed)s AND j.value_date = %(day)s
                   ORDER BY j.sequence LIMIT 1),
-                (SELECT b.head FROM ledger.book b WHERE b.book_id = %(book)s));
+                (SELECT b.head FROM ledger.head b WHERE b.book_id = %(book)s));
 
 -- name: books_read
 WITH movement AS NOT MATERIALIZED (
