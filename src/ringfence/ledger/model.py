@@ -233,14 +233,14 @@ def _is_plain(value: Any) -> bool:
     """Whether the standard encoder gives the bytes of RFC 8785, ten times as fast: no floats, and names in ASCII, which
     sort alike by code point and by UTF-16.
     """
-    kind = type(value)
+    kind: type = type(value)
     if kind is str or value is None or kind is bool:
         return True
     if kind is int:
         return -_EXACT < value < _EXACT
     if kind is dict:
         return all(type(name) is str and name.isascii() and _is_plain(each) for name, each in value.items())
-    return bool(kind is list and all(map(_is_plain, value)))
+    return kind is list and all(_is_plain(each) for each in value)
 
 
 def microseconds(at: datetime) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ringfence.ledger.balances import GROUP, Balances, Bools, Group, Int64, Undo, Watch, exact_sum
-from ringfence.ledger.standing import Monitor, Turn
+from ringfence.ledger.standing import COVER, Monitor, Turn
 
 _SAFE = float(2**62)
 
@@ -86,6 +86,8 @@ def _change(balances: Balances, monitor: Monitor, moved: Movements) -> Int64 | N
         debited = balances.state[moved.debit, GROUP] == group
         credited = balances.state[moved.credit, GROUP] == group
         credit_side = watched.side == "credit"
+    elif watched.pool not in balances.pools or watched.currency not in balances.currencies:
+        return None
     else:
         debited, credited = (_inside(balances, watched.pool, watched.currency, each) for each in _legs(moved))
         credit_side = False  # cover counts debits as held, credits as owed
@@ -93,7 +95,7 @@ def _change(balances: Balances, monitor: Monitor, moved: Movements) -> Int64 | N
         return None
     falls, rises = (debited, credited) if credit_side else (credited, debited)
     change = np.zeros(len(moved.debit), np.int64)
-    if monitor.measure in ("available", "balance"):
+    if monitor.measure in ("available", "balance", COVER):
         change += moved.posted * rises - moved.posted * falls
     if monitor.measure == "available":
         change -= moved.pending * falls
@@ -109,7 +111,7 @@ def _legs(moved: Movements) -> tuple[Int64, Int64]:
 
 
 def _inside(balances: Balances, pool: str, currency: str, accounts: Int64) -> Bools:
-    number, money = balances.pools.get(pool, -1), balances.currencies.get(currency, -1)
+    number, money = balances.pools[pool], balances.currencies[currency]
     inside: Bools = (balances.group_pool == number) & (balances.group_currency == money)
     found: Bools = inside[balances.state[accounts, GROUP]]
     return found

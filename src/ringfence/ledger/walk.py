@@ -160,7 +160,8 @@ class Walk:
             return Result.VALUE_DATE_MUST_BE_IN_AN_OPEN_PERIOD
         target = self.moved.get(refers_to) or self.references.get(refers_to)
         if target is None:
-            return Result.CORRECTED_TRANSFER_MUST_EXIST
+            held = refers_to in self.balances.holds or refers_to in self.referred
+            return Result.CORRECTED_TRANSFER_MUST_BE_POSTED if held else Result.CORRECTED_TRANSFER_MUST_EXIST
         if target.kind not in (_TRANSFER, _POST):
             return Result.CORRECTED_TRANSFER_MUST_BE_POSTED
         if (debit, credit, amount) != (target.credit_account, target.debit_account, target.amount):
