@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ringfence.authority.standing_verification import authorised
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody.orders import Desk
@@ -98,7 +99,7 @@ def notary_of(settings: Settings, server: Server, book: str) -> Iterator[Notary]
         found = book_named(connection, book)
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
-    notary = Notary(lambda: server.connect("notary"), log, signer, found.book_id)
+    notary = Notary(lambda: server.connect("notary"), log, signer, found.book_id, authorised=authorised)
     try:
         yield notary
     finally:
