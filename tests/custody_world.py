@@ -13,6 +13,7 @@ from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
+from ringfence.authority.standing_verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
 from ringfence.banking.desk import GatewayDesk
@@ -123,6 +124,7 @@ def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
         log,
         signer_for(Signer.from_seed("ringfence/notary", b"n" * 32), "demo"),
         book.book_id,
+        authorised=authorised,
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

@@ -133,6 +133,7 @@ def test_a_change_of_limits_that_is_none_or_nonsense_is_not_proposed(world):
         ("nobody", 0, None, "why", "account_must_exist"),
         ("customer:alice", 10, 5, "why", "minimum_must_not_exceed_the_maximum"),
         ("customer:alice", 0, None, "why", "limits_must_change"),
+        ("bank:alpha", None, 5, "why", "account_must_have_room_for_receipts"),
         ("customer:alice", 1, None, " ", "change_must_have_a_reason"),
     ):
         assert refusal_of(standing.propose_limits, world.core, session, name, minimum, maximum, reason) == refused
@@ -272,7 +273,7 @@ def forge(world: World, line: Line) -> int:
             line.value_date, at, None, canonical(line.payload or {}),
         )  # fmt: skip
         columns = (
-            "COPY ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount,"
+            "COPY ledger.journal_0 (book_id, sequence, kind, flags, id, debit_account, credit_account, amount,"
             " refers_to, order_id, code, value_date, posted_at, expires_at, payload) FROM STDIN"
         )
         with connection.cursor().copy(columns) as copy:

@@ -15,7 +15,16 @@ from authority_world import World, world_of
 from ringfence.authority import proposals
 from ringfence.incident import brake, indicators, thresholds
 from ringfence.incident.brake import brake_state
-from ringfence.incident.indicators import DueFile, Figures, Indicator, Position, due_files, evaluate, turns_of
+from ringfence.incident.indicators import (
+    DueFile,
+    Figures,
+    Indicator,
+    MonitorOn,
+    Position,
+    due_files,
+    evaluate,
+    turns_of,
+)
 from ringfence.incident.thresholds import INDICATORS, Level, Thresholds, default_toml, read_thresholds
 from ringfence.incident.watch import Watched, watch
 from ringfence.ledger.codes import EventName
@@ -34,6 +43,7 @@ GOOD = Figures(
     notary_alarms=0,
     payouts_unanswered=0,
     clock_skew_ms=0,
+    monitors_on=(),
 )
 
 
@@ -53,6 +63,7 @@ def ago(**span: float) -> datetime:
     return NOON - timedelta(**span)
 
 
+UNCOVERED = MonitorOn("client money uncovered EUR", "EUR", -1_234_50, ago(minutes=5))
 LATE = DueFile("bank:north:1", "camt.053", date(2026, 2, 27), ago(minutes=5))
 
 
@@ -94,6 +105,9 @@ LATE = DueFile("bank:north:1", "camt.053", date(2026, 2, 27), ago(minutes=5))
         ("payouts_stuck", {"payouts_unanswered": 2, "oldest_unanswered": ago(minutes=15)}, 900, "amber"),
         ("payouts_stuck", {"payouts_unanswered": 2, "oldest_unanswered": ago(hours=2)}, 7_200, "red"),
         ("payouts_stuck", {"payouts_unanswered": 2, "oldest_unanswered": NOON + timedelta(1)}, 0, "green"),
+        ("monitors_on", {"monitors_on": (UNCOVERED,)}, 1, "amber"),
+        ("monitors_on", {"monitors_on": (UNCOVERED,) * 10}, 10, "red"),
+        ("monitors_on", {"monitors_on": None}, None, "amber"),
         ("clock_skew", {"clock_skew_ms": -5_000}, 5_000, "red"),
         ("clock_skew", {"clock_skew_ms": 500}, 500, "amber"),
         ("clock_skew", {"clock_skew_ms": None}, None, "green"),
@@ -127,6 +141,12 @@ def test_each_indicator_says_where_it_turns_in_both_languages():
             assert each.threshold.sentence(Level.GREEN, language) == ""
     assert indicator("payouts_stuck").sentences()[1] == "Red when the bank is silent for 2 h."
     assert indicator("payouts_stuck").sentences("zh")[1] == "银行 2 小时未答复为红。"
+
+
+def test_what_is_watched_and_holds_is_named_with_its_value_in_both_languages():
+    [detail] = indicator("monitors_on", monitors_on=(UNCOVERED,)).details
+    assert detail.en == "client money uncovered EUR: -1,234.50 EUR at 2026-03-02 11:55 UTC."
+    assert detail.zh == "client money uncovered EUR：-1,234.50 EUR，2026-03-02 11:55（UTC）。"
 
 
 def test_a_late_file_is_named_with_its_account_day_and_time():

@@ -277,6 +277,12 @@ MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM: Final = refusal(
     en="The minimum {minimum} is above the maximum {maximum}.",
     zh="下限 {minimum} 高于上限 {maximum}。",
 )
+ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS: Final = refusal(
+    "account_must_have_room_for_receipts",
+    Fault.INPUT,
+    en="{account} takes what a bank says has come, so it has no maximum.",
+    zh="{account} 须接收银行告知的到账款项，不得设上限。",
+)
 LIMITS_MUST_CHANGE: Final = refusal(
     "limits_must_change",
     Fault.INPUT,

@@ -20,6 +20,7 @@ from ringfence.authority.actors import Session
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
+    ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS,
     CHANGE_MUST_HAVE_A_REASON,
     LIMITS_MUST_CHANGE,
     MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM,
@@ -51,6 +52,7 @@ from ringfence.ledger.standing import (
     guard_of,
     limits_of,
     monitor_of,
+    owner_class,
 )
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, Refused
@@ -67,6 +69,7 @@ ACTS: Final = {
     Kind.MONITOR_SET: MONITOR_CHANGE,
 }
 MAY_SET_MONITORS: Final = (Role.TREASURER, Role.RISK_OFFICER)
+TAKES_WHAT_COMES: Final = ("bank", "unallocated")  # owner classes: what a bank says has come has come
 NONE: Final = "none"  # in a fact: no limit, no code
 FOR_THE_READER: Final = frozenset(
     {"reason", "minimum_before", "maximum_before", "codes_before", "below_before", "above_before"}
@@ -140,13 +143,16 @@ def propose_limits(
     core: Core, by: Session, name: str, minimum: int | None, maximum: int | None, reason: str
 ) -> Drafted:
     """Propose other limits of an account, in minor units on its normal side; None: no limit. Act `limit_change`.
-    `account_must_exist`, `account_must_be_open`, `minimum_must_not_exceed_the_maximum`, `limits_must_change`.
+    `account_must_exist`, `account_must_be_open`, `minimum_must_not_exceed_the_maximum`, `limits_must_change`,
+    `account_must_have_room_for_receipts`.
     """
     with core.connection() as connection:
         account = _open_account(connection, core.book.book_id, name)
     if minimum is not None and maximum is not None and minimum > maximum:
         low, high = amount_text(minimum, account.currency), amount_text(maximum, account.currency)
         raise MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM(minimum=low, maximum=high)
+    if maximum is not None and owner_class(account.owner) in TAKES_WHAT_COMES:
+        raise ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS(account=name)
     if (minimum, maximum) == (account.minimum, account.maximum):
         raise LIMITS_MUST_CHANGE(account=name)
     before = {

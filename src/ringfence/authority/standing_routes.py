@@ -10,6 +10,7 @@ from pydantic import Field
 from ringfence.authority import standing, standing_reading
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.refusals import (
+    ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS,
     ACT_IS_NOT_IN_THE_POLICY,
     CHANGE_MUST_HAVE_A_REASON,
     LIMITS_MUST_CHANGE,
@@ -158,6 +159,7 @@ def monitors(visit: Client) -> MonitorList:
         AMOUNT_IS_NOT_A_DECIMAL,
         MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM,
         LIMITS_MUST_CHANGE,
+        ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS,
     ),
 )
 def propose_limits(

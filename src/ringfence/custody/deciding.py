@@ -7,6 +7,7 @@ from uuid import UUID
 
 from ringfence.authority import proposals
 from ringfence.authority.proposals import Proposal
+from ringfence.authority.queries import QUERIES as AUTHORITY
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.customers import custodian_account, customer
@@ -25,11 +26,13 @@ from ringfence.custody.orders import (
     stored,
     unallocated,
 )
+from ringfence.database.connection import Connection
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
-from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import account
+from ringfence.refusal import Refused
 
 
 def decide_order(desk: Desk, order_id: UUID) -> Order:
@@ -47,7 +50,12 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
     if found.kind == "allocation" and not _waits_for_its_owner(core, found):
         return end_order(desk, found, "receipt has its owner")
     if about and all(each.state == "complete" for each in about):
-        return _release(desk, found, about)
+        try:
+            return _release(desk, found, about)
+        except Refused as refused:
+            if found.kind != "allocation" or refused.name != Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word:
+                raise
+            return end_order(desk, found, "kept out by a limit")
     return found
 
 
@@ -119,6 +127,19 @@ def _allocation_line(core: Core, found: Order, day: date) -> Line:
         bank = custodian_account(connection, core.book.book_id, str(found.account_name))
         who = customer(connection, core.book.book_id, str(found.customer_id))
         waiting = account(connection, core.book.book_id, bank.unallocated).account
-    identity = derived(UUID(found.reference), "allocated")  # of the receipt, so that it is given away once
+        identity = _next_try(connection, core.book.book_id, UUID(found.reference))
     money = Line(Kind.TRANSFER, identity, waiting, who.available, found.amount, order_id=found.order_id)
     return replace(money, code=Purpose.ALLOCATION, value_date=day)
+
+
+def _next_try(connection: Connection, book: int, receipt: UUID) -> UUID:
+    """The id under which a receipt is given away: it follows from the receipt, so that this happens once. One that the
+    ledger refused is used up, and the next stands for it.
+    """
+    number = 1
+    while True:
+        identity = derived(receipt, "allocated" if number == 1 else f"allocated {number}")
+        row = connection.execute(AUTHORITY.kind_of_id, {"book": book, "id": identity}).fetchone()
+        if row is None or row[0] != Kind.REFUSAL:
+            return identity
+        number += 1

@@ -66,6 +66,7 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         (None, "proposed", "awaiting_approval"),
         ("awaiting_approval", "approved", "settled"),
         ("awaiting_approval", "receipt has its owner", "cancelled"),
+        ("awaiting_approval", "kept out by a limit", "cancelled"),
         ("awaiting_approval", "rejected by a person", "rejected"),
         ("awaiting_approval", "not decided in time", "cancelled"),
     ),

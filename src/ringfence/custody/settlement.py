@@ -6,6 +6,7 @@ Money moves on the bank's word only, and a time-out is no word.
 An advice of money that arrived (camt.054) finds its owner by what the payer wrote:
   the reference and the amount of an expected order, or the reference of one customer (`RF-<customer>`);
 anything else, two customers in one text, or a payer whom risk holds, is an unallocated receipt: owed to somebody.
+So is what an account's maximum keeps out: the bank has the money already, and it is owed to somebody.
 """
 
 import re
@@ -42,8 +43,9 @@ from ringfence.custody.queries import QUERIES
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
-from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import account
+from ringfence.refusal import Refused
 from ringfence.risk.decision import OrderFacts, Outcome
 
 TAKEN_AT_A_TIME: Final = 500
@@ -131,10 +133,8 @@ def take_advices(desk: Desk) -> int:
     for advice in found:
         if advice.amount < 0:
             _take_debit(core, advice, day)
-        elif (paid := _returned_order(core, advice)) is not None:
-            _take_return(core, advice, paid, day)
         else:
-            _take_receipt(desk, advice, day)
+            _take_credit(desk, advice, day)
     return len(found)
 
 
@@ -166,6 +166,21 @@ def _returned_order(core: Core, advice: Advice) -> Order | None:
     return None
 
 
+def _take_credit(desk: Desk, advice: Advice, day: date) -> None:
+    """Money that arrived. If a maximum keeps it from whose it is, it waits there for the owner, under an id of its own:
+    the ledger's "no" is final for the first.
+    """
+    try:
+        if (paid := _returned_order(desk.core, advice)) is not None:
+            _take_return(desk.core, advice, paid, day)
+        else:
+            _take_receipt(desk, advice, day)
+    except Refused as refused:
+        if refused.name != Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word:
+            raise
+        _take_receipt(desk, advice, day, kept_out=True)
+
+
 def _take_return(core: Core, advice: Advice, paid: Order, day: date) -> None:
     becomes = lifecycle.moves(paid.kind, paid.state, "returned by the bank")
     with core.connection() as connection:
@@ -179,15 +194,16 @@ def _take_return(core: Core, advice: Advice, paid: Order, day: date) -> None:
     core.post(Unit([moved_event(paid, becomes, day), back], [move(core, paid, becomes), known, receipt]))
 
 
-def _take_receipt(desk: Desk, advice: Advice, day: date) -> None:
+def _take_receipt(desk: Desk, advice: Advice, day: date, *, kept_out: bool = False) -> None:
     core, book = desk.core, desk.core.book.book_id
     if _is_told_twice(core, advice):
         _shelve(core, advice, None, day)  # the statement will say whether the bank has it twice as well
         return
-    order_id = derived(UUID(int=book), f"receipt {advice.account_name} {advice.key}")
+    what = "receipt kept out" if kept_out else "receipt"
+    order_id = derived(UUID(int=book), f"{what} {advice.account_name} {advice.key}")
     with core.connection() as connection:
-        expected = _expected(connection, book, advice)
-        owner = _owner(connection, book, advice)
+        expected = None if kept_out else _expected(connection, book, advice)
+        owner = None if kept_out else _owner(connection, book, advice)
         bank = custodian_account(connection, book, advice.account_name)
         unallocated = account(connection, book, bank.unallocated).account
         funding = account(connection, book, platform_funding(bank.currency)).account
