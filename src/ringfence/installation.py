@@ -7,6 +7,7 @@ from pathlib import Path
 from ringfence.authority.standing_verification import authorised
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
+from ringfence.custody import queries as custody_queries
 from ringfence.custody.orders import Desk
 from ringfence.database import RoleName, files
 from ringfence.database.embedded import Progress
@@ -15,8 +16,10 @@ from ringfence.database.server import Server, open_server, prepare
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier, parse_verifier
+from ringfence.incident import brake
 from ringfence.keys import secret_key
 from ringfence.ledger.journal import Journal
+from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
 from ringfence.refusal import Fault, refusal
@@ -79,6 +82,18 @@ def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | N
     with core.connection() as connection:
         risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
     return Desk(core, risk, secret_key(settings.keys, "payee.key"))
+
+
+def posting_of(core: Core) -> Posting:
+    """What programs that post need: the brake stops them, and custody says which accounts are open to them."""
+    return Posting(
+        core.book.book_id,
+        core.writer,
+        core.connection,
+        core.clock,
+        lambda connection: brake.require_released(connection, core.book.book_id),
+        custody_queries.QUERIES.open_to_posting,
+    )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The three processes of a book, each as one call that runs until it is told to stop.
 
-core      the HTTP API, the console, and the core's rounds
+core      the HTTP API, the console, the core's rounds, and the entries behind the journal
 gateway   bank files in, payments out
 notary    replays what is new, signs it, and reads old rows again
 """
@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from ringfence.database.server import Server
 from ringfence.evidence.routes import Log
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
+from ringfence.ledger.entries import Follower
 from ringfence.modules import MODULES
 from ringfence.reconciliation.calendar import calendar_of
 from ringfence.refusal import Fault, Refused, refusal
@@ -76,7 +78,17 @@ def serve_core(
         lookout = Lookout(lambda: figures(desk), thresholds)
         log_of_book = Log(settings.evidence(book))
         app = application(
-            core, door, MODULES, desks=[desk, lookout, log_of_book, calendar_of(profile)], hosts=hosts, secure=secure
+            core,
+            door,
+            MODULES,
+            desks=[desk, lookout, log_of_book, calendar_of(profile), installation.posting_of(core)],
+            hosts=hosts,
+            secure=secure,
+        )
+        follower = Follower(
+            core.entries,
+            core.connection,
+            lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         try:
@@ -85,6 +97,7 @@ def serve_core(
             ).run()
         finally:
             rounds.stop()
+            follower.stop()
 
 
 def serve_gateway(settings: Settings, server: Server, book: str) -> None:

@@ -24,6 +24,8 @@ SCOPES: Final = frozenset(
         "statements:read",
         "statements:write",
         "journal:read",
+        "journal:post",
+        "crossings:write",
         "evidence:read",
         "position:read",
         "metrics",

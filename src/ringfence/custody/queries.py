@@ -11,6 +11,7 @@ class _Queries(NamedQueries):
     insert_customer: Query
     customer: Query
     customers: Query
+    open_to_posting: Query
     insert_bank_account: Query
     insert_order: Query
     move_order: Query

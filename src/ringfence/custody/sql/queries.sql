@@ -27,6 +27,14 @@ SELECT customer_id, name, nature, payee_account, bank, currency, available, froz
  WHERE book_id = %(book)s AND (customer_id ILIKE %(pattern)s OR name ILIKE %(pattern)s) AND customer_id > %(after)s
  ORDER BY customer_id LIMIT %(limit)s;
 
+-- Which accounts programs may post to directly (ledger.posting): available money of registered customers, and only
+-- between customers whose money lies on the same custodian account.
+-- name: open_to_posting
+SELECT a.account, c.bank AS together
+  FROM ledger.account a
+  JOIN custody.customer c ON c.book_id = a.book_id AND 'customer:' || c.customer_id = a.owner AND c.available = a.account
+ WHERE a.book_id = %(book)s AND a.account = ANY(%(accounts)s);
+
 -- name: insert_bank_account
 INSERT INTO banking.account (book_id, name, bank, scheme, identification, holder, bank_code, currency, pool,
                              ledger_account)

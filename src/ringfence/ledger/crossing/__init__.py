@@ -57,10 +57,10 @@ from uuid import UUID
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import NamedQueries, Query, load
-from ringfence.ledger import crossing_refusals as refusals
 from ringfence.ledger import reading
 from ringfence.ledger.answers import Answer
 from ringfence.ledger.codes import EventName, Purpose
+from ringfence.ledger.crossing import refusals
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind, Line, Result, microseconds, moment
