@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from psycopg import errors
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
@@ -45,7 +46,7 @@ from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import apply
 from ringfence.ledger.standing import account_of, described
-from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, read_chains
+from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, end_stalled_writer, head_of, read_chains
 from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
 
@@ -166,11 +167,19 @@ class Journal:
                 moved = append_rows(connection, self.book, self._head, rows, at, with_rows)
             except IdIsTaken:
                 applied.undo()
-                known = known_in(connection, self.book, given)
+                found = known_in(connection, self.book, given)
+                if found.keys() == known.keys():
+                    raise  # the cache is wrong, and is dropped
+                known = found
                 continue
             except ClockWentBack:
                 applied.undo()
                 at = self._not_before_last(connection, at)
+                continue
+            except errors.LockNotAvailable:
+                applied.undo()
+                if not end_stalled_writer(connection, self.book):
+                    raise
                 continue
             except BaseException:
                 applied.undo()

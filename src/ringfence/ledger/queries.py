@@ -11,6 +11,8 @@ class _Queries(NamedQueries):
     advance: Query
     append: Query
     promise_and_copy: Query
+    end_stalled_writer: Query
+    end_stalled_writer: Query
     parts: Query
     make_parts: Query
     copy_journal_in: Query

@@ -29,6 +29,8 @@ BLOCK_ROWS: Final = 65_536  # rows read at a time
 CALL_ROWS_MAX: Final = 512  # more rows are copied
 _CLOCK_WENT_BACK: Final = "RF001"  # SQLSTATEs of sql/schema.sql
 _WAS_FASTER: Final = "RF005"
+# The second is met first where a batch asks for a hold once more and refers to it.
+_TAKEN: Final = ("journal_id_is_unique", "journal_refers_once")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def append_rows(
 ) -> bool:
     """Append checked rows from `head` on, if the book still ends there; `then` runs in the same transaction.
 
-    False: somebody was faster, and nothing was written. Raises `IdIsTaken`, `ClockWentBack`. Needs autocommit.
+    False: somebody was faster, and nothing was written. A program that is stopped inside its append keeps the book: who
+    has waited for it as long as for any lock (`lock_timeout`) ends its connection, and its rows are rolled back.
+    Raises `IdIsTaken`, `ClockWentBack`. Needs autocommit.
     """
     if not len(rows):
         return True
@@ -92,9 +96,13 @@ def append_rows(
                 then()
             return appended
     except errors.UniqueViolation as violation:
-        if not (violation.diag.constraint_name or "").startswith("journal_id_is_unique"):
+        if not (violation.diag.constraint_name or "").startswith(_TAKEN):
             raise
         raise IdIsTaken from violation
+    except errors.LockNotAvailable:
+        if not connection.execute(QUERIES.end_stalled_writer, {"book": book}).fetchall():
+            raise
+        return False
     except psycopg.Error as error:
         if error.sqlstate == _WAS_FASTER:
             return False
@@ -162,6 +170,13 @@ class _GivenDumper(Dumper):
 
 
 _PREPARED: Final[WeakSet[Connection]] = WeakSet()  # connections that know how to send it
+
+
+def end_stalled_writer(connection: Connection, book: int) -> bool:
+    """Whether a writer that kept the book was ended: after waiting for a lock in vain. Its program stands still (it was
+    stopped, or its machine was) inside an append, and would keep the book from all others for as long as it does.
+    """
+    return bool(connection.execute(QUERIES.end_stalled_writer, {"book": book}).fetchall())
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,26 @@ SELECT ledger.promise({book}, {expected}, {rows}, {at});
 COPY {part} (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, refers_to, order_id,
              code, value_date, posted_at, expires_at, payload) FROM STDIN (FORMAT BINARY);
 
+-- Ends the connection that keeps the book's head while its program says nothing, for as long as ours has waited; what it
+-- had begun is rolled back. No timeout of PostgreSQL reaches a program that stands still in the middle of a COPY.
+-- name: end_stalled_writer
+SELECT pg_terminate_backend(a.pid, 1000)
+  FROM ledger.head h
+  JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = h.xmax
+  JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE h.book_id = %(book)s AND a.usename = current_user AND a.wait_event = 'ClientRead'
+   AND a.state_change <= clock_timestamp() - current_setting('lock_timeout')::interval;
+
+-- Ends the connection that keeps the book's head while its program says nothing, for as long as ours has waited; what it
+-- had begun is rolled back. No timeout reaches a program that stands still in the middle of a COPY.
+-- name: end_stalled_writer
+SELECT pg_terminate_backend(a.pid, 1000)
+  FROM ledger.head h
+  JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = h.xmax
+  JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE h.book_id = %(book)s AND a.usename = current_user AND a.wait_event = 'ClientRead'
+   AND a.state_change <= clock_timestamp() - current_setting('lock_timeout')::interval;
+
 -- name: parts
 SELECT part, first, last FROM ledger.part ORDER BY part;
 
