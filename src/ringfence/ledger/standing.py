@@ -231,8 +231,8 @@ def _closed_period(said: Mapping[str, Any]) -> ClosedPeriod:
 
 def _guard(said: Mapping[str, Any]) -> Guard:
     codes = tuple(_number(code) for code in said["codes"])
-    if list(codes) != sorted(set(codes)):
-        raise ValueError("codes are named once, in order")
+    if said["codes"] != sorted(set(codes)):
+        raise ValueError("codes are named once, in order, in a list")
     return Guard(_name(said["pool"]), codes, _proposal(said["proposal"]))
 
 
