@@ -20,9 +20,11 @@ from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint
 from ringfence.evidence.export import export
 from ringfence.evidence.note import Signer
 from ringfence.evidence.tiles import EMPTY_EDGE, grow, keep_checkpoint, publish_checkpoint, write_files
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.model import Account, Batch, Kind, Line, batch, microseconds
-from ringfence.ledger.rules import Balances, Reference, apply
+from ringfence.ledger.rules import apply
+from ringfence.ledger.walk import Reference
 
 VERIFIER = Path(__file__).parents[1] / "verifier"
 NOTARY = Signer.from_seed("ringfence/demo", bytes(range(32)))

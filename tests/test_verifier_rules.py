@@ -1,11 +1,9 @@
 """The verifier's replay beside the ledger's rules: two programs written apart must give one answer to every row."""
 
-import copy
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from uuid import UUID
 
 import numpy as np
@@ -16,276 +14,33 @@ from hypothesis import strategies as some
 
 from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import leaves
-from ringfence.ledger.model import Account, Batch, Kind, Line, Result, batch, canonical, microseconds
-from ringfence.ledger.rules import apply
-from ringfence.ledger.walk import Reference
-
-MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
+from ringfence.ledger.model import Batch, Kind, Line, batch
+from verifier_books import (
+    ALICE,
+    BANK,
+    CAPPED,
+    CLOSED,
+    DOLLARS,
+    LENT,
+    MORNING,
+    PROPOSAL,
+    TILL,
+    TODAY,
+    chains,
+    compare,
+    grown,
+    imported,
+    moved,
+    opening,
+    replayed_in_blocks,
+    rows_of,
+    start,
+)
 
 
 @pytest.fixture(scope="session")
 def book():
-    """The verifier's replay, imported as the verifier imports it."""
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import book
-    finally:
-        sys.path.remove(folder)
-    return book
-
-
-class Both:
-    """A journal that grows chain by chain: what the ledger accepts is in it, with the turns of monitors."""
-
-    def __init__(self, book):
-        self.book = book
-        self.replayed = book.Book()
-        self.balances = Balances()
-        self.references: dict[bytes, Reference] = {}
-        self.journal: list[tuple[Line, int, datetime]] = []  # lines with their flags and times
-
-    @property
-    def rows(self):
-        return len(self.journal)
-
-    def add(self, *chain, at=MORNING):
-        """The ledger's result for the first row that it refuses, and the verifier's; both, or neither, refuse."""
-        given_ = batch([chain])
-        times = np.full(len(chain), microseconds(at))
-        applied = apply(self.balances, given_, times, self.references, recorded=True)
-        refused = [Result(int(each)) for each in applied.results if each not in (0, Result.LINKED_ROW_FAILED)]
-        before, broken = copy.deepcopy(self.replayed), None
-        rows = [*zip(chain, given_.rows["flags"].tolist(), [at] * len(chain), strict=True)]
-        try:
-            for row in rows_of(self.book, rows, self.rows):
-                self.replayed.apply(*row)
-        except self.book.Wrong as wrong:
-            self.replayed, broken = before, wrong.facts["rule"].name
-        assert (refused == []) == (broken is None), (chain, refused, broken)
-        if refused:
-            applied.undo()  # as the notary does
-            self._compare()
-            return refused[0].word, broken
-        self.journal += rows
-        for line in chain:
-            self._remember(line)
-        self._take_turns(list(self.balances.due), chain[-1].value_date, at)
-        self._compare()
-        return "posted", None
-
-    def _take_turns(self, turns, value_date, at):
-        assert [turn.payload for turn in self.replayed.due] == [canonical(turn.payload()) for turn in turns]
-        for turn in turns:
-            line = Line(
-                Kind.MONITOR_TURNED, UUID(int=10_000 + self.rows), value_date=value_date, payload=turn.payload()
-            )
-            [row] = rows_of(self.book, [(line, 0, at)], self.rows)
-            self.replayed.apply(*row)
-            applied = apply(self.balances, batch([[line]]), np.full(1, microseconds(at)), {}, recorded=True)
-            assert not applied.results.any()
-            self.journal.append((line, 0, at))
-
-    def _remember(self, line):
-        if line.kind <= Kind.CORRECTION:
-            self.references[line.id.bytes] = Reference(
-                line.kind, line.debit_account, line.credit_account, line.amount, None
-            )
-        if line.kind in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION):
-            about = self.references[line.refers_to.bytes]
-            self.references[line.refers_to.bytes] = Reference(
-                about.kind, about.debit_account, about.credit_account, about.amount, line.kind
-            )
-
-    def _compare(self):
-        compare(self.replayed, self.balances)
-
-
-def compare(replayed, balances):
-    """Is what stands now the same in the verifier and in the ledger?"""
-    assert len(replayed.pending) == len(balances.holds)
-    assert all(balances.holds.get(identity) == tuple(held) for identity, held in replayed.pending.items())
-    for number, account in enumerate(replayed.accounts, 1):
-        assert account.balance == balances.balance(number)
-        assert account.held == balances.held(number)
-        assert account.expected == balances.expected(number)
-        assert account.minimum == balances.minimum[number]
-        assert account.maximum == balances.maximum[number]
-        assert account.closed != bool(balances.open[number])
-    if replayed.closed_through >= -(2**31):
-        assert replayed.closed_through == balances.closed_through
-    assert replayed.guards == {guard.pool: frozenset(guard.codes) for guard in balances.guards.values()}
-    for pool in replayed.guards:
-        for currency in replayed.accounts.currencies():
-            cover = balances.cover(pool, currency)
-            assert replayed.accounts.total((pool, currency)).cover == cover.posted
-            assert replayed.reserved.get((pool, currency), 0) == cover.reserved
-    assert {name: monitor.on for name, monitor in replayed.monitors.items()} == {
-        name: watch.on for name, watch in balances.monitors.items()
-    }
-
-
-def rows_of(book, journal, first=0):
-    """Rows as the verifier reads them from leaves."""
-    for place, (line, flags, at) in enumerate(journal, first):
-        given_ = flagged([line], [flags])
-        yield book.decode(next(leaves(1, place, np.full(1, microseconds(at)), given_)), place)
-
-
-def flagged(lines, flags):
-    given_ = batch([[line] for line in lines])
-    rows = given_.rows.copy()
-    rows["flags"] = flags
-    return Batch(rows, given_.payloads)
-
-
-def opening(number, **changed):
-    account = Account(number, f"account {number}", "EUR", "credit", 0, None, "customer:c", "client")
-    payload = {**account.payload(), **changed}
-    return Line(Kind.ACCOUNT_OPENED, UUID(int=number), debit_account=number, payload=payload)
-
-
-def start(book):
-    """Two assets and five liabilities in two pools, some with limits, one in dollars, one closed."""
-    both = Both(book)
-    for number, changed in enumerate(
-        (
-            {"side": "debit", "minimum": None, "owner": "bank:main"},
-            {},
-            {"maximum": "60"},
-            {"minimum": "-20", "maximum": "30", "pool": "own", "owner": "platform"},
-            {"side": "debit", "minimum": "-15", "maximum": "50", "pool": "own"},
-            {"currency": "USD"},
-            {},
-        ),
-        1,
-    ):
-        assert both.add(opening(number, **changed)) == ("posted", None)
-    closing = Line(Kind.ACCOUNT_CLOSED, UUID(int=90), debit_account=7)
-    assert both.add(closing) == ("posted", None)
-    return both
-
-
-TODAY = MORNING.date()
-PROPOSAL = str(UUID(int=77))
-accounts = some.integers(1, 5)
-ids = some.integers(100, 112)
-days = some.integers(-3, 3).map(lambda days_: TODAY + timedelta(days=days_))
-amounts = some.one_of(some.none(), some.integers(-30, 60).map(str))
-movements = some.fixed_dictionaries(
-    {
-        "kind": some.sampled_from([Kind.TRANSFER, Kind.TRANSFER, Kind.PENDING, Kind.PENDING, *Kind]),
-        "debit": some.one_of(accounts, some.integers(0, 9)),
-        "credit": some.one_of(accounts, some.integers(0, 9)),
-        "amount": some.integers(0, 40),
-        "refers_to": some.one_of(some.none(), ids),
-        "expires": some.one_of(some.none(), some.integers(-5, 30)),
-        "code": some.sampled_from([0, 7]),
-        "day": days,
-        "fitting": some.integers(0, 3),
-    }
-)
-watches = some.one_of(
-    some.one_of(accounts, some.integers(1, 9)).map(lambda number: {"account": number}),
-    some.sampled_from(
-        [
-            {"currency": "EUR", "owner_class": "customer", "pool": "client", "side": "credit"},
-            {"currency": "EUR", "owner_class": "customer", "pool": "own", "side": "debit"},
-            {"currency": "EUR", "owner_class": "nobody", "pool": "own", "side": "debit"},
-        ]
-    ),
-)
-standings = some.one_of(
-    some.tuples(some.integers(1, 8), amounts, amounts).map(
-        lambda said: Line(
-            Kind.ACCOUNT_LIMITED,
-            UUID(int=1),
-            debit_account=said[0],
-            payload={"account": said[0], "minimum": said[1], "maximum": said[2], "proposal": PROPOSAL},
-        )
-    ),
-    days.map(
-        lambda day: Line(
-            Kind.PERIOD_CLOSED,
-            UUID(int=1),
-            value_date=day - timedelta(days=2),
-            payload={"through": (day - timedelta(days=2)).isoformat(), "proposal": PROPOSAL},
-        )
-    ),
-    some.tuples(some.sampled_from(["client", "own", "nowhere"]), some.sampled_from([[], [7], [7, 9]])).map(
-        lambda said: Line(Kind.POOL_GUARDED, UUID(int=1), payload={"pool": said[0], "codes": said[1], "proposal": None})
-    ),
-    some.tuples(
-        some.sampled_from(["a", "b", "é", "𝄞"]),
-        some.one_of(
-            some.tuples(watches, some.sampled_from(["available", "balance", "expected", "held"])),
-            some.just(({"currency": "EUR", "pool": "client"}, "cover")),
-            some.just(({"currency": "EUR", "pool": "own"}, "cover")),
-        ),
-        amounts,
-        amounts,
-    ).map(
-        lambda said: Line(
-            Kind.MONITOR_SET,
-            UUID(int=1),
-            payload={
-                "monitor": said[0],
-                "watch": said[1][0],
-                "measure": said[1][1],
-                "below": said[2],
-                "above": said[3],
-                "proposal": None,
-            },
-        )
-    ),
-)
-chains = some.lists(some.one_of(movements, movements, movements, standings), min_size=1, max_size=3)
-
-
-def line_of(drawn, number, at, known):
-    """A row of this number; most of those that refer to one fit it."""
-    if isinstance(drawn, Line):
-        return replace(drawn, id=UUID(int=number))
-    kind, debit, credit, amount = drawn["kind"], drawn["debit"], drawn["credit"], drawn["amount"]
-    refers_to = drawn["refers_to"]
-    if refers_to in known and kind in (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION) and drawn["fitting"]:
-        first, second, whole = known[refers_to]
-        debit, credit = (second, first) if kind == Kind.CORRECTION else (first, second)
-        amount = whole if kind == Kind.CORRECTION else min(amount, whole + 1)
-    payload = {"said": "so"} if kind == Kind.EVENT else None
-    if kind == Kind.REFUSAL:
-        debit = credit = amount = 0
-        payload = {"reason": "account_must_be_open", "request": "00" * 32}
-    expires = drawn["expires"]
-    return Line(
-        kind,
-        UUID(int=number),
-        debit_account=debit,
-        credit_account=credit,
-        amount=amount,
-        refers_to=None if refers_to is None else UUID(int=refers_to),
-        code=drawn["code"],
-        value_date=drawn["day"],
-        expires_at=None if expires is None else at + timedelta(minutes=expires),
-        payload=payload,
-    )
-
-
-def grown(book, drawn):
-    """A journal from random chains, most of their rows near the limits: half are accepted, and references hit."""
-    both = start(book)
-    at = MORNING
-    known: dict[int, tuple[int, int, int]] = {}
-    number = 100
-    for place, chain in enumerate(drawn):
-        at += timedelta(minutes=place)
-        lines = [line_of(each, number + link, at, known) for link, each in enumerate(chain)]
-        number += len(chain)
-        if both.add(*lines, at=at)[0] == "posted":
-            moves = [line for line in lines if line.kind <= Kind.CORRECTION]
-            known |= {line.id.int: (line.debit_account, line.credit_account, line.amount) for line in moves}
-    both.replayed.close()
-    return both
+    return imported()
 
 
 @settings(max_examples=200, deadline=None)
@@ -296,22 +51,6 @@ def test_every_row_gets_one_answer_from_both(book, drawn):
     recorded = Balances()
     assert not replayed_in_blocks(recorded, both.journal, [both.rows])
     compare(both.replayed, recorded)
-
-
-def replayed_in_blocks(balances, journal, sizes):
-    """The first broken rule, by the ledger's rules over rows of a journal; references reach back as the log's would."""
-    references, first = {}, 0
-    for size in sizes:
-        part = journal[first : first + size]
-        given_ = flagged([line for line, _, _ in part], [flags for _, flags, _ in part])
-        at = np.array([microseconds(time) for _, _, time in part], np.int64)
-        results = apply(balances, given_, at, references, recorded=True).results
-        if results.any():
-            return Result(int(results[np.flatnonzero(results)[0]])).word
-        for line, _, _ in part:
-            references[line.id.bytes] = Reference(line.kind, line.debit_account, line.credit_account, line.amount, None)
-        first += size
-    return None
 
 
 def forged(journal, turn, drawn):
@@ -363,19 +102,6 @@ def test_a_turn_that_is_not_as_it_must_be_is_found_by_both(book, drawn, more):
     assert found == "monitor_turn_must_be_journaled" or (found is None and balances.due)
 
 
-def moved(kind, number, debit, credit, amount, refers_to=None, expires_at=None):
-    return Line(
-        kind,
-        UUID(int=number),
-        debit_account=debit,
-        credit_account=credit,
-        amount=amount,
-        refers_to=None if refers_to is None else UUID(int=refers_to),
-        expires_at=expires_at,
-    )
-
-
-BANK, ALICE, CAPPED, LENT, TILL, DOLLARS, CLOSED = range(1, 8)
 SOON = MORNING + timedelta(minutes=10)
 
 SCENARIO = [
@@ -442,6 +168,205 @@ def test_the_rules_of_the_book_one_by_one(book):
         assert both.add(line, at=MORNING + timedelta(minutes=minute)) == (ledger, verifier)
     assert both.replayed.accounts[ALICE - 1].balance == 50
     both.replayed.close()
+
+
+def limit(number, account, minimum, maximum, /, **changed):
+    payload = {"account": account, "minimum": minimum, "maximum": maximum, "proposal": PROPOSAL, **changed}
+    return Line(Kind.ACCOUNT_LIMITED, UUID(int=number), debit_account=account, payload=payload)
+
+
+def close(number, days, /, **changed):
+    day = TODAY + timedelta(days=days)
+    payload = {"through": day.isoformat(), "proposal": PROPOSAL, **changed}
+    return Line(Kind.PERIOD_CLOSED, UUID(int=number), value_date=day, payload=payload)
+
+
+def guard(number, pool, codes, /, **changed):
+    payload = {"pool": pool, "codes": codes, "proposal": None, **changed}
+    return Line(Kind.POOL_GUARDED, UUID(int=number), payload=payload)
+
+
+def watch(number, watched, measure, below, above=None, /, **changed):
+    payload = {"monitor": "m", "watch": watched, "measure": measure, "below": below, "above": above,
+               "proposal": None, **changed}  # fmt: skip
+    return Line(Kind.MONITOR_SET, UUID(int=number), payload=payload)
+
+
+def dated(line, days, code=0):
+    return replace(line, value_date=TODAY + timedelta(days=days), code=code)
+
+
+PENDING, TRANSFER, VOID = Kind.PENDING, Kind.TRANSFER, Kind.VOID
+STANDING = [
+    # row, the ledger's answer, which is the verifier's too; how many turns follow
+    (dated(moved(TRANSFER, 100, BANK, ALICE, 50), -9), "posted", 0),
+    (dated(moved(PENDING, 101, ALICE, CAPPED, 5), 0), "posted", 0),
+    (limit(102, 9, None, None), "account_must_exist", 0),
+    (limit(102, CLOSED, None, None), "account_must_be_open", 0),
+    (limit(102, ALICE, "45", None), "posted", 0),
+    (dated(moved(TRANSFER, 103, ALICE, CAPPED, 1), 0), "balance_must_not_fall_below_its_minimum", 0),
+    (limit(103, ALICE, "48", "49"), "posted", 0),  # the balance lies outside; what makes it worse is refused
+    (dated(moved(TRANSFER, 104, BANK, ALICE, 1), 0), "balance_must_not_exceed_its_maximum", 0),
+    (limit(104, ALICE, "0", None), "posted", 0),
+    (close(105, 1), "period_must_have_ended", 0),
+    (close(105, -1), "posted", 0),
+    (close(106, -1), "period_must_be_later_than_the_last_closed", 0),
+    (dated(moved(TRANSFER, 106, BANK, ALICE, 1), -1), "value_date_must_be_in_an_open_period", 0),
+    (dated(moved(VOID, 106, ALICE, CAPPED, 0, 101), -1), "value_date_must_be_in_an_open_period", 0),
+    (dated(moved(Kind.CORRECTION, 106, ALICE, BANK, 50, 100), -2), "value_date_must_be_in_an_open_period", 0),
+    (dated(moved(Kind.CORRECTION, 106, ALICE, BANK, 50, 99), -1), "value_date_must_be_in_an_open_period", 0),
+    (dated(moved(TRANSFER, 106, TILL, ALICE, 7), 0), "posted", 0),  # client owes 7 more than it holds
+    (guard(107, "client", [7, 9]), "posted", 0),
+    (dated(moved(TRANSFER, 108, TILL, ALICE, 1), 0), "pool_must_stay_covered", 0),
+    (dated(moved(PENDING, 108, TILL, ALICE, 1), 0), "pool_must_stay_covered", 0),
+    (dated(moved(TRANSFER, 108, TILL, ALICE, 1), 0, 9), "posted", 0),
+    (dated(moved(TRANSFER, 109, ALICE, LENT, 20), 0), "posted", 0),  # cover is 12
+    (dated(moved(PENDING, 110, TILL, ALICE, 8), 0), "posted", 0),
+    (dated(moved(TRANSFER, 111, TILL, ALICE, 5), 0), "pool_must_stay_covered", 0),
+    (dated(moved(TRANSFER, 111, TILL, ALICE, 4), 0), "posted", 0),
+    (dated(moved(Kind.POST, 112, TILL, ALICE, 8, 110), 0), "posted", 0),
+    (dated(moved(Kind.CORRECTION, 113, LENT, ALICE, 20, 109), 0), "pool_must_stay_covered", 0),
+    (watch(113, {"account": 9}, "held", "1"), "account_must_exist", 0),
+    (watch(113, {"account": ALICE}, "held", "5", "6"), "posted", 0),
+    (dated(moved(VOID, 114, ALICE, CAPPED, 0, 101), 0), "posted", 1),
+    (watch(115, {"account": ALICE}, "held", "1"), "posted", 1),  # set anew, it begins as not holding
+    (watch(116, {"currency": "EUR", "pool": "client"}, "cover", None, "0"), "posted", 0),
+    (dated(moved(TRANSFER, 117, ALICE, LENT, 1), 0), "posted", 1),
+    (watch(118, {"currency": "EUR", "pool": "client"}, "cover", None), "posted", 0),  # off
+    (dated(moved(TRANSFER, 119, BANK, ALICE, 1), 0), "posted", 0),
+]
+
+
+def test_the_rules_of_what_stands_over_a_book_one_by_one(book):
+    both = start(book)
+    for line, answer, turns in STANDING:
+        before = both.rows
+        ledger, verifier = both.add(line)
+        assert (ledger, SAME_IN_OTHER_WORDS.get(answer, answer)) == (answer, verifier or "posted"), line
+        assert both.rows == before + (answer == "posted") + turns, line
+
+
+BROKEN_PAYLOADS = [
+    limit(1, ALICE, "0", None, account=CAPPED),
+    limit(1, ALICE, "0", None, more=1),
+    limit(1, ALICE, "2", "1"),
+    limit(1, ALICE, 5, None),
+    limit(1, ALICE, "05", None),
+    limit(1, ALICE, "-0", None),
+    limit(1, ALICE, "9223372036854775808", None),
+    limit(1, ALICE, "0", None, proposal=None),
+    limit(1, ALICE, "0", None, proposal=5),
+    limit(1, ALICE, "0", None, proposal=PROPOSAL.replace("-", "")),
+    limit(1, ALICE, "0", None, proposal="ABCDEF00-0000-0000-0000-000000000000"),
+    limit(1, ALICE, "0", None, account=True),
+    close(1, -1, through=(TODAY - timedelta(days=2)).isoformat()),
+    close(1, -1, through=(TODAY - timedelta(days=1)).strftime("%Y%m%d")),
+    close(1, -1, through=20457),
+    close(1, -1, through="yesterday"),
+    close(1, -1, proposal=None),
+    guard(1, "", []),
+    guard(1, "client", [9, 7]),
+    guard(1, "client", [7, 7]),
+    guard(1, "client", [0]),
+    guard(1, "client", [True]),
+    guard(1, "client", {}),
+    guard(1, "client", ""),
+    guard(1, "client", [], proposal=""),
+    guard(1, 5, []),
+    watch(1, {"account": ALICE}, "cover", "1"),
+    watch(1, {"currency": "EUR", "pool": "client"}, "balance", "1"),
+    watch(1, {"account": 0}, "held", "1"),
+    watch(1, {"account": True}, "held", "1"),
+    watch(1, {"account": ALICE, "pool": "client"}, "held", "1"),
+    watch(1, "alice", "held", "1"),
+    watch(1, {}, "held", "1"),
+    watch(1, {"currency": "EUR", "owner_class": "c", "pool": "client", "side": "left"}, "held", "1"),
+    watch(1, {"currency": "", "pool": "client"}, "cover", "1"),
+    watch(1, {"account": ALICE}, "held", 1),
+    watch(1, {"account": ALICE}, "held", "1", "1.0"),
+    watch(1, {"account": ALICE}, "held", "1", monitor=""),
+    watch(1, {"account": ALICE}, ["held"], "1"),
+]
+
+
+@pytest.mark.parametrize("line", BROKEN_PAYLOADS, ids=lambda line: rfc8785.dumps(line.payload).decode())
+def test_a_payload_says_exactly_what_its_kind_asks_for(book, line):
+    both = start(book)
+    assert both.add(replace(line, id=UUID(int=100))) == ("payload_must_be_valid", "payload_must_be_valid")
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        (line, changed)
+        for line in (limit(1, 2, None, None), close(1, -1), guard(1, "p", []), watch(1, {"account": 2}, "held", "1"))
+        for changed in (
+            {"credit_account": 1},
+            {"amount": 1},
+            {"refers_to": UUID(int=5).bytes},
+            {"expires_at": 1},
+            {"debit_account": 1},
+        )
+        if line.kind != Kind.ACCOUNT_LIMITED or "debit_account" not in changed
+    ],
+)
+def test_a_row_that_says_all_in_its_payload_leaves_the_other_columns_empty(book, line, changed):
+    both = start(book)
+    [(row, payload)] = rows_of(book, [(line, 0, MORNING)], both.rows)
+    with pytest.raises(book.Wrong) as wrong:
+        both.replayed.apply(row._replace(**changed), payload)
+    assert (wrong.value.facts["rule"].name, *wrong.value.facts["rule"].facts.values()) == (
+        "column_must_be_empty", *changed,
+    )  # fmt: skip
+    both.replayed.apply(row, payload)
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"flags": 1}, "column_must_be_empty"),
+        ({"debit_account": 2}, "column_must_be_empty"),
+        ({"credit_account": 2}, "column_must_be_empty"),
+        ({"amount": 2}, "column_must_be_empty"),
+        ({"refers_to": UUID(int=5).bytes}, "column_must_be_empty"),
+        ({"order_id": UUID(int=5).bytes}, "column_must_be_empty"),
+        ({"code": 2}, "column_must_be_empty"),
+        ({"expires_at": 2}, "column_must_be_empty"),
+        ({"value_date": 2}, "monitor_turn_must_be_journaled"),
+        ({"kind": 12}, "monitor_turn_must_be_journaled"),
+        ({"kind": 16}, "monitor_turn_must_be_journaled"),
+    ],
+)
+def test_a_turn_has_nothing_but_its_payload_and_its_day(book, changed, rule):
+    both = start(book)
+    both.add(dated(watch(100, {"account": ALICE}, "held", "1"), 0))
+    [turn] = list(rows_of(book, both.journal))[-1:]
+    again = book.Book()
+    for row in list(rows_of(book, both.journal))[:-1]:
+        again.apply(*row)
+    with pytest.raises(book.Wrong) as wrong:
+        again.apply(turn[0]._replace(**changed), turn[1])
+    assert wrong.value.facts["rule"].name == rule
+    again.apply(*turn)
+    again.close()
+
+
+def test_a_turn_that_is_owed_at_the_end_is_named_with_what_it_would_say(book):
+    both = start(book)
+    both.add(dated(watch(100, {"account": ALICE}, "held", "1"), 0))
+    again = book.Book()
+    for row in list(rows_of(book, both.journal))[:-1]:
+        again.apply(*row)
+    with pytest.raises(book.Wrong) as wrong:
+        again.close()
+    words = sys.modules[book.Wrong.__module__]
+    assert words.say("en", wrong.value.name, wrong.value.facts) == (
+        'Row 9: here the rules want the turn {"monitor":"m","on":true,"value":"0"} of 2026-01-05;'
+        " here stands the end of the journal."
+    )
+    assert words.say("zh", wrong.value.name, wrong.value.facts) == (
+        '第 9 行：按规则此处应为2026-01-05 的翻转 {"monitor":"m","on":true,"value":"0"}，实为日志末尾。'
+    )
 
 
 # What only a tampered journal holds: the writer makes no such row, so the ledger has no answer to it.

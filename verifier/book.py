@@ -25,8 +25,10 @@ EVENT, REFUSAL = 16, 17
 MOVEMENTS: Final = range(TRANSFER, CORRECTION + 1)
 LINKED: Final = 1
 NO_ID: Final = bytes(16)
-PAYLOAD_BYTES_MAX: Final = 60_000  # of an event or a refusal
+PAYLOAD_BYTES_MAX: Final = 60_000
 DAY_MICROSECONDS: Final = 86_400_000_000
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999
+LAST_EXPIRY: Final = (LAST_DAY + 1) * DAY_MICROSECONDS - 1
 
 _HEAD: Final = struct.Struct(">BBHIQ16sQQQ16s16sIiqqI")
 _KINDS: Final = frozenset([*range(TRANSFER, MONITOR_TURNED + 1), EVENT, REFUSAL])
@@ -184,6 +186,10 @@ class Book:
     def _apply(self, row: Row, payload: bytes) -> None:
         if row.kind not in _KINDS:
             raise Wrong("kind_must_be_known", kind=row.kind)
+        if not FIRST_DAY <= row.value_date <= LAST_DAY:
+            raise Wrong("column_must_be_in_range", column="value_date", found=row.value_date)
+        if not 0 <= row.expires_at <= LAST_EXPIRY:
+            raise Wrong("column_must_be_in_range", column="expires_at", found=row.expires_at)
         said = _object(row, payload)
         if row.kind in (TRANSFER, PENDING):
             self._transfer(row)
@@ -478,7 +484,7 @@ def _object(row: Row, payload: bytes) -> dict[str, Any]:
             raise Wrong("refusal_must_move_nothing" if row.kind == REFUSAL else "column_must_be_empty", column=name)
     if not payload and row.kind not in _SPEAKING:
         return {}
-    if row.kind in (EVENT, REFUSAL) and len(payload) > PAYLOAD_BYTES_MAX:
+    if len(payload) > PAYLOAD_BYTES_MAX:
         raise Wrong("payload_must_be_valid")
     try:
         return canonical_object(payload, "")

@@ -175,6 +175,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "no_turn": ("no turn of a monitor", "无监测翻转"),
     "a_row": ("a row of kind {kind}", "种类为 {kind} 的行"),
     "the_end": ("the end of the journal", "日志末尾"),
+    "column_must_be_in_range": ("its {column} is {found}, which is no such moment.", "{column} 为 {found}，超出范围。"),
     "column_must_be_empty": ("its kind leaves {column} empty.", "该种类的行不填 {column}。"),
     "pending_must_exist": ("there is no pending transfer {id}.", "不存在待定转账 {id}。"),
     "pending_must_be_open": (
