@@ -20,7 +20,6 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from psycopg import errors
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
@@ -46,11 +45,12 @@ from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import apply
 from ringfence.ledger.standing import account_of, described
-from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, end_stalled_writer, head_of, read_chains
+from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, hold_head, read_chains
 from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
 
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
+PATIENCE: Final = 5  # how often others may be faster
 SNAPSHOT_ROWS: Final = 1_000_000  # between two snapshots
 TAIL_ROWS_MAX: Final = 100_000  # as many are read faster than a snapshot is missed
 _PROJECTED: Final = (Kind.ACCOUNT_OPENED, Kind.ACCOUNT_CLOSED, Kind.ACCOUNT_LIMITED)
@@ -148,54 +148,78 @@ class Journal:
         if self._head == 0:
             self._catch_up(connection)
         known: Known = {}
+        overtaken = 0
         while True:
-            answers = answer_known(given, known)
-            fresh = np.flatnonzero(answers.sequences == UNDECIDED)
-            part = part_of(given, fresh)
-            forced = answers.results[fresh]  # the rest of a chain of which a row is known
-            tried = np.flatnonzero(forced == 0)
-            batch_tried = part_of(part, tried)
-            references = references_of(connection, self.book, batch_tried, self._balances, self._head)
-            applied = apply(self._balances, batch_tried, np.full(len(tried), microseconds(at)), references)
-            results = forced.copy()
-            results[tried] = applied.results
-            opened = {int(tried[index]): account for index, account in applied.opened.items()}
-            turns = [Turned(int(tried[after]), turn) for after, turn in applied.turns]
-            rows, places = rows_to_append(part, results, opened, turns)
-            with_rows = self._with_rows(connection, rows, fresh, results, also)
             try:
-                moved = append_rows(connection, self.book, self._head, rows, at, with_rows)
+                if overtaken < PATIENCE:
+                    answers = self._attempt(connection, given, at, also, known)
+                else:
+                    answers = self._attempt_alone(connection, given, at, also, known)
             except IdIsTaken:
-                applied.undo()
                 found = known_in(connection, self.book, given)
                 if found.keys() == known.keys():
                     raise  # the cache is wrong, and is dropped
                 known = found
-                continue
             except ClockWentBack:
-                applied.undo()
                 at = self._not_before_last(connection, at)
-                continue
-            except errors.LockNotAvailable:
-                applied.undo()
-                if not end_stalled_writer(connection, self.book):
-                    raise
-                continue
-            except BaseException:
-                applied.undo()
-                raise
-            if not moved:
-                applied.undo()
+            else:
+                if answers is None:
+                    overtaken += 1
+                    self._catch_up(connection)
+                    continue
+                if self._head - self._kept >= SNAPSHOT_ROWS:
+                    self._keep_snapshot()
+                if np.any(answers.sequences == TWIN):
+                    return answer_twins(given, answers, known_in(connection, self.book, given))
+                return answers
+
+    def _attempt(
+        self, connection: Connection, given: Batch, at: datetime, also: Sequence[Projection], known: Known
+    ) -> Answers | None:
+        """Check the batch against the balances and append it; None: somebody was faster, and nothing has changed."""
+        answers = answer_known(given, known)
+        fresh = np.flatnonzero(answers.sequences == UNDECIDED)
+        part = part_of(given, fresh)
+        forced = answers.results[fresh]  # the rest of a chain of which a row is known
+        tried = np.flatnonzero(forced == 0)
+        batch_tried = part_of(part, tried)
+        references = references_of(connection, self.book, batch_tried, self._balances, self._head)
+        applied = apply(self._balances, batch_tried, np.full(len(tried), microseconds(at)), references)
+        results = forced.copy()
+        results[tried] = applied.results
+        opened = {int(tried[index]): account for index, account in applied.opened.items()}
+        turns = [Turned(int(tried[after]), turn) for after, turn in applied.turns]
+        rows, places = rows_to_append(part, results, opened, turns)
+        with_rows = self._with_rows(connection, rows, fresh, results, also)
+        try:
+            appended = append_rows(connection, self.book, self._head, rows, at, with_rows)
+        except BaseException:
+            applied.undo()
+            raise
+        if not appended:
+            applied.undo()
+            return None
+        answers.results[fresh] = results
+        answers.sequences[fresh] = np.where(places == NO_ROW, NO_ROW, self._head + places)
+        self._head += len(rows)
+        return answers
+
+    def _attempt_alone(
+        self, connection: Connection, given: Batch, at: datetime, also: Sequence[Projection], known: Known
+    ) -> Answers | None:
+        """The same while others wait, so that a large batch gets its turn beside many small ones."""
+        committed = False
+        try:
+            with connection.transaction():
+                hold_head(connection, self.book)
                 self._catch_up(connection)
-                continue
-            answers.results[fresh] = results
-            answers.sequences[fresh] = np.where(places == NO_ROW, NO_ROW, self._head + places)
-            self._head += len(rows)
-            if self._head - self._kept >= SNAPSHOT_ROWS:
-                self._keep_snapshot()
-            if np.any(answers.sequences == TWIN):
-                return answer_twins(given, answers, known_in(connection, self.book, given))
-            return answers
+                answers = self._attempt(connection, given, at, also, known)
+            committed = True
+        finally:
+            if not committed:  # the balances may be those of rows that were rolled back
+                self._balances, self._head = Balances(), 0
+                self._kept = 0
+        return answers
 
     def _not_before_last(self, connection: Connection, at: datetime) -> datetime:
         """The time of an append that others overtook: theirs, if it is a little later than ours. A clock that is

@@ -12,7 +12,7 @@ class _Queries(NamedQueries):
     append: Query
     promise_and_copy: Query
     end_stalled_writer: Query
-    end_stalled_writer: Query
+    hold_head: Query
     parts: Query
     make_parts: Query
     copy_journal_in: Query

@@ -172,11 +172,9 @@ class _GivenDumper(Dumper):
 _PREPARED: Final[WeakSet[Connection]] = WeakSet()  # connections that know how to send it
 
 
-def end_stalled_writer(connection: Connection, book: int) -> bool:
-    """Whether a writer that kept the book was ended: after waiting for a lock in vain. Its program stands still (it was
-    stopped, or its machine was) inside an append, and would keep the book from all others for as long as it does.
-    """
-    return bool(connection.execute(QUERIES.end_stalled_writer, {"book": book}).fetchall())
+def hold_head(connection: Connection, book: int) -> None:
+    """Keep everybody else from appending to the book until this transaction ends."""
+    connection.execute(QUERIES.hold_head, {"book": book})
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

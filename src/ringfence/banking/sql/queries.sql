@@ -99,7 +99,7 @@ SELECT sequence, kind, debit_account, credit_account, amount, payload FROM ledge
  WHERE book_id = %(book)s AND id = %(id)s;
 
 -- name: resolution_of
-SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND refers_to = %(id)s;
+SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND refers_to = %(id)s AND kind BETWEEN 3 AND 6;
 
 -- name: account_name
 SELECT name FROM ledger.account WHERE book_id = %(book)s AND account = %(account)s;

@@ -130,6 +130,12 @@ BEGIN
     RETURN false;
 END $$;
 
+-- For a writer that others overtook again and again: until its transaction ends nobody else appends to the book.
+CREATE FUNCTION ledger.hold_head(book integer) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT FROM ledger.head h WHERE h.book_id = book FOR NO KEY UPDATE;
+$$;
+
 -- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
 CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -202,7 +208,7 @@ BEGIN
         PERFORM ledger.refuse_known(
             book, first,
             array_agg(a.id) FILTER (WHERE NOT (a.id >= now.local_from AND ledger.is_version_7(a.id))),
-            array_agg(a.refers_to) FILTER (WHERE NOT (a.refers_to >= now.local_from AND ledger.is_version_7(a.refers_to))))
+            array_agg(a.refers_to) FILTER (WHERE a.kind BETWEEN 3 AND 6 AND NOT (a.refers_to >= now.local_from AND ledger.is_version_7(a.refers_to))))
            FROM appended a;
     END IF;
     RETURN NULL;
@@ -227,7 +233,8 @@ BEGIN
             USING ERRCODE = 'unique_violation', CONSTRAINT = 'journal_id_is_unique';
     END IF;
     SELECT j.refers_to INTO known FROM unnest(referred) x (id)
-      JOIN ledger.journal j ON j.book_id = book AND j.refers_to = x.id AND j.sequence < first LIMIT 1;
+      JOIN ledger.journal j ON j.book_id = book AND j.refers_to = x.id AND j.kind BETWEEN 3 AND 6 AND j.sequence < first
+     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the row % is referred to in the journal', known
             USING ERRCODE = 'unique_violation', CONSTRAINT = 'journal_refers_once';
@@ -314,7 +321,7 @@ BEGIN
                    'journal_id_is_unique_' || suffix) || index_place;
     -- A pending transfer is resolved once (posted, voided or expired), and a transfer corrected once: kinds 3 to 6.
     EXECUTE format('CREATE UNIQUE INDEX %I ON ledger.%I (book_id, refers_to)', 'journal_refers_once_' || suffix, name)
-            || place || ' WHERE refers_to IS NOT NULL';
+            || place || ' WHERE kind BETWEEN 3 AND 6';
     EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, order_id, sequence)', 'journal_order_' || suffix, name)
             || place || ' WHERE order_id IS NOT NULL';
     EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, code, sequence)', 'journal_event_' || suffix, name)
@@ -386,10 +393,10 @@ GRANT SELECT ON ledger.book, ledger.head, ledger.journal, ledger.account, ledger
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ledger.account TO ringfence_core;
 GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.promise, ledger.append, ledger.open_book, ledger.guard_journal,
+REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.open_book, ledger.guard_journal,
                        ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part, ledger.refuse_known, ledger.make_part_table,
                        ledger.make_parts, ledger.part_rows, ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.promise, ledger.append, ledger.make_parts, ledger.open_book
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts, ledger.open_book
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION ledger.head_at
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

@@ -2,7 +2,7 @@
 -- resolved it, and the end. `before` is the row before which to look.
 -- name: rows_of_crossing
 SELECT j.id, j.kind, j.refers_to, j.sequence, j.payload FROM ledger.journal j
- WHERE j.book_id = %(book)s AND j.sequence < %(before)s AND (j.id = ANY(%(ids)s) OR j.refers_to = %(hold)s);
+ WHERE j.book_id = %(book)s AND j.sequence < %(before)s AND (j.id = ANY(%(ids)s) OR (j.refers_to = %(hold)s AND j.kind BETWEEN 3 AND 6));
 
 -- Crossings that a book began from row `first` on and before `before`, and that had not ended before row `ended_before`.
 -- name: open_crossings

@@ -35,15 +35,8 @@ SELECT pg_terminate_backend(a.pid, 1000)
  WHERE h.book_id = %(book)s AND a.usename = current_user AND a.wait_event = 'ClientRead'
    AND a.state_change <= clock_timestamp() - current_setting('lock_timeout')::interval;
 
--- Ends the connection that keeps the book's head while its program says nothing, for as long as ours has waited; what it
--- had begun is rolled back. No timeout reaches a program that stands still in the middle of a COPY.
--- name: end_stalled_writer
-SELECT pg_terminate_backend(a.pid, 1000)
-  FROM ledger.head h
-  JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = h.xmax
-  JOIN pg_stat_activity a ON a.pid = l.pid
- WHERE h.book_id = %(book)s AND a.usename = current_user AND a.wait_event = 'ClientRead'
-   AND a.state_change <= clock_timestamp() - current_setting('lock_timeout')::interval;
+-- name: hold_head
+SELECT ledger.hold_head(%(book)s);
 
 -- name: parts
 SELECT part, first, last FROM ledger.part ORDER BY part;
@@ -77,7 +70,8 @@ SELECT sequence, kind, flags, id, debit_account, credit_account, amount, refers_
 -- name: references
 SELECT j.id, j.kind, j.debit_account, j.credit_account, j.amount, r.kind AS referred_by
   FROM ledger.journal j
-  LEFT JOIN ledger.journal r ON r.book_id = j.book_id AND r.refers_to = j.id AND r.sequence < %(before)s
+  LEFT JOIN ledger.journal r ON r.book_id = j.book_id AND r.refers_to = j.id AND r.kind BETWEEN 3 AND 6
+                                AND r.sequence < %(before)s
  WHERE j.book_id = %(book)s AND j.id = ANY(%(ids)s) AND j.kind <= 6 AND j.sequence < %(before)s;
 
 -- name: insert_account
@@ -184,7 +178,8 @@ SELECT sequence, id, order_id, posted_at, payload FROM ledger.journal
 -- name: expired_pending
 SELECT p.id, p.debit_account, p.credit_account, p.amount, p.order_id FROM ledger.journal p
  WHERE p.book_id = %(book)s AND p.kind = 2 AND p.expires_at <= %(at)s
-   AND NOT EXISTS (SELECT FROM ledger.journal r WHERE r.book_id = p.book_id AND r.refers_to = p.id)
+   AND NOT EXISTS (SELECT FROM ledger.journal r
+                    WHERE r.book_id = p.book_id AND r.refers_to = p.id AND r.kind BETWEEN 3 AND 6)
  ORDER BY p.sequence;
 
 -- name: posted_at

@@ -9,3 +9,15 @@ $$;
 CREATE INDEX journal_turn ON ledger.journal (book_id, ledger.monitor_of(payload), sequence) WHERE kind = 13;
 GRANT EXECUTE ON FUNCTION ledger.monitor_of
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+
+-- The limits of an account follow the row that changed them, and nothing else.
+CREATE FUNCTION ledger.limit_account(book integer, changed_by bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE ledger.account a
+       SET minimum = (s.said ->> 'minimum')::bigint, maximum = (s.said ->> 'maximum')::bigint
+      FROM (SELECT j.debit_account, convert_from(j.payload, 'UTF8')::jsonb AS said
+              FROM ledger.journal j WHERE j.book_id = book AND j.sequence = changed_by AND j.kind = 9) s
+     WHERE a.book_id = book AND a.account = s.debit_account;
+$$;
+REVOKE ALL ON FUNCTION ledger.limit_account FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.limit_account TO ringfence_core;
