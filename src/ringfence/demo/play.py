@@ -24,6 +24,7 @@ from ringfence.command import Screen
 from ringfence.core import Core
 from ringfence.custody import days, orders
 from ringfence.database.server import Server
+from ringfence.demo import standing
 from ringfence.demo.children import Children
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
@@ -81,13 +82,15 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             platform = Platform(player.address, player.founded.token)
             platform.wait_until_there(player.children.look)
             _customers(player, platform)
+            _watch(player, platform)
             _receipts(player, core)
             _orders(player, platform)
-            _people(player, platform)
+            _people(player, platform, core)
             _rest(player, core)
             _drill(player, platform, core)
             _close(player, core)
             platform.close()
+        _close_the_past(player, core)
         figures = _figures(player, core)
         figures |= _prove(player, core)
     finally:
@@ -160,9 +163,9 @@ def _orders(player: Player, platform: Platform) -> None:
         player.progress.advance(task)
 
 
-def _people(player: Player, platform: Platform) -> None:
+def _people(player: Player, platform: Platform, core: Core) -> None:
     """Staff decide: most is approved, some is rejected, some waits. Which is which follows from the order's id, so that
-    a day that is played again decides alike.
+    a day that is played again decides alike. And they agree on a limit.
     """
     staff = {login: platform.sign_in(login, player.founded.password) for login in ("tina", "adam", "bella", "rita")}
     waiting = staff["tina"].proposals()
@@ -176,8 +179,33 @@ def _people(player: Player, platform: Platform) -> None:
             for login in ("adam", "bella"):
                 staff[login].decide(proposal, "approve")
         player.progress.advance(task)
+    task = _task(player, "a limit is agreed", "限额获批", 1)
+    approvers, bank = (staff["adam"], staff["bella"]), player.scenario.banks[0]
+    _until(player, lambda: standing.forbid_overdraft(core, staff["tina"], approvers, bank), "the limit")
+    player.progress.advance(task)
     for each in staff.values():
         each.sign_out()
+
+
+def _watch(player: Player, platform: Platform) -> None:
+    task = _task(player, "a monitor is set", "设置监测项", 1)
+    tina = platform.sign_in("tina", player.founded.password)
+    standing.watch_customers(tina)
+    tina.sign_out()
+    player.progress.advance(task)
+
+
+def _close_the_past(player: Player, core: Core) -> None:
+    """Everything before the day is closed for good; a treasurer proposes it and another person agrees."""
+    task = _task(player, "the past is closed", "关闭过往期间", 1)
+    platform = Platform(player.address, player.founded.token)
+    platform.wait_until_there(player.children.look)
+    tina, adam = (platform.sign_in(login, player.founded.password) for login in ("tina", "adam"))
+    _until(player, lambda: standing.close_the_past(core, tina, (adam,), player.day), "the closed period")
+    for each in (tina, adam):
+        each.sign_out()
+    platform.close()
+    player.progress.advance(task)
 
 
 def _rest(player: Player, core: Core) -> None:
@@ -281,6 +309,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         "excess": format_minor(summary.excess, unit),
         "discrepancies": summary.discrepancies,
         "payouts_held": sum(each["orders"] for each in counted if _is_held_payout(each)),
+        **standing.told(core, core.book.book_id),
     }
 
 
