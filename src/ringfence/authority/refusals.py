@@ -301,6 +301,12 @@ PURPOSE_IS_UNKNOWN: Final = refusal(
 MONITOR_MUST_EXIST: Final = refusal(
     "monitor_must_exist", Fault.UNKNOWN, en="There is no monitor {monitor}.", zh="没有监测项 {monitor}。"
 )
+MONITOR_IS_OFF_ALREADY: Final = refusal(
+    "monitor_is_off_already",
+    Fault.STATE,
+    en="The monitor {monitor} is switched off already.",
+    zh="监测项 {monitor} 已停用。",
+)
 MONITOR_HAS_A_SHORT_NAME: Final = refusal(
     "monitor_has_a_short_name",
     Fault.INPUT,

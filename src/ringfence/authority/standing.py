@@ -11,6 +11,7 @@ ids follow from the name, so that two people who set the same name at once canno
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -25,6 +26,7 @@ from ringfence.authority.refusals import (
     LIMITS_MUST_CHANGE,
     MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM,
     MONITOR_HAS_A_SHORT_NAME,
+    MONITOR_IS_OFF_ALREADY,
     MONITOR_MUST_EXIST,
     MONITOR_MUST_HAVE_A_CONDITION,
     MONITOR_MUST_WATCH_SOMETHING,
@@ -207,8 +209,9 @@ def guard_first(core: Core, pool: str, codes: Sequence[int]) -> bool:
 
 def set_monitor(core: Core, by: Session, monitor: Monitor, reason: str) -> Drafted | None:
     """Set a monitor. Under a new name it watches at once (None); in use, the change is proposed: act `monitor_change`,
-    and a monitor without `below` and `above` is switched off. `monitor_has_a_short_name`,
-    `monitor_must_watch_something`, `monitor_must_have_a_condition`, `monitor_must_exist`, `person_lacks_the_role`.
+    and a monitor without `below` and `above` is switched off. The same as it stands changes nothing (None).
+    `monitor_has_a_short_name`, `monitor_must_watch_something`, `monitor_must_have_a_condition`,
+    `person_lacks_the_role`.
     """
     book = core.book.book_id
     if not 0 < len(monitor.name) <= NAME_CHARACTERS_MAX or monitor.name != monitor.name.strip():
@@ -221,25 +224,28 @@ def set_monitor(core: Core, by: Session, monitor: Monitor, reason: str) -> Draft
         require_reason(reason)
         watch_first(core, monitor)
         return None
+    if replace(known.said, proposal=None) == replace(monitor, proposal=None):
+        return None
     unit = account.currency if account else monitor.watched.currency
     before = {
         "below_before": amount_text(known.said.below, unit),
         "above_before": amount_text(known.said.above, unit),
     }
     proposal = core.new_id()
-    changed = Monitor(monitor.name, monitor.watched, monitor.measure, monitor.below, monitor.above, proposal)
-    return _propose(core, by, changed, proposal, account, reason, before)
+    return _propose(core, by, replace(monitor, proposal=proposal), proposal, account, reason, before)
 
 
 def switch_monitor_off(core: Core, by: Session, name: str, reason: str) -> Drafted:
-    """Propose to switch a monitor off; `monitor_must_exist`. Setting it again, by another proposal, switches it on."""
+    """Propose to switch a monitor off; `monitor_must_exist`, `monitor_is_off_already`. Setting it again, by another
+    proposal, switches it on.
+    """
     with core.connection() as connection:
         known = monitor_named(connection, core.book.book_id, name)
     if known is None:
         raise MONITOR_MUST_EXIST(monitor=name[:100])
     drafted = set_monitor(core, by, Monitor(name, known.said.watched, known.said.measure, None, None), reason)
     if drafted is None:
-        raise MONITOR_MUST_EXIST(monitor=name[:100])
+        raise MONITOR_IS_OFF_ALREADY(monitor=name)
     return drafted
 
 

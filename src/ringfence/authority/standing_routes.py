@@ -17,6 +17,7 @@ from ringfence.authority.refusals import (
     MAKER_MAY_NOT_MAKE_THIS,
     MINIMUM_MUST_NOT_EXCEED_THE_MAXIMUM,
     MONITOR_HAS_A_SHORT_NAME,
+    MONITOR_IS_OFF_ALREADY,
     MONITOR_MUST_EXIST,
     MONITOR_MUST_HAVE_A_CONDITION,
     MONITOR_MUST_WATCH_SOMETHING,
@@ -203,7 +204,7 @@ def set_monitor(visit: Client, given: Annotated[NewMonitor, Body()]) -> ChangePr
     "/monitors/{name}/switch-off",
     dependencies=FOR_PEOPLE,
     summary="Propose to switch a monitor off (people only)",
-    responses=refuses(*PROPOSING, MONITOR_MUST_EXIST),
+    responses=refuses(*PROPOSING, MONITOR_MUST_EXIST, MONITOR_IS_OFF_ALREADY),
 )
 def switch_off(
     visit: Client,
