@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,12 +25,15 @@ from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.model import Account, Batch, Kind, Line, batch, microseconds
 from ringfence.ledger.rules import apply
+from ringfence.ledger.standing import ClosedPeriod, Guard, Limits, Monitor, Turn, Watched
 from ringfence.ledger.walk import Reference
 
 VERIFIER = Path(__file__).parents[1] / "verifier"
 NOTARY = Signer.from_seed("ringfence/demo", bytes(range(32)))
 STRANGER = Signer.from_seed("ringfence/demo", bytes(32))
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
+TODAY = MORNING.date()
+PROPOSAL = UUID(int=77)
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +96,21 @@ DAY = [
         [moved(Kind.CORRECTION, 111, BOB, BANK, 7_00, refers_to=105)],
         [Line(Kind.ACCOUNT_CLOSED, UUID(int=112), debit_account=5)],
     ],
+    [
+        [Limits(ALICE, 0, 100_00, PROPOSAL).line(UUID(int=113), TODAY)],
+        [ClosedPeriod(TODAY - timedelta(days=1), PROPOSAL).line(UUID(int=114))],
+        [Guard("client", (7,)).line(UUID(int=115), TODAY)],
+        [Monitor("alice is low 低", Watched(account=ALICE), "available", 34_00, None).line(UUID(int=116), TODAY)],
+        [replace(moved(Kind.TRANSFER, 117, ALICE, BANK, 1_00), value_date=TODAY)],
+        [
+            Line(
+                Kind.MONITOR_TURNED,
+                UUID(int=118),
+                value_date=TODAY,
+                payload=Turn("alice is low 低", on=True, value=33_00).payload(),
+            )
+        ],
+    ],
 ]
 
 
@@ -122,7 +141,7 @@ def day_of_records():
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """A small export with two receipts and two older checkpoints."""
+    """A small export with two receipts and three older checkpoints."""
     folder = tmp_path_factory.mktemp("evidence")
     make_log(folder / "log", day_of_records())
     export(folder / "export", folder / "log", NOTARY.verifier, [UUID(int=105), UUID(int=100)])
@@ -155,10 +174,11 @@ def test_the_sample_day_keeps_the_rules_of_the_ledger():
     for hour, chains in enumerate(DAY):
         given = batch(chains)
         at = np.full(len(given), microseconds(MORNING + timedelta(hours=hour)))
-        assert not apply(balances, given, at, references).results.any()
+        assert not apply(balances, given, at, references, recorded=True).results.any()
         for line in (line for chain in chains for line in chain if line.kind == Kind.TRANSFER):
             references[line.id.bytes] = Reference(line.kind, line.debit_account, line.credit_account, line.amount, None)
-    assert balances.balance(ALICE) == 34_00
+    assert balances.balance(ALICE) == 33_00
+    assert {line.kind for portion in DAY for chain in portion for line in chain} == set(Kind)
 
 
 def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
@@ -166,7 +186,7 @@ def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
     assert [(check.name, check.sentence) for check in verdict.checks if not check.valid] == []
     said = json.loads(verifier.as_json(verdict, "en"))
     assert said["valid"] is True
-    assert said["size"] == 18
+    assert said["size"] == 24
     assert base64.b64decode(said["root"]) == verdict.root
     assert [check["name"] for check in said["checks"]] == [
         "manifest", "files", "key", "checkpoint", "entries", "root", "tiles", "checkpoints", "journal", "replay",
@@ -174,8 +194,8 @@ def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
     ]  # fmt: skip
     assert all(check.keys() == {"name", "valid", "detail"} for check in said["checks"])
     details = {check["name"]: check["detail"] for check in said["checks"]}
-    assert details["checkpoints"] == "2 older checkpoints are beginnings of this book."
-    assert details["replay"] == "18 rows keep the rules: 5 accounts, 10 movements, 1 refusals, in EUR."
+    assert details["checkpoints"] == "3 older checkpoints are beginnings of this book."
+    assert details["replay"] == "24 rows keep the rules: 5 accounts, 11 movements, 1 refusals, in EUR."
     assert details["receipts"] == "2 receipts are in the book."
 
 
@@ -244,10 +264,15 @@ def test_every_sentence_exists_in_both_languages(verifier):
 
 
 def test_every_byte_of_every_file_counts(verifier, tmp_path):
-    """Exhaustive once, on three rows: every byte of the export, changed in one of its bits (not always the same), is
-    found, and its file is named. What is changed in the manifest is named as it reads then.
+    """Exhaustive once, on three rows (an account, a monitor, its turn): every byte of the export, changed in one of its
+    bits (not always the same), is found, and its file is named. What is changed in the manifest is named as it reads
+    then.
     """
-    make_log(tmp_path / "log", [day_of_records()[0][:2], day_of_records()[0][2:3]])
+    watching = Monitor("low", Watched(account=1), "available", 1, None).line(UUID(int=2), TODAY)
+    payload = Turn("low", on=True, value=0).payload()
+    turned = Line(Kind.MONITOR_TURNED, UUID(int=3), value_date=TODAY, payload=payload)
+    records = records_of([[opened(1, "client:alice", "credit", 0)], [watching], [turned]], 0, MORNING)
+    make_log(tmp_path / "log", [records[:1], records[1:]])
     export(tmp_path / "export", tmp_path / "log", NOTARY.verifier, [UUID(int=2)])
     folder = tmp_path / "export"
     assert len(files_of(folder)) == 8
@@ -298,7 +323,7 @@ def test_no_file_can_be_added_removed_renamed_or_emptied(verifier, copied):
         (copied / path).write_bytes(b"")
         assert path in " ".join(wrong_in(verifier, copied).values())
         (copied / path).write_bytes(whole)
-    for added in ("more", "receipts/more.json", "tile/0/001", "checkpoints/19", "tile/entries/000.p/19"):
+    for added in ("more", "receipts/more.json", "tile/0/001", "checkpoints/25", "tile/entries/000.p/25"):
         (copied / added).write_bytes(b"")
         assert wrong_in(verifier, copied)["files"] == f"{added} is not in the manifest."
         (copied / added).unlink()
@@ -373,15 +398,15 @@ def NOTARY_KEY(verifier):  # noqa: N802 - a constant that needs the program
 
 def test_an_edited_entry_is_named_with_its_row(verifier, copied):
     """An amount is changed in the bundle: the row's hash is not the tile's, and the root is another."""
-    path = copied / "tile/entries/000.p/18"
+    path = copied / "tile/entries/000.p/24"
     content = path.read_bytes()
     record = day_of_records()[1][0]
     edited = record[:55] + b"\xff" + record[56:]
     path.write_bytes(content.replace(record, edited))
     relist(copied)
     wrong = wrong_in(verifier, copied)
-    assert wrong["root"] == "The 18 entries make another root than the one that was signed."
-    assert "Entry 5 in tile/entries/000.p/18" in wrong["tiles"]
+    assert wrong["root"] == "The 24 entries make another root than the one that was signed."
+    assert "Entry 5 in tile/entries/000.p/24" in wrong["tiles"]
 
 
 def rewritten(folder, portions, signer, receipts=()):
@@ -393,8 +418,8 @@ def rewritten(folder, portions, signer, receipts=()):
 def test_a_rewritten_history_is_found_by_what_was_signed_before(verifier, exported, tmp_path):
     """The notary's own key signs another day. Of the true day a customer kept a receipt, and a bank a checkpoint."""
     portions = day_of_records()
-    edited = portions[1][0][:55] + b"\xff" + portions[1][0][56:]
-    forged = rewritten(tmp_path, [portions[0], [edited, *portions[1][1:]], portions[2]], NOTARY)
+    edited = portions[1][0][:91] + b"\xff" + portions[1][0][92:]  # another purpose
+    forged = rewritten(tmp_path, [portions[0], [edited, *portions[1][1:]], *portions[2:]], NOTARY)
     assert verifier.verify(forged, None).valid
     shutil.copy(exported / "checkpoints/5", forged / "checkpoints/5")
     relist(forged)
@@ -406,7 +431,7 @@ def test_a_rewritten_history_is_found_by_what_was_signed_before(verifier, export
     relist(forged)
     assert wrong_in(verifier, forged) == {
         "checkpoints": "checkpoints/13 was signed over another beginning: the first 13 entries make another root now.",
-        "receipts": f"{receipt} was signed over another beginning: the first 18 entries make another root now.",
+        "receipts": f"{receipt} was signed over another beginning: the first 24 entries make another root now.",
     }
 
 
@@ -466,7 +491,7 @@ def test_what_the_book_file_says_is_compared_with_the_journal(verifier, copied):
 def test_a_manifest_with_other_claims_is_found(verifier, copied):
     said = json.loads((copied / "manifest.json").read_bytes())
     for field, value in (
-        ("book", 2), ("origin", "ringfence/other"), ("size", 17), ("root", "AAAA"), ("format", "other"),
+        ("book", 2), ("origin", "ringfence/other"), ("size", 23), ("root", "AAAA"), ("format", "other"),
     ):  # fmt: skip
         (copied / "manifest.json").write_bytes(rfc8785.dumps({**said, field: value}))
         assert any(f"says {field} is" in sentence for sentence in wrong_in(verifier, copied).values())
@@ -478,7 +503,7 @@ def test_a_manifest_with_other_claims_is_found(verifier, copied):
 def test_a_receipt_stands_alone(verifier, exported, copied, capsys):
     path = exported / f"receipts/{UUID(int=100)}.json"
     assert verifier.main([str(path), "--key", str(NOTARY.verifier)]) == 0
-    assert f"Row 5 of ringfence/demo, {UUID(int=100)}, is in the book of 18 rows" in capsys.readouterr().out
+    assert f"Row 5 of ringfence/demo, {UUID(int=100)}, is in the book of 24 rows" in capsys.readouterr().out
     assert verifier.main([str(path), "--key", str(STRANGER.verifier), "--json"]) == 1
     whole = path.read_bytes()
     altered = copied / "receipt.json"
