@@ -213,5 +213,16 @@ ENTRIES_MUST_HAVE_THE_ROW = refusal(
     en="The entries do not have row {sequence} yet; they are {rows} rows and {seconds} s behind. Ask again.",
     zh="分录尚未包含第 {sequence} 行，落后 {rows} 行、{seconds} 秒。请稍后再查。",
 )
+ID_MUST_NOT_BE_OF_THE_FUTURE = refusal(
+    "id_must_not_be_of_the_future",
+    Fault.INPUT,
+    en="An id of version 7 carries a time that is more than a day ahead. Set the clock that made it right.",
+    zh="版本 7 标识所含时间超前一天以上。请校正生成该标识的时钟。",
+)
 
-register({"book_name_is_a_word": BOOK_NAME_MUST_BE_A_WORD})
+register(
+    {
+        "book_name_is_a_word": BOOK_NAME_MUST_BE_A_WORD,
+        "journal_id_is_not_of_the_future": ID_MUST_NOT_BE_OF_THE_FUTURE,
+    }
+)
