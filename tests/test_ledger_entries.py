@@ -135,7 +135,7 @@ class Book:
         self.follow()
         expected = self.walk()
         assert self.found() == expected.entries
-        totals = {each.group: (each.balance, each.held, each.expected) for each in self.totals()}
+        totals = {each.group: (each.balance, each.held, each.expected) for each in self.totals().groups}
         assert totals == expected.total(ACCOUNTS)
         cache = self.journal.balances()
         for each in ACCOUNTS:
@@ -143,7 +143,7 @@ class Book:
             assert standing == tuple(expected.standing[each.account])
         return expected
 
-    def totals(self) -> list[reading.Total]:
+    def totals(self) -> reading.Totals:
         return reading.totals(self.connect("reader"), self.number)
 
 
@@ -586,9 +586,9 @@ def test_totals_are_wider_than_an_account(shelf):
     for amount in (many, many - 1):
         book.post(book.line(Kind.TRANSFER, 1, 2, amount), book.line(Kind.TRANSFER, 5, 3, amount))
     book.follow()
-    found = {each.group: each.balance for each in book.totals()}
+    found = {each.group: each.balance for each in book.totals().groups}
     assert found[Group("customer", "client", "EUR", "credit")] == 2 * (2 * many - 1) > 2**63
     book.agrees()
-    covers = {each.pool: (each.holds, each.owes, each.cover) for each in reading.covers(book.totals())}
+    covers = {each.pool: (each.holds, each.owes, each.cover) for each in book.totals().covers()}
     assert covers["client"] == (2 * many - 1, 2 * (2 * many - 1), -(2 * many - 1))
     assert covers["own"] == (2 * many - 1, 0, 2 * many - 1)

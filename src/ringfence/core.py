@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from uuid import UUID
 
 from ringfence.database.connection import Connection, Pool
 from ringfence.database.refusals import refusing
 from ringfence.ledger.answers import Answer
+from ringfence.ledger.entries import Entries
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Result
 from ringfence.ledger.reading import Book
@@ -34,6 +36,11 @@ class Core:
     pool: Pool
     clock: Clock
     new_id: Callable[[], UUID]
+
+    @cached_property
+    def entries(self) -> Entries:
+        """This program's projector of entries, warm from turn to turn."""
+        return Entries(self.book.book_id)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -56,7 +56,7 @@ def one_round(desk: Desk) -> int:
             raise
     risk_desk.follow(desk.risk, core)
     with core.pool.connection() as connection:
-        reading.project(connection, core.book.book_id)
+        core.entries.follow(connection)
     return moved
 
 

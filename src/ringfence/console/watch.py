@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from ringfence.console.guard import Meters
 from ringfence.core import Core
-from ringfence.ledger.reading import book_named
+from ringfence.ledger import reading
 from ringfence.refusal import Refused
 from ringfence.web import refusals
 from ringfence.web.visit import bearer_token, shell_of
@@ -23,6 +23,10 @@ def routes(core: Core, meters: Meters) -> APIRouter:
     """/healthz for everybody; /metrics for this machine, or with the token of a caller whose role reads them."""
     router = APIRouter(include_in_schema=False)
     head = Gauge("ringfence_book_head", "Rows in the journal.", ["book"], registry=meters.registry)
+    missing = Gauge("ringfence_entries_lag_rows", "Rows without entries.", ["book"], registry=meters.registry)
+    waited = Gauge(
+        "ringfence_entries_lag_seconds", "How long the first of them waits.", ["book"], registry=meters.registry
+    )
 
     @router.get("/healthz")
     def health() -> Response:
@@ -43,7 +47,10 @@ def routes(core: Core, meters: Meters) -> APIRouter:
             if caller is None or not (caller.has_role(*METRICS_ROLES) or METRICS_SCOPE in caller.scopes):
                 raise refusals.METRICS_ARE_FOR_THE_MACHINE()
         with core.connection() as connection:
-            head.labels(core.book.name).set(book_named(connection, core.book.name).head)
+            lag = reading.lag(connection, core.book.book_id)
+        head.labels(core.book.name).set(lag.reached + lag.rows)
+        missing.labels(core.book.name).set(lag.rows)
+        waited.labels(core.book.name).set(lag.seconds)
         return Response(generate_latest(meters.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.model import EPOCH_DAY, Kind
-from ringfence.ledger.routes import code_word, point, router, row_of, until
+from ringfence.ledger.routes import as_of, code_word, router, row_of, until
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text, containing
 from ringfence.web.shell import Entry, Module
 from ringfence.web.visit import Signed
@@ -24,12 +24,13 @@ pages = APIRouter()
 def journal(visit: Signed, before: Sequence = None) -> Response:
     with visit.core.connection() as connection:
         rows = reading.journal_page(connection, visit.book, before=until(before), limit=PAGE_ROWS)
-        head = reading.book_named(connection, visit.core.book.name).head
+        lag = reading.lag(connection, visit.book)
     older = f"/journal?before={rows[-1].sequence}" if rows and rows[-1].sequence else None
     return visit.page(
         "ledger/journal.html",
         rows=rows,
-        head=head,
+        head=lag.reached + lag.rows,
+        lag=lag,
         before=before,
         code_word=code_word,
         older=older,
@@ -52,9 +53,8 @@ def accounts(
     visit: Signed, name: Text = None, after: Sequence = None, before: Sequence = None, day: Day = None
 ) -> Response:
     with visit.core.connection() as connection:
-        last = point(connection, visit, before, day)
-        if last == reading.LATEST:
-            reading.project(connection, visit.book)
+        last = as_of(connection, visit, before, day)
+        totals = None if after or before is not None or day else reading.totals(connection, visit.book)
         found = reading.balances_page(
             connection, visit.book, containing(name), after=after or 0, before=last, limit=ACCOUNT_ROWS
         )
@@ -64,14 +64,17 @@ def accounts(
     if len(found) == ACCOUNT_ROWS:
         more = "/accounts?" + urlencode({**query, "after": found[-1].account})
     first = "/accounts?" + urlencode(query) if after else None
-    return visit.page("ledger/accounts.html", accounts=found, more=more, first=first, asked=asked)
+    return visit.page("ledger/accounts.html", accounts=found, totals=totals, more=more, first=first, asked=asked)
 
 
 @pages.get("/accounts/{name}")
-def account(visit: Signed, name: str, before: Sequence = None, day: Day = None) -> Response:
+def account(visit: Signed, name: str, before: Sequence = None, day: Day = None, value_date: Day = None) -> Response:
     with visit.core.connection() as connection:
-        last = point(connection, visit, before, day)
-        standing = reading.balance(connection, visit.book, name, before=last, fresh=last == reading.LATEST)
+        last = as_of(connection, visit, before, day)
+        standing = reading.balance(connection, visit.book, name, before=last)
+        valued = None
+        if value_date:
+            valued = reading.balance_by_value_date(connection, visit.book, name, value_date, before=last)
         lines = reading.statement(connection, visit.book, name, last=last, limit=PAGE_ROWS)
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
     older = f"/accounts/{name}?before={lines[-1].sequence}" if len(lines) == PAGE_ROWS else None
@@ -83,8 +86,9 @@ def account(visit: Signed, name: str, before: Sequence = None, day: Day = None) 
         code_word=code_word,
         before=before,
         day=day,
+        valued=valued,
         older=older,
-        newest=f"/accounts/{name}" if before is not None or day else None,
+        newest=f"/accounts/{name}" if before is not None or day or value_date else None,
         kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
     )
 
@@ -102,5 +106,6 @@ MODULE: Final = Module(
         "code": [each.name.lower() for names in (Purpose, EventName) for each in names],
         "side": ["debit", "credit"],
         "pool": ["client", "own"],
+        "owner class": ["customer", "platform", "bank", "unallocated", "book"],
     },
 )

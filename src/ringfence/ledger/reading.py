@@ -113,7 +113,7 @@ class Total:
 @dataclass(frozen=True)
 class Cover:
     """What a pool holds (accounts of the debit side: money at banks) and what it owes (credit side: to customers and
-    others) in one currency, posted, in minor units.
+    others) in one currency, posted, in minor units (docs/reference/ledger-rules.md).
     """
 
     pool: str
@@ -124,6 +124,22 @@ class Cover:
     @property
     def cover(self) -> int:
         return self.holds - self.owes
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The totals of every owner class, pool, currency and normal side, before row `as_of`."""
+
+    as_of: int
+    groups: Sequence[Total]
+
+    def covers(self) -> list[Cover]:
+        """The cover of every pool in every currency."""
+        sums: dict[tuple[str, str], list[int]] = {}
+        for each in self.groups:
+            pool = sums.setdefault((each.group.pool, each.group.currency), [0, 0])
+            pool[each.group.side == "credit"] += each.balance
+        return [Cover(pool, currency, holds, owes) for (pool, currency), (holds, owes) in sorted(sums.items())]
 
 
 @dataclass(frozen=True)
@@ -346,20 +362,17 @@ def balance_by_value_date(
     return ValueBalance(known, day, _one(connection, entries.QUERIES.balance_by_value_date, question), known_until)
 
 
-def totals(connection: Connection, book: int) -> list[Total]:
-    """What the accounts of each owner class, pool, currency and side have together, as far as the entries are."""
-    return [
-        Total(Group(*row[:4]), *(int(each) for each in row[4:]))
-        for row in connection.execute(entries.QUERIES.totals, {"book": book})
-    ]
-
-
-def covers(found: Iterable[Total]) -> list[Cover]:
-    """The cover of every pool in every currency, from its totals (docs/reference/ledger-rules.md)."""
-    sums: dict[tuple[str, str], list[int]] = {}
-    for each in found:
-        sums.setdefault((each.group.pool, each.group.currency), [0, 0])[each.group.side == "credit"] += each.balance
-    return [Cover(pool, currency, holds, owes) for (pool, currency), (holds, owes) in sorted(sums.items())]
+def totals(
+    connection: Connection, book: int, *, after: int | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> Totals:
+    """What the accounts of each group have together, as far as the entries are; see `as_of` for `after`."""
+    if after is not None:
+        as_of(connection, book, after=after, patience_seconds=patience_seconds)
+    rows = connection.execute(entries.QUERIES.totals, {"book": book}).fetchall()
+    if not rows:
+        raise BOOK_MUST_EXIST(book=book)
+    groups = [Total(Group(*row[1:5]), *(int(each) for each in row[5:])) for row in rows if row[1] is not None]
+    return Totals(rows[0][0], groups)
 
 
 def statement(

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from ringfence.database.connection import Connection
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.model import Kind, Result
-from ringfence.ledger.refusals import RESULT_REFUSALS, ROW_MUST_EXIST
+from ringfence.ledger.refusals import ENTRIES_MUST_HAVE_THE_ROW, RESULT_REFUSALS, ROW_MUST_EXIST
 from ringfence.web import formats
 from ringfence.web.answers import Answer, Money, csv_answer, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Sequence, Text, containing, end_of
@@ -23,6 +23,10 @@ STATEMENT_ROWS_MAX = 100_000
 router = APIRouter()
 JOURNAL = [scoped("journal:read")]
 STATEMENTS = [scoped("statements:read")]
+WithRow = Annotated[
+    Annotated[int, Field(ge=0, le=2**62)] | None,
+    Query(description="A row that must be in the answer: it waits for up to two seconds until it is."),
+]
 AccountName = Annotated[str, Path(max_length=200, examples=["customer:c0001:available"])]
 
 
@@ -56,6 +60,7 @@ class AccountBalance(Answer):
     """Amounts on the account's normal side. `held` is pending to leave, `expected` pending to arrive."""
 
     name: str
+    number: int = Field(description="What packed rows call it.")
     side: str
     owner: str
     pool: str
@@ -66,8 +71,52 @@ class AccountBalance(Answer):
 
 
 class AccountPage(Answer):
+    as_of: int = Field(description="Rows of the journal before this one are in the answer.")
     accounts: list[AccountBalance]
     next: int | None = Field(description="The `after` of the next page, if there is one.")
+
+
+class BalanceAt(Answer):
+    """An account before row `as_of`, and what it had by the end of a value date, as known then."""
+
+    as_of: int = Field(description="Rows of the journal before this one are in the answer.")
+    account: AccountBalance
+    value_date: date | None
+    balance_by_value_date: Money | None
+
+
+class GroupTotal(Answer):
+    """What the accounts of one owner class, pool, currency and normal side have together, on that side."""
+
+    owner_class: str
+    pool: str
+    side: str
+    balance: Money
+    held: Money
+    expected: Money
+
+
+class PoolCover(Answer):
+    """What a pool holds (debit side) less what it owes (credit side)."""
+
+    pool: str
+    holds: Money
+    owes: Money
+    cover: Money
+
+
+class Totals(Answer):
+    as_of: int = Field(description="Rows of the journal before this one are in the answer.")
+    totals: list[GroupTotal]
+    covers: list[PoolCover]
+
+
+class EntriesLag(Answer):
+    """How far the entries are behind the journal."""
+
+    as_of: int = Field(description="Rows of the journal before this one have their entries.")
+    rows: int = Field(description="Rows that are missing.")
+    seconds: float = Field(description="For how long the first of them has waited.")
 
 
 class StatementRow(Answer):
@@ -87,6 +136,7 @@ class StatementRow(Answer):
 
 
 class AccountStatement(Answer):
+    as_of: int = Field(description="Rows of the journal before this one are in the answer.")
     account: AccountBalance
     rows: list[StatementRow]
     older: int | None
@@ -120,34 +170,109 @@ def accounts(
     limit: Limit = PAGE_ROWS,
 ) -> AccountPage:
     with visit.core.connection() as connection:
+        last = as_of(connection, visit, before, day)
         found = reading.balances_page(
-            connection,
-            visit.book,
-            containing(name),
-            after=after or 0,
-            before=point(connection, visit, before, day),
-            limit=limit,
+            connection, visit.book, containing(name), after=after or 0, before=last, limit=limit
         )
     return AccountPage(
-        accounts=[balance_answer(each) for each in found], next=found[-1].account if len(found) == limit else None
+        as_of=last,
+        accounts=[balance_answer(each) for each in found],
+        next=found[-1].account if len(found) == limit else None,
     )
+
+
+@router.get(
+    "/accounts/{name}/balance",
+    dependencies=STATEMENTS,
+    summary="One account's balance by either time: when it was posted, and its value date",
+    responses=refuses(RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST], ENTRIES_MUST_HAVE_THE_ROW),
+)
+def account_balance(
+    visit: Client,
+    name: AccountName,
+    before: Sequence = None,
+    day: Day = None,
+    value_date: Day = None,
+    with_row: WithRow = None,
+) -> BalanceAt:
+    with visit.core.connection() as connection:
+        last = as_of(connection, visit, before, day, with_row)
+        standing = reading.balance(connection, visit.book, name, before=last)
+        valued = None
+        if value_date:
+            valued = reading.balance_by_value_date(connection, visit.book, name, value_date, before=last).balance
+    return BalanceAt(
+        as_of=last,
+        account=balance_answer(standing),
+        value_date=value_date,
+        balance_by_value_date=None if valued is None else money(valued, standing.currency),
+    )
+
+
+@router.get(
+    "/totals",
+    dependencies=STATEMENTS,
+    summary="What owner classes have together in each pool, and the cover of each pool, as far as the entries are",
+    responses=refuses(ENTRIES_MUST_HAVE_THE_ROW),
+)
+def totals(visit: Client, with_row: WithRow = None) -> Totals:
+    with visit.core.connection() as connection:
+        found = reading.totals(connection, visit.book, after=with_row)
+    return Totals(
+        as_of=found.as_of,
+        totals=[
+            GroupTotal(
+                owner_class=each.group.owner_class,
+                pool=each.group.pool,
+                side=each.group.side,
+                balance=money(each.balance, each.group.currency),
+                held=money(each.held, each.group.currency),
+                expected=money(each.expected, each.group.currency),
+            )
+            for each in found.groups
+        ],
+        covers=[
+            PoolCover(
+                pool=each.pool,
+                holds=money(each.holds, each.currency),
+                owes=money(each.owes, each.currency),
+                cover=money(each.cover, each.currency),
+            )
+            for each in found.covers()
+        ],
+    )
+
+
+@router.get(
+    "/entries/lag", dependencies=JOURNAL, summary="How far balances are behind the journal", responses=refuses()
+)
+def entries_lag(visit: Client) -> EntriesLag:
+    with visit.core.connection() as connection:
+        found = reading.lag(connection, visit.book)
+    return EntriesLag(as_of=found.reached, rows=found.rows, seconds=round(found.seconds, 6))
 
 
 @router.get(
     "/accounts/{name}/statement",
     dependencies=STATEMENTS,
     summary="Movements on an account with the balance after each, the latest first",
-    responses=refuses(RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST]),
+    responses=refuses(RESULT_REFUSALS[Result.ACCOUNT_MUST_EXIST], ENTRIES_MUST_HAVE_THE_ROW),
 )
 def account_statement(
-    visit: Client, name: AccountName, before: Sequence = None, day: Day = None, limit: Limit = PAGE_ROWS
+    visit: Client,
+    name: AccountName,
+    before: Sequence = None,
+    day: Day = None,
+    with_row: WithRow = None,
+    limit: Limit = PAGE_ROWS,
 ) -> AccountStatement:
     with visit.core.connection() as connection:
-        last = point(connection, visit, before, day)
-        standing = reading.balance(connection, visit.book, name, before=last, fresh=last == reading.LATEST)
+        last = as_of(connection, visit, before, day, with_row)
+        standing = reading.balance(connection, visit.book, name, before=last)
         lines = reading.statement(connection, visit.book, name, last=last, limit=limit)
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
     return AccountStatement(
+        as_of=last,
         account=balance_answer(standing),
         rows=[statement_answer(line, standing.currency, names) for line in lines],
         older=lines[-1].sequence if len(lines) == limit else None,
@@ -163,8 +288,8 @@ def account_statement(
 )
 def account_statement_table(visit: Client, name: AccountName, before: Sequence = None, day: Day = None) -> Response:
     with visit.core.connection() as connection:
-        last = point(connection, visit, before, day)
-        standing = reading.balance(connection, visit.book, name, before=last, fresh=last == reading.LATEST)
+        last = as_of(connection, visit, before, day)
+        standing = reading.balance(connection, visit.book, name, before=last)
         lines = reading.statement(connection, visit.book, name, last=last, limit=STATEMENT_ROWS_MAX)
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
     header = [
@@ -215,6 +340,17 @@ def point(connection: Connection, visit: Visit, before: int | None, day: date | 
     return reading.head_at(connection, visit.book, end_of(day)) if day else reading.LATEST
 
 
+def as_of(
+    connection: Connection, visit: Visit, before: int | None, day: date | None, with_row: int | None = None
+) -> int:
+    """The row before which an answer holds. Who asks for now, and names no row that must be in it, gets all there is;
+    first thing on a connection, so that nobody waits for longer than that takes.
+    """
+    if before is None and day is None and with_row is None:
+        return visit.core.entries.follow(connection)
+    return reading.as_of(connection, visit.book, before=point(connection, visit, before, day), after=with_row)
+
+
 def row_of(connection: Connection, book: int, sequence: int) -> reading.JournalLine:
     found = reading.journal_page(connection, book, before=sequence + 1, limit=1)
     if not found or found[0].sequence != sequence:
@@ -252,6 +388,7 @@ def row_answer(row: reading.JournalLine) -> JournalRow:
 def balance_answer(found: reading.Balance) -> AccountBalance:
     return AccountBalance(
         name=found.name,
+        number=found.account,
         side=found.side,
         owner=found.owner,
         pool=found.pool,

@@ -1,5 +1,6 @@
 """The verbs `book` and `bench`."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,8 @@ from ringfence.command import EXIT_VERDICT_NO, AsJson, Home, verb
 from ringfence.refusal import Fault, refusal
 
 book = typer.Typer(
-    help="Books: found, open, account, client, list, balances / 账簿：创建、开立、账户、程序、列表、余额。",
+    help="Books: found, open, account, client, list, balances, entries"
+    " / 账簿：创建、开立、账户、程序、列表、余额、分录。",
     no_args_is_help=True,
 )
 
@@ -63,14 +65,20 @@ def balances(
     name: Annotated[str, typer.Argument(help="Book / 账簿。")],
     accounts: Annotated[str, typer.Argument(help="Names, % for any / 账户名，% 为任意。")] = "%",
     before: Annotated[int | None, typer.Option(help="Before this row of the journal / 截至此行之前。")] = None,
+    value_date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With a value date up to this day / 起息日截至此日。")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Balances now, or as they were before a row / 余额。"""
+    """Balances now, or as they were before a row, and by value date / 余额。"""
+    from dataclasses import replace
+
     from rich.table import Table
 
     from ringfence import installation
     from ringfence.ledger import reading
+    from ringfence.ledger.reading import balance_by_value_date as ask
     from ringfence.money import currency, format_minor
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
@@ -78,6 +86,12 @@ def balances(
             book_id = reading.book_named(connection, name).book_id
             last = reading.LATEST if before is None else before
             found = reading.balances(connection, book_id, accounts, before=last, fresh=True)
+            if value_date:
+                day = value_date.date()
+                found = [
+                    replace(each, balance=ask(connection, book_id, each.name, day, before=last).balance)
+                    for each in found
+                ]
         table = Table(screen.word("account", "账户"), screen.word("balance", "余额"), screen.word("held", "冻结"), "")
         said: list[dict[str, Any]] = []
         for each in found:
@@ -87,6 +101,43 @@ def balances(
             said.append({"account": each.name, "balance": balance, "held": held, "currency": each.currency})
         screen.show(table)
         screen.result({"book": name, "balances": said})
+
+
+@book.command("entries")
+def entries_(
+    name: Annotated[str, typer.Argument(help="Book / 账簿。")],
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget them and make them again / 清空并重新生成。")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far entries, from which balances are read, are behind the journal / 分录落后多少。"""
+    from ringfence import installation
+    from ringfence.ledger import reading
+    from ringfence.ledger.entries import QUERIES, Entries
+
+    with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
+        with server.connect("core") as connection:
+            book_id = reading.book_named(connection, name).book_id
+            found = reading.lag(connection, book_id)
+        if rebuild:
+            with server.connect("owner") as owner:
+                owner.execute(QUERIES.forget_entries, {"book": book_id})
+            with server.connect("core") as connection, screen.progress() as progress:
+                connection.autocommit = True
+                task = screen.begin(progress, "entries", "分录")
+                projector, reached, head = Entries(book_id), 0, 1
+                while reached < head:
+                    reached, head = projector.step(connection)
+                    progress.update(task, completed=reached, total=head)
+                found = reading.lag(connection, book_id)
+        screen.say(
+            f"Entries have {found.reached:,} rows; {found.rows:,} are missing, for {found.seconds:.2f} s.",
+            f"分录已含 {found.reached:,} 行；尚缺 {found.rows:,} 行，已等 {found.seconds:.2f} 秒。",
+        )
+        said = {"rows": found.reached, "missing": found.rows, "seconds": round(found.seconds, 3), "rebuilt": rebuild}
+        screen.result({"book": name, **said})
 
 
 def bench(
