@@ -26,7 +26,15 @@ from ringfence.ledger.model import LINKED, ROW, Account, Kind, Line, Result, bat
 from ringfence.ledger.posting import PACKED, RESULT, WAITING_ROWS_MAX, Posting, program_id
 from ringfence.ledger.posting.routes import RESULTS_TYPE, ROWS_TYPE
 
-new_id = uuid7_source()
+any_id = uuid7_source()
+
+
+def new_id() -> UUID:
+    """Even, as a program's ids are."""
+    return UUID(int=any_id().int & ~1)
+
+
+ORDER = any_id()
 OTHER_POOL = number("LT", "7300001012345678").text
 
 
@@ -215,6 +223,8 @@ def tampered(platform: Platform, **columns) -> bytes:
         ({"id": UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")}, 422, "id_must_be_of_version_7"),
         ({"id": derived(UUID(int=77), "hold")}, 422, "id_must_be_of_version_7"),
         ({"kind": 4, "refers_to": derived(UUID(int=77), "hold")}, 422, "id_must_be_of_version_7"),
+        ({"id": derived(ORDER, "post")}, 422, "id_must_be_even"),
+        ({"kind": 4, "refers_to": derived(ORDER, "hold")}, 422, "id_must_be_even"),
         ({"refers_to": UUID(int=7)}, 422, "row_refers_as_its_kind_does"),
         ({"kind": 3}, 422, "row_refers_as_its_kind_does"),
         ({"order_id": UUID(int=7)}, 422, "row_must_not_name_an_order"),
@@ -317,7 +327,9 @@ def test_the_hold_of_an_order_is_resolved_by_the_order_alone(platform):
     program = platform.program("journal:post")
     for kind in (Kind.POST, Kind.VOID):
         line = platform.line(1, kind, refers_to=derived(order, "hold"))
-        assert refused(post(program, rows_of(line))) == (422, "id_must_be_of_version_7")
+        assert refused(post(program, rows_of(line))) == (422, "id_must_be_even")
+    for word in ("post", "void", "return"):
+        assert refused(post(program, rows_of(platform.line(1, id=derived(order, word))))) == (422, "id_must_be_even")
     assert [word for word, *_ in results(post(program, rows_of(platform.line(100_01))))] == [
         "balance_must_not_fall_below_its_minimum"
     ]

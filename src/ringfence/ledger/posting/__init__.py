@@ -5,10 +5,11 @@ needs the scope `journal:post`, which no program has unless a security administr
 way around the others, so before anything is appended each row of a request is looked at, all of them in columns:
 
   kind        1 to 6; a chain ends within its request
-  id          a UUID of version 7 of a time that has come: those that follow from orders are of version 8
-              (`ids.derived`), so nobody takes the id of an order's hold here; and the journal finds these the fastest
-  refers_to   what a post, void, expiry or correction refers to, for them alone, and of version 7 too: nobody resolves
-              the hold of an order here
+  id          a UUID of version 7 of a time that has come, and even (its last bit is zero). What follows from orders
+              (`ids.derived`) is odd or of version 8: so nobody takes here the id that an order's hold, post or void is
+              going to have
+  refers_to   what a post, void, expiry or correction refers to, for them alone, and like an id: nobody resolves the
+              hold of an order here
   order_id    empty; it is set to the id of the program (`stamp`), so that the journal says who posted
   code        102 (customer transfer), or one of the platform's own, 200 to 999
   dates       a value date from 1970 to tomorrow; an expiry within ten years
@@ -139,6 +140,7 @@ class Posting:
         latest = int(max(self.clock(), self.wall_clock()).timestamp() * 1000) + ID_AHEAD_MS
         _none(refusals.ID_MUST_BE_OF_VERSION_7, ~_is_timely(rows["id"], latest))
         _none(refusals.ID_MUST_BE_OF_VERSION_7, refers & ~_is_timely(rows["refers_to"], latest))
+        _none(refusals.ID_MUST_BE_EVEN, _is_odd(rows["id"]) | _is_odd(rows["refers_to"]))
         code = rows["code"]
         own = (code >= OWN_CODES.start) & (code < OWN_CODES.stop)
         _none(refusals.CODE_MUST_BE_OPEN_TO_POSTING, (code != Purpose.CUSTOMER_TRANSFER) & ~own)
@@ -244,12 +246,21 @@ def _none(no: Refusal, broken: npt.NDArray[np.bool_]) -> None:
 
 def _is_timely(ids: npt.NDArray[np.void], latest_ms: int) -> npt.NDArray[np.bool_]:
     """Whether each is a UUID of version 7 (RFC 9562, 5.7) of a millisecond up to `latest_ms`."""
-    bytes_of = np.ascontiguousarray(ids).view(np.uint8).reshape(-1, 16)
+    bytes_of = _bytes_of(ids)
     stamps = bytes_of[:, :8].copy().view(">u8")[:, 0] >> 16
     found: npt.NDArray[np.bool_] = (
         (bytes_of[:, 6] >> 4 == 7) & (bytes_of[:, 8] >> 6 == 2) & (stamps <= np.uint64(latest_ms))
     )
     return found
+
+
+def _is_odd(ids: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (_bytes_of(ids)[:, 15] & 1) == 1
+    return found
+
+
+def _bytes_of(ids: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(ids).view(np.uint8).reshape(-1, 16)
 
 
 def _outside(values: npt.NDArray[np.signedinteger], low: int, high: int) -> npt.NDArray[np.bool_]:

@@ -38,6 +38,12 @@ ID_MUST_BE_OF_VERSION_7 = refusal(
     en="Row {row} carries or refers to an id that is no UUID of version 7 of a time that has come.",
     zh="第 {row} 行使用或引用的标识不是第 7 版 UUID，或其时间尚未到来。",
 )
+ID_MUST_BE_EVEN = refusal(
+    "id_must_be_even",
+    Fault.INPUT,
+    en="Row {row} carries or refers to an odd id; those belong to orders. Make ids whose last bit is zero.",
+    zh="第 {row} 行使用或引用了奇数标识，该类标识专属业务指令。请使用末位比特为零的标识。",
+)
 ROW_REFERS_AS_ITS_KIND_DOES = refusal(
     "row_refers_as_its_kind_does",
     Fault.INPUT,

@@ -28,6 +28,7 @@ WHOLE: Final = (
     RESULT_REFUSALS[Result.LINKED_CHAIN_MUST_BE_CLOSED],
     refusals.ROW_REFERS_AS_ITS_KIND_DOES,
     refusals.ID_MUST_BE_OF_VERSION_7,
+    refusals.ID_MUST_BE_EVEN,
     refusals.CODE_MUST_BE_OPEN_TO_POSTING,
     refusals.VALUE_DATE_MUST_BE_NEAR,
     refusals.EXPIRY_MUST_BE_NEAR,
@@ -55,7 +56,7 @@ POSTS: Final[list[Any]] = [Depends(Posts(posting.SCOPE))]
 class Asked(Answer):
     """One transfer. A post, void, expiry or correction names the row that it is about and that row's accounts."""
 
-    id: UUID = Field(description="Given by the maker, of version 7; the same again is the same row.")
+    id: UUID = Field(description="Given by the maker, of version 7 and even; the same again is the same row.")
     kind: Literal["transfer", "pending", "post", "void", "expire", "correction"] = "transfer"
     debit: str = Field(max_length=200, examples=["customer:c0001:available"])
     credit: str = Field(max_length=200, examples=["customer:c0002:available"])
