@@ -147,6 +147,7 @@ class Balances:
     covers: dict[tuple[int, int], Cover] = field(default_factory=dict)  # of guarded pools, by pool and currency
     monitors: dict[str, Watch] = field(default_factory=dict)
     due: list[Turn] = field(default_factory=list)  # turns that the next rows of the journal must be
+    due_date: int = 0  # and their value date
     scratch: Int64 = field(default_factory=lambda: np.zeros(_FIRST_CAPACITY, np.int64), repr=False)
 
     # Columns, to look at and to compare.

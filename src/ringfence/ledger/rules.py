@@ -290,7 +290,7 @@ class _Work:
         the first that comes next.
         """
         told = np.flatnonzero(self.kind == _MONITOR_TURNED)
-        due = self.balances.due
+        due, due_date = self.balances.due, self.balances.due_date
         if not (len(told) or due or self.turned):
             return
         expected = [Turned(-1, turn) for turn in due] + self.turned
@@ -308,16 +308,22 @@ class _Work:
         if wrong:
             self.results[min(wrong)] = Result.MONITOR_TURN_MUST_BE_JOURNALED
         self.balances.due = [each.turn for each in expected[right:]]
+        self.balances.due_date = self._dated(last) if self.balances.due else 0
         self.walk.log.append(lambda: setattr(self.balances, "due", due))
+        self.walk.log.append(lambda: setattr(self.balances, "due_date", due_date))
+
+    def _dated(self, anchor: int) -> int:
+        """The value date of the row behind which turns stand; -1: it came before these rows."""
+        return self.balances.due_date if anchor < 0 else int(self.rows["value_date"][anchor])
 
     def _tells(self, index: int, anchor: int, turn: Turn) -> bool:
         """Does this row say that turn, and nothing else?"""
         row = self.rows[index : index + 1].copy()
-        same_day = anchor < 0 or row["value_date"][0] == self.rows["value_date"][anchor]
+        named_and_dated = row["id"][0] != _ZERO and row["value_date"][0] == self._dated(anchor)
         for name in ("kind", "id", "value_date"):
             row[name] = np.zeros((), row[name].dtype)
         payload = self.walk.batch.payloads.get(index, b"")
-        return bool(same_day and not any(row.tobytes()) and payload == canonical(turn.payload()))
+        return bool(named_and_dated and not any(row.tobytes()) and payload == canonical(turn.payload()))
 
 
 def _lay_out(books: Balances, rows: Rows, slots: Int64) -> _Stretch:

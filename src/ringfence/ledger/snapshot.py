@@ -62,6 +62,7 @@ def take(balances: Balances) -> Taken:
         "covers": [[*place, str(cover.posted), str(cover.reserved)] for place, cover in balances.covers.items()],
         "currencies": list(balances.currencies),
         "due": [turn.payload() for turn in balances.due],
+        "due_date": balances.due_date,
         "groups": [list(group) for group in balances.groups],
         "guards": [[pool, guard.payload()] for pool, guard in balances.guards.items()],
         "holds": len(slots),
@@ -137,6 +138,7 @@ def _with_groups(header: dict[str, Any]) -> Balances:
         (pool, currency): Cover(int(posted), int(reserved)) for pool, currency, posted, reserved in header["covers"]
     }
     balances.guards = {pool: described(guard_of(canonical(said))) for pool, said in header["guards"]}
+    balances.due_date = header["due_date"]
     balances.due = [described(turn_of(canonical(said))) for said in header["due"]]
     for said in header["monitors"]:
         monitor = described(monitor_of(canonical(said["set"])))

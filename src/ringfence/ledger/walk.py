@@ -389,9 +389,13 @@ _SPEAKS: Final[dict[int, Callable[[Walk, int, Row, bytes], Result]]] = {
 
 def _fits(row: Row) -> bool:
     """Can the journal keep the columns that no rule of the row's kind looks at?"""
-    kind, _, _, debit, credit, amount, _, _, _, value_date, expires_at = row
-    dated = FIRST_DAY <= value_date <= LAST_DAY and 0 <= expires_at <= LAST_MOMENT
-    return dated and (kind <= _CORRECTION or min(debit, credit, amount) >= 0)
+    kind, _, _, debit, credit, amount, refers_to, _, _, value_date, expires_at = row
+    if not (FIRST_DAY <= value_date <= LAST_DAY and 0 <= expires_at <= LAST_MOMENT):
+        return False
+    if Kind.ACCOUNT_LIMITED <= kind <= Kind.MONITOR_SET:  # the payload says it all, apart from the account
+        moved = debit if kind > Kind.ACCOUNT_LIMITED else 0
+        return not (moved or credit or amount or expires_at) and refers_to == NO_ID
+    return kind <= _CORRECTION or min(debit, credit, amount) >= 0
 
 
 def is_canonical(payload: bytes) -> bool:
