@@ -58,14 +58,14 @@ CREATE TABLE ledger.projection (
     CONSTRAINT projection_is_unique PRIMARY KEY (book_id, name)
 );
 
--- Every book has its entries.
+-- Every book has its entries. On the head, which lies where the book lies; the registry may be kept on every node.
 CREATE FUNCTION ledger.begin_entries() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO ledger.projection (book_id, name, sequence) VALUES (NEW.book_id, 'entry', 0);
     RETURN NULL;
 END $$;
-CREATE TRIGGER book_has_entries AFTER INSERT ON ledger.book FOR EACH ROW EXECUTE FUNCTION ledger.begin_entries();
+CREATE TRIGGER book_has_entries AFTER INSERT ON ledger.head FOR EACH ROW EXECUTE FUNCTION ledger.begin_entries();
 
 -- First step of a projector: takes the turn, for which others wait, and says how far the entries and the journal are.
 -- A transaction that does nothing else (`alone`) does not wait for the disk when it commits: what a crash takes is the end
