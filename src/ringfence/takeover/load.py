@@ -6,6 +6,7 @@ through the journal like any other, in this order::
     account_opened  berka:counterpart   what stands against every movement (the source tells one side only)
     account_opened  berka:roundings     what stands against every rounding
     account_opened  berka:unexplained   what stands against every unexplained difference
+    pool_guarded    client              the pool must stay covered from here on, but for what the source itself lacks
     event           customer registered, for each client, with the accounts he owns or may dispose of
     account_opened  berka:account:576   for each account, opening at zero; it may be overdrawn, as it was
     transfer        each line of the plan, value-dated as in the source; an amount of zero moves nothing and has no row
@@ -29,13 +30,15 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from ringfence.custody.guarding import MAY_LEAVE_IT_UNCOVERED, POOL
 from ringfence.database.connection import Connection
 from ringfence.database.refusals import refusing
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.journal import Journal
-from ringfence.ledger.model import ROW, Account, Batch, Kind, Line, Result, batch
+from ringfence.ledger.model import EPOCH_DAY, ROW, Account, Batch, Kind, Line, Result, batch
 from ringfence.ledger.refusals import RESULT_REFUSALS
+from ringfence.ledger.standing import Guard
 from ringfence.money import format_minor
 from ringfence.refusal import Fault, Refused, refusal
 from ringfence.takeover import berka
@@ -107,11 +110,13 @@ def load(
     opening = [_opening(order, kind, name) for kind, (name, _) in COUNTERPARTS.items()]
     parties = _customers(source, order) + _accounts(source, order)
     moving = np.flatnonzero(lines.amount)
-    total = len(opening) + len(parties) + len(moving) + len(source.movements)
+    total = len(opening) + 1 + len(parties) + len(moving) + len(source.movements)
     done = _Done(progress, total)
 
     _append(journal, batch([opening[:1]]), clock(), done, first=True)
     _append(journal, batch([[line] for line in opening[1:]]), clock(), done)
+    guard = Guard(POOL, tuple(sorted(MAY_LEAVE_IT_UNCOVERED)))
+    _append(journal, batch([[guard.line(_id(_GUARD, 0), EPOCH_DAY)]]), clock(), done)
     for piece in _pieces(len(parties), batch_rows):
         _append(journal, batch([line] for line in parties[piece]), clock(), done)
     numbers = journal.balances().numbers
@@ -160,7 +165,7 @@ def _pieces(size: int, most: int) -> list[slice]:
 
 # -- the rows ----------------------------------------------------------------------------------------------------------
 
-_COUNTERPART, _CUSTOMER, _ACCOUNT = 16, 17, 18  # what an id stands for, beside the three kinds of posting
+_COUNTERPART, _CUSTOMER, _ACCOUNT, _GUARD = 16, 17, 18, 19  # what an id stands for, beside the three kinds of posting
 _FIRST_DAY: Final = (date(1970, 1, 1) - date(1900, 1, 1)).days
 
 
@@ -189,7 +194,7 @@ def _id(stands_for: int, number: int) -> UUID:
 
 
 def _opening(order: UUID, posting: Posting, name: str) -> Line:
-    account = Account(0, name, CURRENCY.code, "debit", None, None, "bank:berka", "client")
+    account = Account(0, name, CURRENCY.code, "debit", None, None, "bank:berka", POOL)
     return Line(Kind.ACCOUNT_OPENED, _id(_COUNTERPART, posting), order_id=order, payload=account.payload())
 
 
@@ -227,7 +232,7 @@ def _accounts(source: Source, order: UUID) -> list[Line]:
             order_id=order,
             value_date=each.opened,
             payload=Account(
-                0, account_name(each.number), CURRENCY.code, "credit", None, None, _owner(each.owner), "client"
+                0, account_name(each.number), CURRENCY.code, "credit", None, None, _owner(each.owner), POOL
             ).payload(),
         )
         for each in source.accounts
