@@ -276,7 +276,7 @@ MODULE: Final = Module(
     panels=[Panel("approvals", msg("Waiting for approval"), 40, "authority/panel.html", _panel)],
     entries=[
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
-        Entry("/rules", msg("Rules of the book"), 95, standing_pages.monitors_on),
+        Entry("/rules", msg("Rules"), 95, standing_pages.monitors_on),
         Entry("/people", msg("People"), 110),
     ],
     carries_out={
