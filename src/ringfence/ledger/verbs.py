@@ -1,6 +1,8 @@
-"""The verbs `book` and `bench`."""
+"""The verbs `book`, `journal` and `bench`."""
 
+import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,11 @@ from ringfence.refusal import Fault, refusal
 book = typer.Typer(
     help="Books: found, open, account, client, list, balances, entries"
     " / 账簿：创建、开立、账户、程序、列表、余额、分录。",
+    no_args_is_help=True,
+)
+
+journal = typer.Typer(
+    help="The journal's parts: parts, seal, archive / 日志分区：列表、封存、归档。",
     no_args_is_help=True,
 )
 
@@ -142,10 +149,18 @@ def entries_(
 
 def bench(
     name: Annotated[str, typer.Argument(help="journal, or all / journal 或 all。")] = "all",
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="Everything, in an hour, or the most in minutes / 全部或简短。")
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(help="Transfers in a row of the growth table / 连续转账笔数。", min=100_000)
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure beside a reference in the same run / 与同一次运行中的参照比较。"""
+    from dataclasses import replace
+
     from rich.table import Table
 
     from ringfence.database import roles
@@ -156,24 +171,174 @@ def bench(
     with verb(home, as_json=as_json) as screen:
         if name not in (*known, "all"):
             raise BENCH_IS_UNKNOWN(name=name, known=", ".join(known))
+        size = benches.FULL if full else benches.QUICK
+        size = replace(size, growth=rows or size.growth)
         with open_server(screen.settings.home, screen.settings.database_url) as server, screen.progress() as progress:
             roles.create_roles(server)
             machine = benches.machine(server)
             task = progress.add_task("", total=None)
+
+            parts: list[str] = []
+
+            def advance(what: str) -> None:
+                progress.update(task, description=what)
+                part = what.partition(":")[0]
+                if progress.disable and part not in parts[-1:]:  # a file gets a line for each part, not each round
+                    parts.append(part)
+                    sys.stderr.write(f"… {part}\n")
+                    sys.stderr.flush()
+
             chosen = known.values() if name == "all" else [known[name]]
-            rows = [
-                row for each in chosen for row in each(server, lambda what: progress.update(task, description=what))
-            ]
-        said = [row.as_json() for row in rows]
-        screen.result({"machine": machine, "rows": said})
-        table = Table(
-            "", "", screen.word("reference", "参照"), "", screen.word("ratio", "比值"), screen.word("goal", "目标")
-        )
-        for row in said:
-            goal = "" if row["goal"] is None else f"{'✓' if row['holds'] else '✗'} ≥ {row['goal']}"
-            figures = (f"{row['value']:,} {row['unit']}", row["reference"], f"{row['reference_value']:,}")
-            table.add_row(row["name"], *figures, f"{row['ratio']:.3f}", goal)
-        screen.show(table)
+            found = [row for each in chosen for row in each(server, size, advance)]
+        said = [row.as_json() for row in found]
+        screen.result({"machine": machine, "size": "full" if full else "quick", "rows": said})
+        for table in dict.fromkeys(row.table for row in found):
+            shown = Table(
+                table,
+                "",
+                screen.word("reference", "参照"),
+                "",
+                screen.word("ratio", "比值"),
+                screen.word("goal", "目标"),
+            )
+            for row in said:
+                if row["table"] == table:
+                    shown.add_row(row["name"], *_figures(row))
+            screen.show(shown)
         screen.say(", ".join(f"{key} {value}" for key, value in machine.items()), "")
-        if any(row["holds"] is False for row in said):
+        if any(row.holds is False for row in found):
             raise typer.Exit(EXIT_VERDICT_NO)
+
+
+def _figures(row: dict[str, Any]) -> tuple[str, ...]:
+    """The cells of a row: its figure, its reference, the ratio, and whether the goal is reached."""
+    value = row["note"] if row["value"] is None else f"{row['value']:,} {row['unit']}"
+    reference = "" if row["reference_value"] is None else f"{row['reference_value']:,}"
+    goal = "" if row["goal"] is None else f"{'≥' if row['bound'] == 'at_least' else '≤'} {row['goal']:g}"
+    mark = {None: "", True: "✓ ", False: "✗ "}[row["holds"]]
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+    return value, row["reference"], reference, ratio, mark + goal
+
+
+_Part = Annotated[int, typer.Argument(help="Number of the part / 分区编号。")]
+
+
+@journal.command("parts")
+def parts(home: Home = None, as_json: AsJson = False) -> None:
+    """List the parts of the journal / 列出日志分区。"""
+    from rich.table import Table
+
+    from ringfence import installation
+    from ringfence.ledger import partitions
+
+    with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
+        with server.connect("owner") as owner:
+            found = partitions.states(owner)
+        titles = (("rows", "行数"), ("books", "账簿"), ("sealed", "已封存"), ("bytes", "字节"), ("", ""))
+        table = Table(
+            screen.word("part", "分区"), screen.word("range", "范围"), *(screen.word(*each) for each in titles)
+        )
+        for each in found:
+            stands = [word for word, at in (("closed", each.closed_at), ("archived", each.archived_at)) if at]
+            words = {"closed": screen.word("closed", "已关闭"), "archived": screen.word("archived", "已归档")}
+            table.add_row(
+                str(each.part),
+                f"{each.first:,} – {each.last - 1:,}",
+                f"{each.rows:,}",
+                str(each.books),
+                str(each.sealed),
+                f"{each.bytes:,}",
+                ", ".join([*(words[word] for word in stands), *([each.tablespace] if each.tablespace else [])]),
+            )
+        screen.show(table)
+        said = [
+            {
+                "part": each.part,
+                "first": each.first,
+                "last": each.last,
+                "rows": each.rows,
+                "books": each.books,
+                "sealed": each.sealed,
+                "bytes": each.bytes,
+                "closed_at": each.closed_at.isoformat() if each.closed_at else None,
+                "archived_at": each.archived_at.isoformat() if each.archived_at else None,
+                "tablespace": each.tablespace,
+                "file": each.file,
+            }
+            for each in found
+        ]
+        screen.result({"parts": said})
+
+
+@journal.command("seal")
+def seal(part: _Part, home: Home = None, as_json: AsJson = False) -> None:
+    """Seal a part that books have left; close it once all have / 封存账簿已离开的分区。"""
+    from ringfence import installation
+    from ringfence.core import wall_clock
+    from ringfence.ledger import partitions
+
+    with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
+        with server.connect("owner") as owner, screen.progress() as progress:
+            owner.autocommit = True
+            task = screen.begin(progress, f"sealing part {part}", f"封存分区 {part}")
+            found = partitions.seal(
+                owner, part, wall_clock(), lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        for each in found.seals:
+            screen.say(
+                f"{each.book}: {each.rows:,} rows, SHA-256 {each.sha256.hex()}",
+                f"{each.book}：{each.rows:,} 行，SHA-256 {each.sha256.hex()}",
+            )
+        if found.closed:
+            screen.say(f"Part {part} is closed.", f"分区 {part} 已关闭。")
+        else:
+            inside = ", ".join(found.inside)
+            screen.say(f"Part {part} stays open: {inside} is still in it.", f"分区 {part} 未关闭：{inside} 仍在其中。")
+        said = [{"book": each.book, "rows": each.rows, "sha256": each.sha256.hex()} for each in found.seals]
+        screen.result({"part": part, "closed": found.closed, "inside": found.inside, "seals": said})
+        if not found.closed:
+            raise typer.Exit(EXIT_VERDICT_NO)
+
+
+@journal.command("archive")
+def archive(
+    part: _Part,
+    folder: Annotated[Path, typer.Argument(help="Folder for the file / 归档文件目录。")],
+    tablespace: Annotated[
+        str | None, typer.Option(help="Move the part to this tablespace / 将分区移至此表空间。")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a closed part to a file, and move it to cold storage / 将已关闭分区写入文件并移至冷存储。"""
+    from ringfence import installation
+    from ringfence.core import wall_clock
+    from ringfence.ledger import partitions
+
+    with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
+        with server.connect("owner") as owner, screen.progress() as progress:
+            owner.autocommit = True
+            task = screen.begin(progress, f"archiving part {part}", f"归档分区 {part}")
+            done = partitions.archive(
+                owner,
+                part,
+                folder,
+                wall_clock(),
+                tablespace=tablespace,
+                report=lambda rows, total: progress.update(task, completed=rows, total=total),
+            )
+        screen.say(
+            f"{done.rows:,} rows of part {part} are in {done.path}, SHA-256 {done.sha256.hex()}.",
+            f"分区 {part} 的 {done.rows:,} 行已写入 {done.path}，SHA-256 {done.sha256.hex()}。",
+        )
+        if done.tablespace:
+            screen.say(f"The part lies in tablespace {done.tablespace}.", f"分区位于表空间 {done.tablespace}。")
+        screen.result(
+            {
+                "part": part,
+                "file": str(done.path),
+                "rows": done.rows,
+                "sha256": done.sha256.hex(),
+                "tablespace": done.tablespace,
+            }
+        )
