@@ -22,7 +22,7 @@ from ringfence.ledger.journal import Journal
 from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
-from ringfence.refusal import Fault, refusal
+from ringfence.refusal import Fault, Refused, refusal
 from ringfence.risk import desk as risk_desk
 from ringfence.risk import lists, rules
 from ringfence.risk.screening import Screen
@@ -108,13 +108,16 @@ def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wal
 
 
 @contextmanager
-def notary_of(settings: Settings, server: Server, book: str) -> Iterator[Notary]:
-    """The notary of a book, with its own key and its own log."""
+def notary_of(
+    settings: Settings, server: Server, book: str, put_aside: Callable[[Refused], None] = lambda _: None
+) -> Iterator[Notary]:
+    """The notary of a book, with its own key and its own log. `put_aside` is told of snapshots that it does without."""
     with server.connect("notary") as connection:
         found = book_named(connection, book)
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
-    notary = Notary(lambda: server.connect("notary"), log, signer, found.book_id, authorised=authorised)
+    as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, put_aside=put_aside)
     try:
         yield notary
     finally:

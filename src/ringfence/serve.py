@@ -112,7 +112,11 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
     """The notary, until stopped. What it refuses to sign is an alarm; it looks again, and signs nothing meanwhile."""
     log.configure()
     logger = structlog.get_logger("notary").bind(book=book)
-    with installation.notary_of(settings, server, book) as notary, until_told() as stopped:
+
+    def put_aside(refused: Refused) -> None:
+        logger.warning("notary snapshot put aside", refused=refused.name, sentence=refused.sentence())
+
+    with installation.notary_of(settings, server, book, put_aside) as notary, until_told() as stopped:
         pause = NOTARY_PAUSE_SECONDS
         while not stopped():
             try:

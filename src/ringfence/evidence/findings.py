@@ -8,6 +8,8 @@
     row_is_phantom              a row is there that the head does not count, or is there twice
     row_breaks_rule, row_is_malformed, row_goes_back_in_time, id_is_repeated (`replay`)
                                 a new row that no writer would have let in
+    row_lacks_authorisation (`authorisation`)
+                                a new limit, closed period, guard or monitor that people did not allow
     log_file_would_change (`tiles`)
                                 rows that were read, and not signed before a kill, are others now
     log_file_is_corrupted, log_file_is_missing (`tiles`)
@@ -15,8 +17,10 @@
     log_is_older_than_signed, checkpoint_was_edited
                                 the log and evidence.checkpoint do not agree on what was signed
 
-A row that was inserted before it could be signed, keeps every rule and is counted by the head is not told from one that
-the core appended: that takes the authorisations of the movement.
+A movement that was inserted before it could be signed, keeps every rule and is counted by the head is not told from one
+that the core appended: that takes the authorisations of the movement.
+
+A snapshot that does not fit (`snapshot`) is no finding: the notary puts it aside and replays its log instead.
 """
 
 from ringfence.refusal import Fault, refusal
