@@ -199,9 +199,9 @@ class Supervisor:
             "listen_addresses": "127.0.0.1" if self.tcp_port else "",
             "password_encryption": "scram-sha-256",
             "max_connections": "100",
-            "shared_buffers": "128MB",
+            "shared_buffers": f"{_buffers_mib()}MB",
             "checkpoint_timeout": "15min",
-            "max_wal_size": "2GB",
+            "max_wal_size": "8GB",  # after each checkpoint a page is written whole once, and entries touch many
             "jit": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
@@ -421,6 +421,12 @@ class Supervisor:
         for lease in self.waiting:
             with suppress(BlockingIOError, ConnectionError):  # a stopped holder may miss a stage
                 lease.send(line)
+
+
+def _buffers_mib() -> int:
+    """A quarter of the machine's memory, and no more than a container of some size allows; taken as it is used."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(128, min(memory // 4, 2_048))
 
 
 def _quoted(value: str) -> str:
