@@ -406,7 +406,7 @@ FORBIDDEN = {
     ],
     "a row that was promised under a savepoint": ["SAVEPOINT s", PROMISE, "ROLLBACK TO s", insert("3, 4")],
     "parts far ahead": ["SELECT ledger.make_parts(10000000000)"],
-    "a part by hand": ["SELECT ledger.make_part_table('9', 90, 100, NULL)"],
+    "a part by hand": ["SELECT ledger.make_part_table('9', 90, 100)"],
     "a move of the head": ["UPDATE ledger.head SET head = 0"],
     "a head of one's own": ["INSERT INTO ledger.head (book_id, head_at) VALUES (9, now())"],
     "a part of one's own": ["INSERT INTO ledger.part VALUES (9, 90, 100, now())"],

@@ -8,11 +8,11 @@ from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.banking.verbs import statement
 from ringfence.custody.verbs import account
-from ringfence.database.verbs import migrate
+from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.evidence.verbs import evidence
 from ringfence.incident.verbs import brake
-from ringfence.ledger.verbs import bench, book
+from ringfence.ledger.verbs import bench, book, journal
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
@@ -28,10 +28,12 @@ app.command("serve")(processes.serve)
 app.command("gateway")(processes.gateway)
 app.command("notary")(processes.notary)
 app.command("migrate")(migrate)
+app.command("placement")(placement)
 book.command("found")(authority.found)
 book.command("account")(account)
 book.command("client")(authority.client)
 app.add_typer(book, name="book")
+app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
 app.command("reconcile")(reconcile)
 app.command("safeguard")(safeguard)

@@ -42,8 +42,8 @@ assert LEAF.itemsize == 116  # noqa: S101 - the format's own arithmetic
 Int64 = npt.NDArray[np.int64]
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
-_PG_EPOCH_DAYS: Final = 10_957  # 2000-01-01, PostgreSQL's first day
-_PG_EPOCH_MICROSECONDS: Final = _PG_EPOCH_DAYS * 86_400 * 1_000_000
+PG_EPOCH_DAYS: Final = 10_957  # 2000-01-01, PostgreSQL's first day
+PG_EPOCH_MICROSECONDS: Final = PG_EPOCH_DAYS * 86_400 * 1_000_000
 _ZERO: Final = np.void(NO_ID)
 _ARRAY_HEAD: Final = b"\0\0\0\1\0\0\0\0\0\0\x40\0"  # one dimension, no nulls, a type that is not PostgreSQL's own
 
@@ -80,7 +80,7 @@ _REFERS: Final = 1  # of what a row may lack, this one has …
 _ORDER: Final = 2
 _EXPIRES: Final = 4
 _MAY_LACK: Final = {"refers_to": _REFERS, "order_id": _ORDER, "expires_at": _EXPIRES}
-_COLUMNS: Final = {  # of ledger.journal: how a value is sent, and the number of its PostgreSQL type
+COLUMNS: Final = {  # of ledger.journal: how a value is sent, and the number of its PostgreSQL type
     "book_id": (">i4", 23),
     "sequence": (">i8", 20),
     "kind": (">i2", 21),
@@ -106,11 +106,11 @@ def _copied(shape: int) -> Rows:
     each; a column that the row lacks has length -1 and no value.
     """
     layout: list[tuple[str, str]] = [("columns", ">i2")]
-    for name, (kind, _) in _COLUMNS.items():
+    for name, (kind, _) in COLUMNS.items():
         layout.append((f"{name} length", ">i4"))
         if name != "payload" and _has(shape, name):
             layout.append((name, kind))
-    return _with_lengths(layout, len(_COLUMNS))
+    return _with_lengths(layout, len(COLUMNS))
 
 
 @cache
@@ -119,14 +119,14 @@ def _listed(shape: int) -> Rows:
     value of each.
     """
     layout: list[tuple[str, str]] = [("length", ">i4"), ("columns", ">i4")]
-    for name, (kind, _) in _COLUMNS.items():
+    for name, (kind, _) in COLUMNS.items():
         if name not in _OF_THE_APPEND:
             layout += [(f"{name} type", ">i4"), (f"{name} length", ">i4")]
             if name != "payload" and _has(shape, name):
                 layout.append((name, kind))
-    row = _with_lengths(layout, len(_COLUMNS) - len(_OF_THE_APPEND))
+    row = _with_lengths(layout, len(COLUMNS) - len(_OF_THE_APPEND))
     row["length"] = row.dtype.itemsize - 4
-    for name, (_, oid) in _COLUMNS.items():
+    for name, (_, oid) in COLUMNS.items():
         if name not in _OF_THE_APPEND:
             row[f"{name} type"] = oid
     return row
@@ -139,7 +139,7 @@ def _has(shape: int, name: str) -> bool:
 def _with_lengths(layout: list[tuple[str, str]], columns: int) -> Rows:
     row = np.zeros(1, np.dtype(layout))
     row["columns"] = columns
-    for name, (kind, _) in _COLUMNS.items():
+    for name, (kind, _) in COLUMNS.items():
         if f"{name} length" in (row.dtype.names or ()):
             row[f"{name} length"] = np.dtype(kind).itemsize if name in (row.dtype.names or ()) else -1
     return row
@@ -158,9 +158,9 @@ def _laid_out(template: Rows, rows: Rows) -> Rows:
     for name in ROW.names or ():
         if name in (template.dtype.names or ()):
             out[name] = rows[name]
-    out["value_date"] -= _PG_EPOCH_DAYS
+    out["value_date"] -= PG_EPOCH_DAYS
     if "expires_at" in (template.dtype.names or ()):
-        out["expires_at"] -= _PG_EPOCH_MICROSECONDS
+        out["expires_at"] -= PG_EPOCH_MICROSECONDS
     return out
 
 
@@ -178,7 +178,7 @@ def copy_rows(book: int, first: int, posted_at: int, batch: Batch) -> list[bytes
         out = _laid_out(_copied(shape), batch.rows if len(where) == len(shapes) else batch.rows[where])
         out["book_id"] = book
         out["sequence"] = where + first
-        out["posted_at"] = posted_at - _PG_EPOCH_MICROSECONDS
+        out["posted_at"] = posted_at - PG_EPOCH_MICROSECONDS
         if not batch.payloads:
             pieces.append(out.tobytes())
             continue
@@ -243,7 +243,7 @@ def rows_from_copy(stream: bytes) -> tuple[Int64, Rows, Int64]:
     rows = np.zeros(len(read), ROW)
     for name in ROW.names or ():
         rows[name] = read[name]
-    rows["value_date"] += _PG_EPOCH_DAYS
+    rows["value_date"] += PG_EPOCH_DAYS
     endless = read["expires_at"] == _INFINITY
-    rows["expires_at"] = np.where(endless, 0, read["expires_at"].astype(np.int64) + _PG_EPOCH_MICROSECONDS * ~endless)
-    return read["sequence"].astype(np.int64), rows, read["posted_at"].astype(np.int64) + _PG_EPOCH_MICROSECONDS
+    rows["expires_at"] = np.where(endless, 0, read["expires_at"].astype(np.int64) + PG_EPOCH_MICROSECONDS * ~endless)
+    return read["sequence"].astype(np.int64), rows, read["posted_at"].astype(np.int64) + PG_EPOCH_MICROSECONDS

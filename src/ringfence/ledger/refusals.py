@@ -219,6 +219,36 @@ ID_MUST_NOT_BE_OF_THE_FUTURE = refusal(
     en="An id of version 7 carries a time that is more than a day ahead. Set the clock that made it right.",
     zh="版本 7 标识所含时间超前一天以上。请校正生成该标识的时钟。",
 )
+PART_MUST_EXIST = refusal(
+    "part_must_exist",
+    Fault.UNKNOWN,
+    en="The journal has no part {part}.",
+    zh="账簿日志没有第 {part} 分区。",
+)
+PART_MUST_BE_CLOSED = refusal(
+    "part_must_be_closed",
+    Fault.STATE,
+    en="Part {part} of the journal still takes rows. Seal it first, once every book has left it.",
+    zh="账簿日志第 {part} 分区仍可写入。须待所有账簿离开该分区并封存后再归档。",
+)
+PART_DOES_NOT_MATCH_ITS_SEAL = refusal(
+    "part_does_not_match_its_seal",
+    Fault.MACHINE,
+    en="Part {part} of the journal is not what was sealed: its rows were changed. Nothing was moved. Raise the alarm.",
+    zh="账簿日志第 {part} 分区与封存时不符：行已被改动。未移动任何内容，请立即告警。",
+)
+PART_IS_IN_USE = refusal(
+    "part_is_in_use",
+    Fault.MACHINE,
+    en="The journal was being read without a pause, so part {part} stayed where it is. Its file is whole; try again.",
+    zh="账簿日志持续被读取，第 {part} 分区未能移动。归档文件完整，请重试。",
+)
+TABLESPACE_MUST_EXIST = refusal(
+    "tablespace_must_exist",
+    Fault.UNKNOWN,
+    en="PostgreSQL has no tablespace {tablespace}.",
+    zh="PostgreSQL 没有表空间 {tablespace}。",
+)
 
 register(
     {

@@ -73,9 +73,7 @@ def append_rows(
 ) -> bool:
     """Append checked rows from `head` on, if the book still ends there; `then` runs in the same transaction.
 
-    False: somebody was faster, and nothing was written. A program that is stopped inside its append keeps the book: who
-    has waited for it as long as for any lock (`lock_timeout`) ends its connection, and its rows are rolled back.
-    Raises `IdIsTaken`, `ClockWentBack`. Needs autocommit.
+    False: somebody was faster, and nothing was written. Raises `IdIsTaken`, `ClockWentBack`. Needs autocommit.
     """
     if not len(rows):
         return True
@@ -99,10 +97,6 @@ def append_rows(
         if not (violation.diag.constraint_name or "").startswith(_TAKEN):
             raise
         raise IdIsTaken from violation
-    except errors.LockNotAvailable:
-        if not connection.execute(QUERIES.end_stalled_writer, {"book": book}).fetchall():
-            raise
-        return False
     except psycopg.Error as error:
         if error.sqlstate == _WAS_FASTER:
             return False
@@ -175,6 +169,14 @@ _PREPARED: Final[WeakSet[Connection]] = WeakSet()  # connections that know how t
 def hold_head(connection: Connection, book: int) -> None:
     """Keep everybody else from appending to the book until this transaction ends."""
     connection.execute(QUERIES.hold_head, {"book": book})
+
+
+def end_stalled_writer(connection: Connection, book: int) -> bool:
+    """Whether a program was let go that kept the book: for whoever has waited for it as long as for any lock
+    (`lock_timeout`). A program that is stopped inside its append would keep the book for as long as it is; its
+    connection is ended, and its rows are rolled back.
+    """
+    return bool(connection.execute(QUERIES.end_stalled_writer, {"book": book}).fetchall())
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

@@ -208,7 +208,8 @@ BEGIN
         PERFORM ledger.refuse_known(
             book, first,
             array_agg(a.id) FILTER (WHERE NOT (a.id >= now.local_from AND ledger.is_version_7(a.id))),
-            array_agg(a.refers_to) FILTER (WHERE a.kind BETWEEN 3 AND 6 AND NOT (a.refers_to >= now.local_from AND ledger.is_version_7(a.refers_to))))
+            array_agg(a.refers_to) FILTER (WHERE a.kind BETWEEN 3 AND 6
+                                             AND NOT (a.refers_to >= now.local_from AND ledger.is_version_7(a.refers_to))))
            FROM appended a;
     END IF;
     RETURN NULL;
@@ -307,25 +308,30 @@ CREATE FUNCTION ledger.part_rows() RETURNS bigint
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$ SELECT 50000000 $$;
 
 -- An empty table like the journal, with what a part of it must have; `suffix` makes the names of it and of its indexes.
-CREATE FUNCTION ledger.make_part_table(suffix text, first bigint, last bigint, cold text) RETURNS void
+CREATE FUNCTION ledger.make_part_table(suffix text, first bigint, last bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     name text := 'journal_' || suffix;
-    place text := coalesce(' TABLESPACE ' || quote_ident(cold), '');
-    index_place text := coalesce(' USING INDEX TABLESPACE ' || quote_ident(cold), '');
 BEGIN
-    EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.journal INCLUDING CONSTRAINTS)', name) || place;
+    EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.journal INCLUDING CONSTRAINTS)', name);
     EXECUTE format('ALTER TABLE ledger.%I ADD CONSTRAINT %I PRIMARY KEY (book_id, sequence)', name,
-                   'journal_sequence_is_unique_' || suffix) || index_place;
+                   'journal_sequence_is_unique_' || suffix);
     EXECUTE format('ALTER TABLE ledger.%I ADD CONSTRAINT %I UNIQUE (book_id, id)', name,
-                   'journal_id_is_unique_' || suffix) || index_place;
+                   'journal_id_is_unique_' || suffix);
     -- A pending transfer is resolved once (posted, voided or expired), and a transfer corrected once: kinds 3 to 6.
     EXECUTE format('CREATE UNIQUE INDEX %I ON ledger.%I (book_id, refers_to)', 'journal_refers_once_' || suffix, name)
-            || place || ' WHERE kind BETWEEN 3 AND 6';
+            || ' WHERE kind BETWEEN 3 AND 6';
     EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, order_id, sequence)', 'journal_order_' || suffix, name)
-            || place || ' WHERE order_id IS NOT NULL';
+            || ' WHERE order_id IS NOT NULL';
     EXECUTE format('CREATE INDEX %I ON ledger.%I (book_id, code, sequence)', 'journal_event_' || suffix, name)
-            || place || ' WHERE kind = 16';
+            || ' WHERE kind = 16';
+    PERFORM ledger.guard_part(name, first, last);
+END $$;
+
+-- What makes a table a part: its guards, and who may read it.
+CREATE FUNCTION ledger.guard_part(name text, first bigint, last bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
     EXECUTE format('CREATE TRIGGER journal_keeps_the_promise AFTER INSERT ON ledger.%I REFERENCING NEW TABLE AS appended'
                    ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_journal(%L, %L)', name, first, last);
     EXECUTE format('CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.%I'
@@ -351,7 +357,7 @@ BEGIN
     LOOP
         SELECT coalesce(max(p.part) + 1, 0), coalesce(max(p.last), 0) INTO part, first FROM ledger.part p;
         EXIT WHEN first > needed;
-        PERFORM ledger.make_part_table(part::text, first, first + size, NULL);
+        PERFORM ledger.make_part_table(part::text, first, first + size);
         EXECUTE format('GRANT INSERT ON ledger.%I TO ringfence_core', 'journal_' || part);
         EXECUTE format('ALTER TABLE ledger.journal ATTACH PARTITION ledger.%I FOR VALUES FROM (%s) TO (%s)', 'journal_' || part,
                        CASE part WHEN 0 THEN 'MINVALUE' ELSE first::text END, first + size);
@@ -362,10 +368,103 @@ BEGIN
 END $$;
 SELECT ledger.make_parts(0);
 
+-- Lets no row enter a part any more, if every book has left it and is sealed there; else returns the books that stop it.
+-- Nobody opens a book meanwhile.
+CREATE FUNCTION ledger.close_part(number integer, at timestamptz) RETURNS integer[]
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    inside integer[];
+BEGIN
+    LOCK TABLE ledger.book IN SHARE MODE;
+    inside := ARRAY(SELECT b.book_id FROM ledger.book b
+                     WHERE NOT EXISTS (SELECT FROM ledger.seal s WHERE s.book_id = b.book_id AND s.part = number)
+                     ORDER BY b.book_id);
+    IF cardinality(inside) = 0 THEN
+        EXECUTE format('REVOKE INSERT ON ledger.%I FROM ringfence_core', 'journal_' || number);
+        UPDATE ledger.part p SET closed_at = at WHERE p.part = number AND p.closed_at IS NULL;
+    END IF;
+    RETURN inside;
+END $$;
+
+-- A new book begins at row 0: the part of that row takes rows again, of the new book alone, since the others have left it.
+CREATE FUNCTION ledger.open_first_part() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE ledger.part p SET closed_at = NULL WHERE p.part = 0 AND p.closed_at IS NOT NULL;
+    IF FOUND THEN
+        DROP TABLE IF EXISTS ledger.journal_0_cold;
+        GRANT INSERT ON ledger.journal_0 TO ringfence_core;
+    END IF;
+END $$;
+
+-- The rows of a closed part once more, in order, in another tablespace; nobody reads this table yet. RF002 if the two are
+-- not alike.
+CREATE FUNCTION ledger.copy_part(number integer, cold text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    part  ledger.part := (SELECT p FROM ledger.part p WHERE p.part = number AND p.closed_at IS NOT NULL);
+    alike boolean;
+BEGIN
+    IF part.part IS NULL THEN
+        RAISE EXCEPTION 'part % is not closed', number USING ERRCODE = 'RF002';
+    END IF;
+    PERFORM set_config('default_tablespace', cold, true);
+    EXECUTE format('DROP TABLE IF EXISTS ledger.%I', 'journal_' || number || '_cold');
+    EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING CONSTRAINTS INCLUDING INDEXES,'
+                   ' CONSTRAINT part_range CHECK (sequence < %s AND sequence >= %s))',
+                   'journal_' || number || '_cold', 'journal_' || number, part.last, part.first);
+    EXECUTE format('INSERT INTO ledger.%I SELECT * FROM ledger.%I ORDER BY book_id, sequence',
+                   'journal_' || number || '_cold', 'journal_' || number);
+    EXECUTE format('SELECT (SELECT (count(*), bit_xor(hashtextextended(j::text, 0))) FROM ledger.%I j)'
+                   '     = (SELECT (count(*), bit_xor(hashtextextended(j::text, 0))) FROM ledger.%I j)',
+                   'journal_' || number || '_cold', 'journal_' || number) INTO alike;
+    IF alike IS NOT TRUE THEN
+        RAISE EXCEPTION 'the copy of part % is not like it', number USING ERRCODE = 'RF002';
+    END IF;
+    PERFORM ledger.guard_part('journal_' || number || '_cold', part.first, part.last);
+END $$;
+
+-- The copy takes the part's place, its name and the names of its indexes, in one moment in which nobody reads the journal
+-- and nobody opens a book (whose rows would enter the part).
+CREATE FUNCTION ledger.swap_part(number integer, cold text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    part  ledger.part;
+    names jsonb;
+    each  record;
+BEGIN
+    LOCK TABLE ledger.book IN SHARE MODE;
+    part := (SELECT p FROM ledger.part p WHERE p.part = number AND p.closed_at IS NOT NULL);
+    IF part.part IS NULL THEN
+        RAISE EXCEPTION 'part % is not closed', number USING ERRCODE = 'RF002';
+    END IF;
+    EXECUTE format('ALTER TABLE ledger.journal DETACH PARTITION ledger.%I', 'journal_' || number);
+    SELECT jsonb_object_agg(x.definition, x.name) INTO names
+      FROM ledger.indexes_of('journal_' || number) x;
+    EXECUTE format('DROP TABLE ledger.%I', 'journal_' || number);
+    FOR each IN SELECT x.name, names ->> x.definition AS wanted FROM ledger.indexes_of('journal_' || number || '_cold') x LOOP
+        EXECUTE format('ALTER INDEX ledger.%I RENAME TO %I', each.name, each.wanted);
+    END LOOP;
+    EXECUTE format('ALTER TABLE ledger.%I RENAME TO %I', 'journal_' || number || '_cold', 'journal_' || number);
+    EXECUTE format('ALTER TABLE ledger.journal ATTACH PARTITION ledger.%I FOR VALUES FROM (%s) TO (%s)', 'journal_' || number,
+                   CASE number WHEN 0 THEN 'MINVALUE' ELSE part.first::text END, part.last);
+    EXECUTE format('ALTER TABLE ledger.%I DROP CONSTRAINT part_range', 'journal_' || number);
+    UPDATE ledger.part p SET tablespace = cold WHERE p.part = number;
+END $$;
+
+-- The indexes of a part, and what they are but for their names.
+CREATE FUNCTION ledger.indexes_of(part text) RETURNS TABLE (name text, definition text)
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT c.relname::text, regexp_replace(pg_get_indexdef(i.indexrelid), ' INDEX .* ON .* USING ', ' ')
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+     WHERE i.indrelid = to_regclass(format('ledger.%I', part))
+$$;
+
 CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     INSERT INTO ledger.book (book_id, name, opened_at) VALUES (book, called, at);
     INSERT INTO ledger.head (book_id, head_at) VALUES (book, at);
+    SELECT ledger.open_first_part();
 $$;
 
 -- The number of rows posted at or before a time. posted_at never goes back, so the primary key can be bisected.
@@ -393,10 +492,13 @@ GRANT SELECT ON ledger.book, ledger.head, ledger.journal, ledger.account, ledger
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ledger.account TO ringfence_core;
 GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.open_book, ledger.guard_journal,
-                       ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part, ledger.refuse_known, ledger.make_part_table,
-                       ledger.make_parts, ledger.part_rows, ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts, ledger.open_book
+REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.open_book,
+                       ledger.guard_journal, ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part,
+                       ledger.refuse_known, ledger.make_part_table, ledger.guard_part, ledger.make_parts,
+                       ledger.part_rows, ledger.close_part, ledger.open_first_part, ledger.copy_part, ledger.swap_part,
+                       ledger.indexes_of, ledger.refuse_change, ledger.head_at FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts,
+                          ledger.open_book
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION ledger.head_at
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
