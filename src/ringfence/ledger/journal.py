@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from psycopg import errors
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query
@@ -45,7 +46,16 @@ from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.refusals import CLOCK_MUST_NOT_GO_BACK
 from ringfence.ledger.rules import apply
 from ringfence.ledger.standing import account_of, described
-from ringfence.ledger.storage import Block, ClockWentBack, IdIsTaken, append_rows, head_of, hold_head, read_chains
+from ringfence.ledger.storage import (
+    Block,
+    ClockWentBack,
+    IdIsTaken,
+    append_rows,
+    end_stalled_writer,
+    head_of,
+    hold_head,
+    read_chains,
+)
 from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
 
@@ -162,6 +172,9 @@ class Journal:
                 known = found
             except ClockWentBack:
                 at = self._not_before_last(connection, at)
+            except errors.LockNotAvailable:
+                if not end_stalled_writer(connection, self.book):
+                    raise
             else:
                 if answers is None:
                     overtaken += 1
