@@ -83,6 +83,8 @@ CREATE TABLE reconciliation.contra (
         num_nulls(sequence, counter_sequence) IN (0, 2) AND num_nulls(entry_key, counter_key) IN (0, 2)
         AND num_nulls(sequence, entry_key) = 1)
 );
+-- It has two keys, each of which may be null; a node that is to take the book over knows a row by the whole of it.
+ALTER TABLE reconciliation.contra REPLICA IDENTITY FULL;
 
 -- What is left over, one by one. `subject` follows from what the discrepancy is about; should the same come again after
 -- it was closed, it is the next occurrence. `since` is the day on which its item was first left over. `difference` is
