@@ -122,13 +122,14 @@ def _append_by_copy(connection: Connection, part: Part, book: int, head: int, ro
         at=sql.Literal(at),
         part=part.table,
     )
-    stream = _stream(book, head, rows, at)
+    pieces = encoding.copy_rows(book, head, microseconds(at), rows)
     with connection.lock:
         libpq = connection.pgconn
         result = libpq.exec_(query.as_bytes(connection))
         if result.status != pq.ExecStatus.COPY_IN:
             raise errors.error_from_result(result)
-        libpq.put_copy_data(stream)
+        for piece in (encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER):
+            libpq.put_copy_data(piece)
         libpq.put_copy_end()
         failed = None
         while (each := libpq.get_result()) is not None:
@@ -143,13 +144,9 @@ def _copy_into(connection: Connection, part: Part, book: int, head: int, rows: B
     first, last = max(part.first - head, 0), min(part.last - head, len(rows))
     payloads = {index - first: payload for index, payload in rows.payloads.items() if first <= index < last}
     query = sql.SQL(QUERIES.copy_journal_in.decode()).format(part=part.table)
+    pieces = encoding.copy_rows(book, head + first, microseconds(at), Batch(rows.rows[first:last], payloads))
     with connection.cursor().copy(query) as copy:
-        copy.write(_stream(book, head + first, Batch(rows.rows[first:last], payloads), at))
-
-
-def _stream(book: int, head: int, rows: Batch, at: datetime) -> bytes:
-    pieces = encoding.copy_rows(book, head, microseconds(at), rows)
-    return b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER])
+        copy.write(b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER]))
 
 
 class _Given(bytes):
