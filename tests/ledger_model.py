@@ -14,10 +14,10 @@ from uuid import UUID
 
 import rfc8785
 
-LARGEST = 2**63 - 1
-DAY = 86_400 * 1_000_000  # microseconds
+LARGEST, DAY = 2**63 - 1, 86_400 * 1_000_000  # of a sum; in microseconds
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # the years 1 to 9999
 MONEY = ("transfer", "pending", "post", "void", "expire", "correction")
+STANDING = ("account_limited", "period_closed", "pool_guarded", "monitor_set")
 PAYLOADS = {
     "account_opened": {"account", "currency", "maximum", "minimum", "name", "owner", "pool", "side"},
     "account_limited": {"account", "maximum", "minimum", "proposal"},
@@ -113,8 +113,10 @@ class Book:
         need(row["flags"] in (0, 1), "flags_must_be_known")
         need(row["kind"] in KINDS, "kind_must_be_known")
         dated = FIRST_DAY <= row["date"] <= LAST_DAY and 0 <= row["expires"] < (LAST_DAY + 1) * DAY
-        need(dated, "column_must_be_in_range")
-        need(row["kind"] in MONEY or min(row["debit"], row["credit"], row["amount"]) >= 0, "column_must_be_in_range")
+        positive = row["kind"] in MONEY or min(row["debit"], row["credit"], row["amount"]) >= 0
+        unused = [row[name] for name in ("credit", "amount", "expires", "refers") if row["kind"] in STANDING]
+        unused += [row["debit"]] if row["kind"] in STANDING[1:] else []
+        need(dated and positive and not any(unused), "column_must_be_in_range")
         need(payload_is_valid(row["kind"], row["payload"]), "payload_must_be_valid")
         if row["kind"] in MONEY:
             need(row["amount"] > 0 or row["kind"] not in ("transfer", "pending", "post"), "amount_must_be_positive")
@@ -134,8 +136,8 @@ class Book:
         need(row["refers"] not in self.ended, f"pending_transfer_already_{self.ended.get(row['refers'])}")
         need(row["refers"] in self.holds, "pending_transfer_must_exist")
         hold = self.holds[row["refers"]]
-        same = (row["debit"], row["credit"]) == (hold["debit"], hold["credit"])
-        need(same, "pending_transfer_must_have_the_same_accounts")
+        for side in ("debit", "credit"):
+            need(row[side] == hold[side], "pending_transfer_must_have_the_same_accounts")
         need(0 <= row["amount"] <= hold["amount"], "amount_must_not_exceed_pending_amount")
         passed = hold["expires"] != 0 and hold["expires"] <= now
         need(row["kind"] != "post" or not passed, "pending_transfer_has_passed_its_expiry")
@@ -251,8 +253,7 @@ class Book:
     def measured(self, watch, measure, **_):
         if measure == "cover":
             return self.cover(watch["pool"], watch["currency"])
-        accounts = [each for each in self.accounts.values() if watch.items() <= each.items()]
-        return sum(sums(each)[measure] for each in accounts)
+        return sum(sums(each)[measure] for each in self.accounts.values() if watch.items() <= each.items())
 
 
 def sums(account):

@@ -25,6 +25,7 @@ from ringfence.ledger.rules import Applied, Balances, Reference, apply
 Row = dict[str, Any]
 Day = list[tuple[list[Row], int]]  # batches, and the time of each
 
+TURNS = 2**100  # ids of turns, in journals that are made here
 MONDAY = 20_514  # 2026-03-02, in days since 1970
 NOON = MONDAY * DAY + DAY // 2
 POOLS = ("client", "client", "own", "bank")
@@ -113,7 +114,7 @@ def as_kept(rows: Iterable[Row]) -> list[Row]:
             said = canonical({"reason": row["reason"], "request": "00" * 32})
             kept.append(row_of("refusal", row["asked"]["id"], payload=said, **same))
         elif row["kind"] == "monitor_turned":
-            kept.append(row_of("monitor_turned", 0, date=row["date"], payload=turn_of(row)))
+            kept.append(row_of("monitor_turned", TURNS + len(kept), date=row["date"], payload=turn_of(row)))
         elif row["kind"] == "account_opened":
             accounts += 1
             account = standing.account_of(row["payload"])
