@@ -36,6 +36,7 @@ SMALL = bench.Size(
     growth_accounts=50,
     growth=80_000,
     questions=5,
+    customers=5,
 )
 
 
@@ -56,6 +57,7 @@ def test_a_small_benchmark_sets_every_figure_beside_its_reference(server, name):
     assert {row.table for row in rows} >= {
         "batches",
         "single requests",
+        "http",
         "transfers in a row",
         "bytes on disk",
         "reading",
@@ -152,6 +154,7 @@ def test_transfers_of_a_load_are_between_two_accounts_of_the_book_and_have_new_o
     assert ids == sorted(set(ids))
     assert {identity[6] >> 4 for identity in ids} == {7}
     assert {identity[8] >> 6 for identity in ids} == {2}
+    assert not any(identity[15] & 1 for identity in ids)
 
 
 def test_the_posts_of_pending_transfers_name_each_once():

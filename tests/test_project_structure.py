@@ -85,6 +85,8 @@ FLOATS_ALLOWED = {
     "ledger/bench/ground.py": "seconds of a benchmark",
     "ledger/bench/growth.py": "seconds and rates of a benchmark",
     "ledger/bench/batches.py": "rates of a benchmark",
+    "ledger/bench/load.py": "seconds of a benchmark",
+    "ledger/bench/over_http.py": "seconds and rates of a benchmark",
     "ledger/bench/reading.py": "seconds of a benchmark",
     "ledger/bench/singles.py": "seconds and rates of a benchmark",
     "ledger/rules.py": "an upper bound, computed too large on purpose; near it the exact path decides",

@@ -7,6 +7,7 @@ server has them, and their state is printed.
   batches           `Journal.append` of 8,000 rows with all rules, beside a raw binary COPY of the same rows into a
                     table of the same columns and indexes: the table's limit
   single requests   `Writer.ask` from 64 clients, beside one SQL transaction a transfer: what most ledgers do
+  over HTTP         the same through `ringfence serve`, one transfer or 8,000 packed rows a request
   growth            many transfers in a row: is the last million as fast as the first, and how large does it get?
   reading           opening a large book, a balance of the past, a statement while others post, how far entries lag
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringfence.database.server import Server
-from ringfence.ledger.bench import batches, growth, reading, singles
+from ringfence.ledger.bench import batches, growth, over_http, reading, singles
 from ringfence.ledger.bench.figures import Row
 from ringfence.ledger.bench.ground import DATABASE, machine, make_book, scratch
 
@@ -28,7 +29,8 @@ BYTES_A_TRANSFER: Final = 1_000  # on the disk at most, with entries, indexes an
 @dataclass(frozen=True)
 class Size:
     """How much is measured: rounds of each, turns of single requests with their seconds and the
-    connections of their references, accounts, transfers in a row, questions.
+    connections of their references, accounts, transfers in a row, questions,
+    customers behind HTTP.
     """
 
     rounds: int
@@ -40,10 +42,11 @@ class Size:
     growth_accounts: int
     growth: int
     questions: int
+    customers: int
 
 
-QUICK: Final = Size(15, (10_000, 1_000_000), 3, 1.0, (1, 8, 64), 10_000, 10_000, 400_000, 200)
-FULL: Final = Size(61, (10_000, 1_000_000), 7, 3.0, (1, 8, 64), 10_000, 1_000_000, 10_000_000, 2_000)
+QUICK: Final = Size(15, (10_000, 1_000_000), 3, 1.0, (1, 8, 64), 10_000, 10_000, 400_000, 200, 200)
+FULL: Final = Size(61, (10_000, 1_000_000), 7, 3.0, (1, 8, 64), 10_000, 1_000_000, 10_000_000, 2_000, 2_000)
 
 
 def journal(server: Server, size: Size, advance: Callable[[str], None], database: str = DATABASE) -> list[Row]:
@@ -56,6 +59,7 @@ def journal(server: Server, size: Size, advance: Callable[[str], None], database
     room = int(size.turns * size.seconds * 200_000) * BYTES_A_TRANSFER
     with scratch(server, advance, room, database) as ground:
         rows += singles.rows(ground, size.singles_accounts, size.turns, size.seconds, size.connections)
+    rows += over_http.rows(server, advance, size.customers, 3 * size.seconds)
     room = (size.growth_accounts + size.growth) * BYTES_A_TRANSFER
     with scratch(server, advance, room, database) as ground:
         book = make_book(ground, "growth", size.growth_accounts)

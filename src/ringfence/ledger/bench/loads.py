@@ -1,19 +1,17 @@
 """What is posted in a benchmark: batches of transfers in columns, by how they spread over the accounts."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ringfence.ledger.bench.ground import BANK, FIRST_CUSTOMER
+from ringfence.ledger.bench.ids import Ids
 from ringfence.ledger.model import EPOCH_DAY, ROW, Batch, Kind, Rows
 
 Accounts = npt.NDArray[np.int64]
 Pick = Callable[[np.random.Generator, int, int], tuple[Accounts, Accounts]]
-_IDS: Final = np.dtype([("time", ">u8"), ("tail", ">u8")])
 
 
 def uniform(random: np.random.Generator, accounts: int, rows: int) -> tuple[Accounts, Accounts]:
@@ -40,16 +38,16 @@ def _another(random: np.random.Generator, accounts: int, debit: Accounts) -> Acc
 
 
 class Supply:
-    """Rows with new ids, ordered by time as version 7 of RFC 9562 orders them."""
+    """Rows with new ids, ordered by time."""
 
     def __init__(self, accounts: int, seed: int = 7) -> None:
         self.accounts = accounts
         self._random = np.random.default_rng(seed)
-        self._made = 0
+        self._ids = Ids(seed)
 
     def transfers(self, pick: Pick, rows: int, kind: Kind = Kind.TRANSFER) -> Batch:
         made = np.zeros(rows, ROW)
-        made["kind"], made["id"] = kind, self._ids(rows)
+        made["kind"], made["id"] = kind, self._ids.take(rows)
         made["debit_account"], made["credit_account"] = pick(self._random, self.accounts, rows)
         made["amount"] = self._random.integers(1, 10_000, rows)
         made["value_date"] = (datetime.now(UTC).date() - EPOCH_DAY).days
@@ -58,15 +56,5 @@ class Supply:
     def posts(self, held: Rows) -> Batch:
         """The posts of pending transfers, each whole."""
         made = held.copy()
-        made["kind"], made["refers_to"], made["id"] = Kind.POST, held["id"], self._ids(len(held))
+        made["kind"], made["refers_to"], made["id"] = Kind.POST, held["id"], self._ids.take(len(held))
         return Batch(made)
-
-    def _ids(self, rows: int) -> np.ndarray[Any, Any]:
-        """48 bits of milliseconds, version 7, then a counter that never repeats and 16 bits of chance."""
-        ids = np.zeros(rows, _IDS)
-        ids["time"] = np.uint64(time.time_ns() // 1_000_000 << 16 | 7 << 12)
-        count = np.arange(self._made, self._made + rows, dtype=np.uint64)
-        chance = self._random.integers(0, 1 << 16, rows).astype(np.uint64)
-        ids["tail"] = np.uint64(1 << 63) | count << np.uint64(16) | chance
-        self._made += rows
-        return np.frombuffer(ids.tobytes(), "V16")

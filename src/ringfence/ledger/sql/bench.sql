@@ -51,6 +51,37 @@ WITH b AS (
 )
 UPDATE ledger.head SET head = b.head + %(accounts)s, head_at = b.at, append_from = b.head FROM b WHERE head.book_id = b.book_id;
 
+-- name: book_named
+SELECT book_id FROM ledger.book WHERE name = %(name)s;
+
+-- Ten thousand for every customer, from the bank's account of the same pool, and a statement by which the bank has it.
+-- name: fund_customers
+WITH h AS (
+    SELECT h.book_id, h.head, clock_timestamp() AS at FROM ledger.head h WHERE h.book_id = %(book)s
+), paid AS (
+    SELECT h.book_id, h.at, h.head + row_number() OVER (ORDER BY a.account) - 1 AS sequence, b.account AS bank, a.account
+      FROM h
+      JOIN ledger.account a ON a.book_id = h.book_id AND a.name LIKE 'customer:%%:available'
+      CROSS JOIN LATERAL (SELECT b.account FROM ledger.account b
+                           WHERE b.book_id = h.book_id AND b.side = 'debit' AND b.pool = a.pool AND b.owner LIKE 'bank:%%'
+                           ORDER BY b.account LIMIT 1) b
+), said AS (
+    INSERT INTO ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, code,
+                                value_date, posted_at)
+    SELECT book_id, sequence, 1, 0, ('01900000-0000-7000-8000-' || lpad(to_hex(account), 12, '0'))::uuid, bank, account,
+           1000000, 6, at::date, at
+      FROM paid
+), told AS (
+    INSERT INTO banking.statement (book_id, account_name, statement_id, day, opening, closing, entries, fingerprint, file_sha256)
+    SELECT p.book_id, a.name, 'bench', min(p.at)::date, 0, 1000000 * count(*), 0, '', ''
+      FROM paid p JOIN banking.account a ON a.book_id = p.book_id AND a.ledger_account = p.bank GROUP BY p.book_id, a.name
+)
+UPDATE ledger.head SET head = n.head, head_at = n.at, append_from = h.head
+  FROM h, (SELECT max(sequence) + 1 AS head, max(at) AS at FROM paid) n WHERE head.book_id = h.book_id;
+
+-- name: customers_accounts
+SELECT account FROM ledger.account WHERE book_id = %(book)s AND name LIKE 'customer:%%:available' ORDER BY account;
+
 -- The limit of the journal's table: the same rows go by COPY into a table of the same columns, constraints and indexes.
 -- name: make_raw
 CREATE SCHEMA bench;
