@@ -14,11 +14,25 @@ The invariants
   - Every transfer debits one account and credits another with one amount, so every book sums to zero per currency.
   - Rows have effect in the order of their sequence, as if one after the other, whoever wrote them.
   - An id has one answer for ever: the same request again is answered alike, another request with it is refused.
-  - A pending transfer is resolved once; a transfer is corrected once; a balance keeps its account's limits.
+  - A pending transfer is resolved once; a transfer is corrected once; a balance keeps its account's limits, which only
+    an approved proposal changes.
+  - Nothing enters a closed period; a guarded pool stays covered;
+    a monitor turns in the append that turns it.
   - Nothing is changed or deleted, and the clock of a book does not go back.
 
 The only way in is `Journal.append` (compare-and-append), or `Writer.submit`, which does it for many threads at once.
-The rules are one pure function, `rules.apply`; the notary and every restore call the same one.
+The rules are one pure function, `rules.apply`; the notary and every restore call the same one. They stand on one page,
+docs/reference/ledger-rules.md.
+
+The rooms, in the order in which a row goes through them
+  model, standing              the nouns: row, batch, account; limits, periods, guards, monitors
+  posting, crossing            rows over HTTP; money between two books
+  writer, journal, answers     group commit; compare-and-append; one answer for ever
+  rules, walk, monitors        what a row does, in columns and row by row
+  balances, snapshot           the state that they do it to, and its bytes
+  encoding, storage, partitions   the bytes of a row; into PostgreSQL and out; its parts, sealed and archived
+  entries, reading             what the journal did to accounts, a little later; questions to a book
+  bench                        all of this beside its references
 
 A worked example, on a balance sheet in memory:
 
