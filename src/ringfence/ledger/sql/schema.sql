@@ -145,10 +145,10 @@ BEGIN
     END IF;
 END $$;
 
--- The least id of version 7 (RFC 9562) of a time.
+-- The least id of version 7 (RFC 9562) of a time. Without a path of its own, so that it becomes a part of its caller.
 CREATE FUNCTION ledger.id_at(at timestamptz) RETURNS uuid
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (lpad(to_hex(floor(extract(epoch FROM at AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
 $$;
 
 CREATE FUNCTION ledger.is_version_7(id uuid) RETURNS boolean
