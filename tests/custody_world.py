@@ -13,7 +13,7 @@ from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
-from ringfence.authority.standing_verification import authorised
+from ringfence.authority.standing.verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
 from ringfence.banking.desk import GatewayDesk

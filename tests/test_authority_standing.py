@@ -11,9 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from authority_world import World, world_of
-from ringfence.authority import proposals, standing, standing_reading
+from ringfence.authority import proposals
 from ringfence.authority.proposals import Drafted
-from ringfence.authority.standing_verification import authorised
+from ringfence.authority.standing import acts
+from ringfence.authority.standing import reading as stands
+from ringfence.authority.standing.verification import authorised
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Signer
 from ringfence.ledger import reading
@@ -92,7 +94,7 @@ def limits(world: World, name: str) -> tuple[int | None, int | None]:
 
 
 def propose(world: World, minimum: int | None = -50_00, maximum: int | None = None, by: str = "tess") -> Drafted:
-    return standing.propose_limits(
+    return acts.propose_limits(
         world.core, world.session(by), "customer:alice", minimum, maximum, "a credit line by contract"
     )
 
@@ -112,11 +114,11 @@ def test_limits_change_when_two_others_approved_and_hold_from_the_next_row_on(wo
     assert (facts["minimum_before"], facts["maximum_before"]) == ("0.00", "none")
     assert move(world, ALICE, BANK, 50_00) == "balance_must_not_fall_below_its_minimum"
     approve(world, made, "abel")
-    assert standing.carry_out_all(world.core) == 0
+    assert acts.carry_out_all(world.core) == 0
     approve(world, made, "rita")
     assert limits(world, "customer:alice") == (0, None)
-    assert standing.carry_out_all(world.core) == 1
-    assert standing.carry_out_all(world.core) == 0
+    assert acts.carry_out_all(world.core) == 1
+    assert acts.carry_out_all(world.core) == 0
     assert limits(world, "customer:alice") == (-50_00, None)
     assert move(world, ALICE, BANK, 50_00) == "posted"
     assert move(world, ALICE, BANK, 1) == "balance_must_not_fall_below_its_minimum"
@@ -136,9 +138,9 @@ def test_a_change_of_limits_that_is_none_or_nonsense_is_not_proposed(world):
         ("bank:alpha", None, 5, "why", "account_must_have_room_for_receipts"),
         ("customer:alice", 1, None, " ", "change_must_have_a_reason"),
     ):
-        assert refusal_of(standing.propose_limits, world.core, session, name, minimum, maximum, reason) == refused
+        assert refusal_of(acts.propose_limits, world.core, session, name, minimum, maximum, reason) == refused
     abel = world.session("abel")
-    assert refusal_of(standing.propose_limits, world.core, abel, "customer:alice", 1, None, "why") == (
+    assert refusal_of(acts.propose_limits, world.core, abel, "customer:alice", 1, None, "why") == (
         "maker_may_not_make_this"
     )
 
@@ -146,18 +148,18 @@ def test_a_change_of_limits_that_is_none_or_nonsense_is_not_proposed(world):
 def test_a_closed_period_takes_nothing_more_in(world, tmp_path):
     day = DAY - timedelta(days=1)
     assert move(world, BANK, ALICE, 1, day=day) == "posted"
-    made = standing.propose_closing(world.core, world.session("tess"), day, "February is done")
+    made = acts.propose_closing(world.core, world.session("tess"), day, "February is done")
     approve(world, made, "abel")
-    assert standing.carry_out_all(world.core) == 1
-    assert standing_reading.closed_through(world.connect("core"), world.book) == day
+    assert acts.carry_out_all(world.core) == 1
+    assert stands.closed_through(world.connect("core"), world.book) == day
     assert move(world, BANK, ALICE, 1, day=day) == "value_date_must_be_in_an_open_period"
     assert move(world, BANK, ALICE, 1) == "posted"
     assert signs(world, tmp_path) == ("", {})
-    assert refusal_of(standing.propose_closing, world.core, world.session("tess"), day, "again") == (
+    assert refusal_of(acts.propose_closing, world.core, world.session("tess"), day, "again") == (
         "period_must_be_later_than_the_last_closed"
     )
     tomorrow = DAY + timedelta(days=1)
-    assert refusal_of(standing.propose_closing, world.core, world.session("tess"), tomorrow, "too early") == (
+    assert refusal_of(acts.propose_closing, world.core, world.session("tess"), tomorrow, "too early") == (
         "period_must_have_ended"
     )
 
@@ -165,32 +167,32 @@ def test_a_closed_period_takes_nothing_more_in(world, tmp_path):
 def test_what_the_ledger_refuses_in_the_end_is_tried_once(world):
     """Two approved closings of one day: the second is refused by the ledger, for good, and the rounds go on."""
     first, second = (
-        standing.propose_closing(world.core, world.session("tess"), DAY - timedelta(days=1), "done") for _ in range(2)
+        acts.propose_closing(world.core, world.session("tess"), DAY - timedelta(days=1), "done") for _ in range(2)
     )
     approve(world, first, "abel")
     approve(world, second, "abel")
-    assert standing.carry_out_all(world.core) == 1
+    assert acts.carry_out_all(world.core) == 1
     head = head_of(world.connect("core"), world.book)
-    assert standing.carry_out_all(world.core) == 0
+    assert acts.carry_out_all(world.core) == 0
     assert head_of(world.connect("core"), world.book) == head
-    assert refusal_of(standing.carry_out, world.core, second.proposal_id) == "period_must_be_later_than_the_last_closed"
+    assert refusal_of(acts.carry_out, world.core, second.proposal_id) == "period_must_be_later_than_the_last_closed"
 
 
 def test_a_pool_gets_its_first_guard_at_once_and_another_by_two_people(world, tmp_path):
-    assert standing.guard_first(world.core, "client", [])
-    assert not standing.guard_first(world.core, "client", [Purpose.FUNDING])
+    assert acts.guard_first(world.core, "client", [])
+    assert not acts.guard_first(world.core, "client", [Purpose.FUNDING])
     assert move(world, OWN, BANK, 1) == "pool_must_stay_covered"
     codes = [Purpose.UNEXPLAINED, Purpose.ROUNDING]
-    made = standing.propose_guard(world.core, world.session("tess"), "client", codes, "the old book was short")
+    made = acts.propose_guard(world.core, world.session("tess"), "client", codes, "the old book was short")
     facts = proposals.proposal_of(world.connect("core"), world.book, made.proposal_id).terms.facts
     assert (facts["codes"], facts["codes_before"]) == ("109 rounding, 110 unexplained", "none")
     approve(world, made, "abel", "rita")
-    assert standing.carry_out_all(world.core) == 1
+    assert acts.carry_out_all(world.core) == 1
     assert move(world, OWN, BANK, 1) == "pool_must_stay_covered"
     assert move(world, OWN, BANK, 1, Purpose.ROUNDING) == "posted"
     assert signs(world, tmp_path) == ("", {})
     for pool, wanted, refused in (("petty", codes, "pool_must_exist"), ("client", [5], "purpose_is_unknown")):
-        assert refusal_of(standing.propose_guard, world.core, world.session("tess"), pool, wanted, "why") == refused
+        assert refusal_of(acts.propose_guard, world.core, world.session("tess"), pool, wanted, "why") == refused
 
 
 LOW = Monitor("alice is low", Watched(account=ALICE), "available", 10_00, None)
@@ -198,32 +200,32 @@ LOW = Monitor("alice is low", Watched(account=ALICE), "available", 10_00, None)
 
 def test_a_new_monitor_watches_at_once_and_turns_are_told(world, tmp_path):
     for _ in range(2):
-        assert standing.set_monitor(world.core, world.session("tess"), LOW, "she asked for it") is None
+        assert acts.set_monitor(world.core, world.session("tess"), LOW, "she asked for it") is None
     connection = world.connect("core")
-    [found] = standing_reading.monitors(connection, world.book)
+    [found] = stands.monitors(connection, world.book)
     assert (found.monitor, found.account, found.currency, found.on) == (LOW, "customer:alice", "EUR", True)
     assert found.turn is not None
     assert found.turn.said.value == 0
     assert move(world, BANK, ALICE, 10_00) == "posted"
-    [found] = standing_reading.monitors(connection, world.book)
+    [found] = stands.monitors(connection, world.book)
     assert (found.on, found.is_off) == (False, False)
-    turns = [each.said for each in standing_reading.turns(connection, world.book)]
+    turns = [each.said for each in stands.turns(connection, world.book)]
     assert [(each.on, each.value) for each in turns] == [(False, 10_00), (True, 0)]
     assert signs(world, tmp_path) == ("", {})
 
 
 def test_a_monitor_in_use_changes_by_approval_only(world, tmp_path):
-    standing.set_monitor(world.core, world.session("tess"), LOW, "she asked for it")
-    made = standing.set_monitor(world.core, world.session("tess"), replace(LOW, below=20_00), "more room")
+    acts.set_monitor(world.core, world.session("tess"), LOW, "she asked for it")
+    made = acts.set_monitor(world.core, world.session("tess"), replace(LOW, below=20_00), "more room")
     assert made is not None
     approve(world, made, "abel")
-    assert standing.carry_out_all(world.core) == 1
-    off = standing.switch_monitor_off(world.core, world.session("rita"), LOW.name, "not needed")
+    assert acts.carry_out_all(world.core) == 1
+    off = acts.switch_monitor_off(world.core, world.session("rita"), LOW.name, "not needed")
     approve(world, off, "abel")
-    assert standing.carry_out_all(world.core) == 1
-    [found] = standing_reading.monitors(world.connect("core"), world.book)
+    assert acts.carry_out_all(world.core) == 1
+    [found] = stands.monitors(world.connect("core"), world.book)
     assert (found.on, found.is_off) == (False, True)
-    assert refusal_of(standing.switch_monitor_off, world.core, world.session("rita"), LOW.name, "again") == (
+    assert refusal_of(acts.switch_monitor_off, world.core, world.session("rita"), LOW.name, "again") == (
         "monitor_is_off_already"
     )
     assert signs(world, tmp_path) == ("", {})
@@ -242,9 +244,9 @@ def test_a_monitor_in_use_changes_by_approval_only(world, tmp_path):
     ],
 )
 def test_a_monitor_that_watches_nothing_is_refused(world, monitor, refused):
-    assert refusal_of(standing.set_monitor, world.core, world.session("tess"), monitor, "why") == refused
-    assert refusal_of(standing.set_monitor, world.core, world.session("abel"), LOW, "why") == "person_lacks_the_role"
-    assert refusal_of(standing.switch_monitor_off, world.core, world.session("tess"), "ghost", "why") == (
+    assert refusal_of(acts.set_monitor, world.core, world.session("tess"), monitor, "why") == refused
+    assert refusal_of(acts.set_monitor, world.core, world.session("abel"), LOW, "why") == "person_lacks_the_role"
+    assert refusal_of(acts.switch_monitor_off, world.core, world.session("tess"), "ghost", "why") == (
         "monitor_must_exist"
     )
 
@@ -255,10 +257,10 @@ def test_totals_are_watched_by_class_and_by_pool(world):
         (Watched(pool="client", currency="EUR"), "cover"),
     ):
         monitor = Monitor(f"{measure} of all", watched, measure, None, 99)
-        assert standing.set_monitor(world.core, world.session("tess"), monitor, "why") is None
+        assert acts.set_monitor(world.core, world.session("tess"), monitor, "why") is None
     move(world, BANK, ALICE, 60)
     move(world, BANK, BOB, 40)
-    on = {each.monitor.name: each.on for each in standing_reading.monitors(world.connect("core"), world.book)}
+    on = {each.monitor.name: each.on for each in stands.monitors(world.connect("core"), world.book)}
     assert on == {"balance of all": True, "cover of all": False}
 
 
@@ -337,9 +339,9 @@ def of_somebody_who_was_made_up(world: World) -> Line:
 
 def of_a_proposal_that_was_spent(world: World) -> Line:
     made = approved(world)
-    standing.carry_out_all(world.core)
+    acts.carry_out_all(world.core)
     again = approved(world, None)
-    standing.carry_out_all(world.core)
+    acts.carry_out_all(world.core)
     assert again.proposal_id != made.proposal_id
     return Limits(ALICE, -50_00, None, made.proposal_id).line(uuid4(), DAY)
 
@@ -363,20 +365,20 @@ def of_a_rejected_proposal(world: World) -> Line:
 
 
 def of_a_guard_that_allows_more(world: World) -> Line:
-    standing.guard_first(world.core, "client", [])
-    made = standing.propose_guard(world.core, world.session("tess"), "client", [Purpose.ROUNDING], "why")
+    acts.guard_first(world.core, "client", [])
+    made = acts.propose_guard(world.core, world.session("tess"), "client", [Purpose.ROUNDING], "why")
     approve(world, made, "abel", "rita")
     codes = (Purpose.FUNDING.value, Purpose.ROUNDING.value)
     return Guard("client", codes, made.proposal_id).line(derived(made.proposal_id, "carried out"), DAY)
 
 
 def of_a_guard_that_replaces_in_silence(world: World) -> Line:
-    standing.guard_first(world.core, "client", [])
+    acts.guard_first(world.core, "client", [])
     return Guard("client", (Purpose.FUNDING.value,)).line(uuid4(), DAY)
 
 
 def of_a_monitor_that_is_switched_off(world: World) -> Line:
-    standing.set_monitor(world.core, world.session("tess"), LOW, "why")
+    acts.set_monitor(world.core, world.session("tess"), LOW, "why")
     return replace(LOW, below=None).line(uuid4(), DAY)
 
 

@@ -9,7 +9,9 @@ from lxml import html
 
 from console_world import Console, console_world, post
 from custody_world import DAY, PASSWORD, PAYEE, World, custody_world
-from ringfence.authority import proposals, sessions, standing, standing_reading
+from ringfence.authority import proposals, sessions
+from ringfence.authority.standing import acts
+from ringfence.authority.standing import reading as stands
 from ringfence.banking.simulated_bank_faults import Switches
 from ringfence.custody import days, periods, placing
 from ringfence.custody.guarding import MAY_LEAVE_IT_UNCOVERED
@@ -40,17 +42,17 @@ def refusal_of(act, *given, **named) -> str:
 def decide(world: World, made: proposals.Drafted, *people: str) -> None:
     for person in people:
         proposals.approve(world.core, world.sessions[person], made.proposal_id, made.payload_sha256)
-    assert standing.carry_out_all(world.core) == 1
+    assert acts.carry_out_all(world.core) == 1
 
 
 def limit(world: World, name: str, minimum: int | None, maximum: int | None) -> None:
-    made = standing.propose_limits(world.core, world.sessions["tina"], name, minimum, maximum, "by contract")
+    made = acts.propose_limits(world.core, world.sessions["tina"], name, minimum, maximum, "by contract")
     decide(world, made, "adam", "bella")
 
 
 def monitors(world: World) -> dict[str, bool]:
     with world.core.connection() as connection:
-        return {each.monitor.name: each.on for each in standing_reading.monitors(connection, world.core.book.book_id)}
+        return {each.monitor.name: each.on for each in stands.monitors(connection, world.core.book.book_id)}
 
 
 def number_of(world: World, name: str) -> int:
@@ -76,7 +78,7 @@ def waiting(world: World) -> list[tuple[UUID, int]]:
 
 def test_client_money_is_guarded_and_watched_from_the_first_account_on(world):
     with world.core.connection() as connection:
-        guards = standing_reading.guards(connection, world.core.book.book_id)
+        guards = stands.guards(connection, world.core.book.book_id)
     assert guards["client"].said.codes == tuple(code.value for code in MAY_LEAVE_IT_UNCOVERED)
     assert monitors(world) == {
         "client money uncovered EUR": False, f"overdrawn {BANK}": False, "unallocated receipts EUR": False,
@@ -106,7 +108,7 @@ def test_a_receipt_without_an_owner_turns_a_monitor_on_and_its_owner_turns_it_of
     world.turn()
     assert monitors(world)["unallocated receipts EUR"] is False
     with world.core.connection() as connection:
-        turns = standing_reading.turns(connection, world.core.book.book_id)
+        turns = stands.turns(connection, world.core.book.book_id)
     assert [(each.said.on, each.said.value) for each in turns] == [(False, 0), (True, 12_34)]
 
 
@@ -185,7 +187,7 @@ def test_a_day_of_a_closed_period_is_not_opened(database, tmp_path):
         for login in ("tina", "adam"):
             token = sessions.sign_in(world.core, login, PASSWORD).token
             world.sessions[login] = sessions.session_of(world.core, token)
-        made = standing.propose_closing(world.core, world.sessions["tina"], DAY + timedelta(days=1), "a holiday")
+        made = acts.propose_closing(world.core, world.sessions["tina"], DAY + timedelta(days=1), "a holiday")
         decide(world, made, "adam")
         assert refusal_of(days.open_day, world.core, DAY + timedelta(days=1)) == "day_lies_in_a_closed_period"
         days.open_day(world.core, DAY + timedelta(days=2))

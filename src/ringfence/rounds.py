@@ -12,7 +12,9 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority import proposals, standing, standing_reading
+from ringfence.authority import proposals
+from ringfence.authority.standing import acts
+from ringfence.authority.standing import reading as stands
 from ringfence.custody import settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import decide_all
@@ -64,7 +66,7 @@ def core_round(desk: Desk, thresholds: Thresholds) -> int:
     """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
-    decided = release_brake(desk) + standing.carry_out_all(desk.core)
+    decided = release_brake(desk) + acts.carry_out_all(desk.core)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 
@@ -79,7 +81,7 @@ def figures(desk: Desk) -> Figures:
         unsigned = reading.posted_at(connection, book, signed.size if signed else 0)
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
-        watching = standing_reading.monitors(connection, book)
+        watching = stands.monitors(connection, book)
     skew = abs(database_now - core.clock())
     return Figures(
         at=at,

@@ -7,7 +7,7 @@ person saw is what a person approves.
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path
+from fastapi import Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority import (
@@ -16,9 +16,6 @@ from ringfence.authority import (
     policies,
     proposals,
     sessions,
-    standing,
-    standing_pages,
-    standing_routes,
 )
 from ringfence.authority.actors import Session
 from ringfence.authority.policy import Policy, policy_in_force
@@ -27,6 +24,8 @@ from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.standing import acts
+from ringfence.authority.standing.pages import TONES, monitors_on, pages
 from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.ledger.standing import COVER, MEASURES
@@ -37,10 +36,6 @@ from ringfence.web.words import msg
 
 SESSIONS_SHOWN: Final = 50
 Words = Annotated[list[str], Form(max_length=20)]
-
-pages = APIRouter()
-pages.include_router(standing_pages.pages)
-router.include_router(standing_routes.router)
 
 
 @pages.get("/approvals")
@@ -276,15 +271,15 @@ MODULE: Final = Module(
     panels=[Panel("approvals", msg("Waiting for approval"), 40, "authority/panel.html", _panel)],
     entries=[
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
-        Entry("/rules", msg("Rules"), 95, standing_pages.monitors_on),
+        Entry("/rules", msg("Rules"), 95, monitors_on),
         Entry("/people", msg("People"), 110),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
         **dict.fromkeys(
-            standing.ACTS.values(),
-            lambda visit, proposal_id: _if_complete(visit, proposal_id, standing.carry_out),
+            acts.ACTS.values(),
+            lambda visit, proposal_id: _if_complete(visit, proposal_id, acts.carry_out),
         ),
     },
     words={
@@ -302,6 +297,6 @@ MODULE: Final = Module(
             "above_before", "reason", "row",
         ],
         "measure": [*MEASURES, COVER],
-        "monitor state": list(standing_pages.TONES),
+        "monitor state": list(TONES),
     },
 )  # fmt: skip

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from ringfence.authority.standing_reading import closed_through
+from ringfence.authority.standing.reading import closed_through
 from ringfence.core import Core
 from ringfence.custody.queries import QUERIES
 from ringfence.custody.refusals import DAY_LIES_IN_A_CLOSED_PERIOD, DAY_MUST_FOLLOW_THE_LAST, NO_DAY_IS_OPEN

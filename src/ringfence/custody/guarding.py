@@ -9,7 +9,7 @@ And three conditions are watched in each currency, which a treasurer wants to he
 
 from typing import Final
 
-from ringfence.authority import standing
+from ringfence.authority.standing import acts
 from ringfence.core import Core
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.standing import COVER, Monitor, Watched
@@ -20,9 +20,9 @@ MAY_LEAVE_IT_UNCOVERED: Final = (Purpose.TAKEOVER, Purpose.ROUNDING, Purpose.UNE
 
 def found_rules(core: Core, unit: str, cashbook: str, number: int) -> None:
     """Guard the pool and set the monitors of a currency and of a cashbook. What stands already is left as it stands."""
-    standing.guard_first(core, POOL, MAY_LEAVE_IT_UNCOVERED)
+    acts.guard_first(core, POOL, MAY_LEAVE_IT_UNCOVERED)
     for monitor in founding_monitors(unit, cashbook, number):
-        standing.watch_first(core, monitor)
+        acts.watch_first(core, monitor)
 
 
 def founding_monitors(unit: str, cashbook: str, number: int) -> tuple[Monitor, ...]:

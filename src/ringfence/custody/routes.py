@@ -15,8 +15,8 @@ from ringfence.authority.actors import Actor, Session
 from ringfence.authority.refusals import MAKER_MAY_NOT_MAKE_THIS, PERSON_LACKS_THE_ROLE, SCOPE_IS_MISSING
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import FOR_PEOPLE, session_of
-from ringfence.authority.standing import REASON_CHARACTERS_MAX
-from ringfence.authority.standing_routes import PROPOSING, ChangeProposed
+from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
+from ringfence.authority.standing.routes import PROPOSING, ChangeProposed
 from ringfence.custody import periods, placing
 from ringfence.custody.customers import Customer, custodian_account, customer, customers, register
 from ringfence.custody.deciding import cancel

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
-from ringfence.authority import standing_reading
+from ringfence.authority.standing import reading as stands
 from ringfence.core import Core
 from ringfence.demo.platform import Platform
 from ringfence.demo.scenario import CURRENCY, Bank
@@ -40,7 +40,7 @@ def close_the_past(core: Core, tina: Platform, approvers: tuple[Platform, ...], 
     """Everything before the day is closed for good. True once that stands."""
     through = day - timedelta(days=1)
     with core.connection() as connection:
-        closed = standing_reading.closed_through(connection, core.book.book_id)
+        closed = stands.closed_through(connection, core.book.book_id)
     if closed is not None and closed >= through:
         return True
     said = {"through": through.isoformat(), "reason": "reconciled and signed"}
@@ -51,9 +51,9 @@ def close_the_past(core: Core, tina: Platform, approvers: tuple[Platform, ...], 
 def told(core: Core, book: int) -> dict[str, Any]:
     """What the day leaves standing, for its figures."""
     with core.connection() as connection:
-        closed = standing_reading.closed_through(connection, book)
-        turns = standing_reading.turns(connection, book, limit=1_000)
-        guards = standing_reading.guards(connection, book)
+        closed = stands.closed_through(connection, book)
+        turns = stands.turns(connection, book, limit=1_000)
+        guards = stands.guards(connection, book)
     return {
         "closed_through": None if closed is None else closed.isoformat(),
         "guarded_pools": sorted(guards),

@@ -14,8 +14,8 @@ The core cannot write proposals, decisions or people; what it can write, the jou
 
 import json
 
-from ringfence.authority import standing
 from ringfence.authority.queries import QUERIES
+from ringfence.authority.standing import acts
 from ringfence.authority.verification import Record, record_of, verified_terms
 from ringfence.database.connection import Connection
 from ringfence.evidence.authorisation import ROW_LACKS_AUTHORISATION, StandingRow
@@ -40,18 +40,18 @@ def authorised(connection: Connection, row: StandingRow) -> None:
 def _objection(connection: Connection, row: StandingRow, record: Record) -> str:
     """Why the record does not allow the row; nothing if it does."""
     terms = verified_terms(record, row.posted_at)
-    act = standing.ACTS[row.kind]
+    act = acts.ACTS[row.kind]
     if record.last_sequence >= row.sequence:
         return "decided after the row"
     if terms.act != act:
         return f"the proposal is about {terms.act}"
-    change = standing.change_of(act, row.payload)
+    change = acts.change_of(act, row.payload)
     if change is None:
         return "the row says nothing"
-    number = standing.account_of(change)
+    number = acts.account_of(change)
     account = _as_opened(connection, row.book, number) if number else None
-    said = {name: text for name, text in terms.facts.items() if name not in standing.FOR_THE_READER}
-    wrong = sorted(name for name, _ in said.items() ^ standing.facts_of(change, account).items())
+    said = {name: text for name, text in terms.facts.items() if name not in acts.FOR_THE_READER}
+    wrong = sorted(name for name, _ in said.items() ^ acts.facts_of(change, account).items())
     if wrong:
         return "approved otherwise: " + ", ".join(dict.fromkeys(wrong))
     if row.id != derived(row.proposal, "carried out") or record.proposal.carried_out != row.sequence:

@@ -4,10 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Path
+from fastapi import Body, Path
 from pydantic import Field
 
-from ringfence.authority import standing, standing_reading
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.refusals import (
     ACCOUNT_MUST_HAVE_ROOM_FOR_RECEIPTS,
@@ -25,7 +24,9 @@ from ringfence.authority.refusals import (
     POOL_MUST_EXIST,
     PURPOSE_IS_UNKNOWN,
 )
-from ringfence.authority.routes import FOR_PEOPLE, session_of
+from ringfence.authority.routes import FOR_PEOPLE, router, session_of
+from ringfence.authority.standing import acts
+from ringfence.authority.standing import reading as stands
 from ringfence.ledger import reading
 from ringfence.ledger.model import Result
 from ringfence.ledger.refusals import RESULT_REFUSALS
@@ -34,11 +35,10 @@ from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, currency, parse_minor
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.visit import Client, Visit, scoped
 
-router = APIRouter()
 READ = [scoped("position:read")]
 PROPOSING = (PERSON_LACKS_THE_ROLE, MAKER_MAY_NOT_MAKE_THIS, ACT_IS_NOT_IN_THE_POLICY, CHANGE_MUST_HAVE_A_REASON)
 Amount = Annotated[str | None, Field(max_length=40, examples=["-50.00"])]
-Reason = Annotated[str, Field(max_length=standing.REASON_CHARACTERS_MAX)]
+Reason = Annotated[str, Field(max_length=acts.REASON_CHARACTERS_MAX)]
 Code = Annotated[int, Field(ge=1, le=999)]
 
 
@@ -67,7 +67,7 @@ class NewMonitor(Answer):
     of a pool in a currency (`pool`, `currency`, measure `cover`).
     """
 
-    name: str = Field(max_length=standing.NAME_CHARACTERS_MAX)
+    name: str = Field(max_length=acts.NAME_CHARACTERS_MAX)
     account: str | None = Field(None, max_length=200)
     owner_class: str = Field("", max_length=100, examples=["customer"])
     pool: str = Field("", max_length=100, examples=["client"])
@@ -130,8 +130,8 @@ class StandingAnswer(Answer):
 @router.get("/standing", dependencies=READ, summary="Closed periods and guarded pools", responses=refuses())
 def standing_now(visit: Client) -> StandingAnswer:
     with visit.core.connection() as connection:
-        closings = standing_reading.closings(connection, visit.book)
-        guards = standing_reading.guards(connection, visit.book)
+        closings = stands.closings(connection, visit.book)
+        guards = stands.guards(connection, visit.book)
     return StandingAnswer(
         closed_through=closings[-1].said.through if closings else None,
         closings=[Closing(through=each.said.through, at=each.at, sequence=each.sequence) for each in closings],
@@ -145,7 +145,7 @@ def standing_now(visit: Client) -> StandingAnswer:
 @router.get("/monitors", dependencies=READ, summary="Monitors, their state and last turn", responses=refuses())
 def monitors(visit: Client) -> MonitorList:
     with visit.core.connection() as connection:
-        found = standing_reading.monitors(connection, visit.book)
+        found = stands.monitors(connection, visit.book)
     return MonitorList(monitors=[_monitor(each) for each in found])
 
 
@@ -178,7 +178,7 @@ def propose_limits(
 def propose_guard(
     visit: Client, pool: Annotated[str, Path(max_length=100)], given: Annotated[NewGuard, Body()]
 ) -> ChangeProposed:
-    return _proposed(standing.propose_guard(visit.core, session_of(visit), pool, given.codes, given.reason))
+    return _proposed(acts.propose_guard(visit.core, session_of(visit), pool, given.codes, given.reason))
 
 
 @router.post(
@@ -208,10 +208,10 @@ def set_monitor(visit: Client, given: Annotated[NewMonitor, Body()]) -> ChangePr
 )
 def switch_off(
     visit: Client,
-    name: Annotated[str, Path(max_length=standing.NAME_CHARACTERS_MAX)],
+    name: Annotated[str, Path(max_length=acts.NAME_CHARACTERS_MAX)],
     given: Annotated[Off, Body()],
 ) -> ChangeProposed:
-    return _proposed(standing.switch_monitor_off(visit.core, session_of(visit), name, given.reason))
+    return _proposed(acts.switch_monitor_off(visit.core, session_of(visit), name, given.reason))
 
 
 def limits_from(visit: Visit, name: str, minimum: str | None, maximum: str | None, reason: str) -> Drafted:
@@ -219,7 +219,7 @@ def limits_from(visit: Visit, name: str, minimum: str | None, maximum: str | Non
     session = session_of(visit)
     with visit.core.connection() as connection:
         unit = reading.account(connection, visit.book, name).currency
-    return standing.propose_limits(visit.core, session, name, _minor(minimum, unit), _minor(maximum, unit), reason)
+    return acts.propose_limits(visit.core, session, name, _minor(minimum, unit), _minor(maximum, unit), reason)
 
 
 def monitor_from(
@@ -244,10 +244,10 @@ def monitor_from(
     if not unit:
         raise MONITOR_MUST_WATCH_SOMETHING()
     monitor = Monitor(name.strip(), watched, measure, _minor(below, unit), _minor(above, unit))
-    return standing.set_monitor(visit.core, session, monitor, reason)
+    return acts.set_monitor(visit.core, session, monitor, reason)
 
 
-def state_of(found: standing_reading.Watching) -> str:
+def state_of(found: stands.Watching) -> str:
     """on: the condition holds; quiet: it does not; off: there is none."""
     return "off" if found.is_off else "on" if found.on else "quiet"
 
@@ -262,7 +262,7 @@ def _proposed(made: Drafted | None) -> ChangeProposed:
     return ChangeProposed(proposal=made.proposal_id, sha256=made.payload_sha256.hex())
 
 
-def _monitor(found: standing_reading.Watching) -> MonitorAnswer:
+def _monitor(found: stands.Watching) -> MonitorAnswer:
     def amount(minor: int | None) -> Money | None:
         return None if minor is None else money(minor, found.currency)
 

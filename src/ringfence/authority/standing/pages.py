@@ -6,12 +6,14 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Form, Path
 from fastapi.responses import Response
 
-from ringfence.authority import proposals, standing, standing_reading
+from ringfence.authority import proposals
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
-from ringfence.authority.standing_routes import limits_from, monitor_from, state_of
+from ringfence.authority.standing import acts
+from ringfence.authority.standing import reading as stands
+from ringfence.authority.standing.routes import limits_from, monitor_from, state_of
 from ringfence.ledger import reading
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.standing import COVER, MEASURES
@@ -21,7 +23,7 @@ from ringfence.web.visit import Signed, Visit
 TURNS_SHOWN: Final = 30
 TONES: Final = {"on": "watch", "quiet": "good", "off": "quiet"}
 AmountText = Annotated[str, Form(max_length=40)]
-ReasonText = Annotated[str, Form(max_length=standing.REASON_CHARACTERS_MAX)]
+ReasonText = Annotated[str, Form(max_length=acts.REASON_CHARACTERS_MAX)]
 
 pages = APIRouter()
 
@@ -30,13 +32,13 @@ pages = APIRouter()
 def rules(visit: Signed, account: Text = None) -> Response:
     """Everything that stands, with a form for each change that this person may propose."""
     with visit.core.connection() as connection:
-        closings = standing_reading.closings(connection, visit.book)
-        guards = standing_reading.guards(connection, visit.book)
-        monitors = standing_reading.monitors(connection, visit.book)
-        turns = standing_reading.turns(connection, visit.book, limit=TURNS_SHOWN)
+        closings = stands.closings(connection, visit.book)
+        guards = stands.guards(connection, visit.book)
+        monitors = stands.monitors(connection, visit.book)
+        turns = stands.turns(connection, visit.book, limit=TURNS_SHOWN)
         known = connection.execute(QUERIES.opened_accounts, {"book": visit.book}).fetchall()
         waiting = [
-            each for act in standing.ACTS.values() for each in proposals.pending(connection, visit.book, visit.now, act)
+            each for act in acts.ACTS.values() for each in proposals.pending(connection, visit.book, visit.now, act)
         ]
     return visit.page(
         "authority/rules.html",
@@ -49,12 +51,12 @@ def rules(visit: Signed, account: Text = None) -> Response:
         watchables=_watchables(known),
         measures=[*MEASURES, COVER],
         purposes=list(Purpose),
-        codes_text=standing.codes_text,
+        codes_text=acts.codes_text,
         waiting=waiting,
         account=account,
         may_close=visit.person.has_role(Role.TREASURER),
-        may_propose=visit.person.has_role(*standing.MAY_SET_MONITORS),
-        reason_max=standing.REASON_CHARACTERS_MAX,
+        may_propose=visit.person.has_role(*acts.MAY_SET_MONITORS),
+        reason_max=acts.REASON_CHARACTERS_MAX,
     )
 
 
@@ -65,7 +67,7 @@ def limits(visit: Signed, name: Annotated[str, Path(max_length=200)]) -> Respons
         standing_balance = reading.balance(connection, visit.book, name, fresh=True)
         waiting = [
             each
-            for each in proposals.pending(connection, visit.book, visit.now, standing.LIMIT_CHANGE)
+            for each in proposals.pending(connection, visit.book, visit.now, acts.LIMIT_CHANGE)
             if each.terms.facts.get("account") == name
         ]
     return visit.page(
@@ -73,8 +75,8 @@ def limits(visit: Signed, name: Annotated[str, Path(max_length=200)]) -> Respons
         account=found,
         standing=standing_balance,
         waiting=waiting,
-        may_propose=visit.person.has_role(*standing.MAY_SET_MONITORS),
-        reason_max=standing.REASON_CHARACTERS_MAX,
+        may_propose=visit.person.has_role(*acts.MAY_SET_MONITORS),
+        reason_max=acts.REASON_CHARACTERS_MAX,
     )
 
 
@@ -96,7 +98,7 @@ def propose_guard(
     reason: ReasonText = "",
     codes: Annotated[list[int], Form(max_length=100)] = [],  # noqa: B006 - no box is ticked; FastAPI copies it
 ) -> Response:
-    return _on(visit, standing.propose_guard(visit.core, session_of(visit), pool, codes, reason))
+    return _on(visit, acts.propose_guard(visit.core, session_of(visit), pool, codes, reason))
 
 
 @pages.post("/rules/monitors")
@@ -119,13 +121,13 @@ def set_monitor(
 
 @pages.post("/rules/monitors/off")
 def switch_off(visit: Signed, name: Annotated[str, Form(max_length=200)], reason: ReasonText = "") -> Response:
-    return _on(visit, standing.switch_monitor_off(visit.core, session_of(visit), name, reason))
+    return _on(visit, acts.switch_monitor_off(visit.core, session_of(visit), name, reason))
 
 
 def monitors_on(visit: Visit) -> int:
     """How many monitors' conditions hold now."""
     with visit.core.connection() as connection:
-        return sum(each.on and not each.is_off for each in standing_reading.monitors(connection, visit.book))
+        return sum(each.on and not each.is_off for each in stands.monitors(connection, visit.book))
 
 
 def _on(visit: Visit, made: Drafted) -> Response:
