@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ringfence.authority.standing_verification import authorised
+from ringfence.authority.standing.verification import authorised
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody import queries as custody_queries
