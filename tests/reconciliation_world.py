@@ -87,9 +87,11 @@ class World:
         key: tuple[str, str] | None = None,
         kind: Kind = Kind.TRANSFER,
         refers_to: UUID | None = None,
+        code: int = 0,
     ) -> UUID:
         """One row of the journal, with the bank's key for it if the cashbook moves."""
-        line = Line(kind, self.new_id(), self.number(debit), self.number(credit), amount, refers_to, value_date=day)
+        accounts = self.number(debit), self.number(credit)
+        line = Line(kind, self.new_id(), *accounts, amount, refers_to, code=code, value_date=day)
         also = []
         if key is not None:
             account = debit if debit.startswith("bank:") else credit

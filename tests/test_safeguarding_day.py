@@ -11,7 +11,7 @@ import pytest
 from reconciliation_world import CLIENT, MONDAY, TUESDAY, Told, small_world
 from ringfence.custody import days
 from ringfence.ledger import reading
-from ringfence.ledger.codes import EventName
+from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.money import currency
@@ -169,7 +169,7 @@ def test_a_receipt_that_nobody_booked_covers_nobody(world):
     unallocated and after.
     """
     world.receive(MONDAY, 740, "R1")
-    world.move(MONDAY, "platform:funding:EUR", CLIENT, 40, key=("end_to_end_id", "E1"))
+    world.move(MONDAY, "platform:funding:EUR", CLIENT, 40, key=("end_to_end_id", "E1"), code=Purpose.UNEXPLAINED)
     world.statement(MONDAY, [Told(740, "R1"), Told(-40, "R9", "E1"), Told(20, "R2")])
     world.statement(MONDAY, [], BETA)
     for name in (CLIENT, BETA):
