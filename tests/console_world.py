@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 
 import ringfence
 from custody_world import PASSWORD, PAYEE, POOL_ACCOUNT, World, custody_world
+from ringfence import installation
 from ringfence.authority import clients
 from ringfence.authority.pages import door
 from ringfence.console.application import application
@@ -28,6 +29,8 @@ from ringfence.evidence.routes import Log
 from ringfence.incident.indicators import Figures, Position
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
+from ringfence.ledger.crossing import Side
+from ringfence.ledger.crossing.sides import Neighbourhood, Sides
 from ringfence.reconciliation.calendar import calendar_of
 from ringfence.web.shell import Module
 
@@ -137,6 +140,12 @@ def console_world(database, home: Path, **options) -> Iterator[Console]:
                 Lookout(figures, read_thresholds(default_toml())),
                 Log(world.gateway.evidence),
                 calendar_of("eu-psd2"),
+                installation.posting_of(core),
+                Neighbourhood(
+                    Side(core.book, core.writer.submit, core.connection, core.clock),
+                    Sides(lambda: database.server.connect("core", database.name), {}, core.clock),
+                    lambda _: None,
+                ),
             ],
             **options,
         )

@@ -22,6 +22,7 @@ from ringfence.database.connection import connect
 from ringfence.database.server import open_server, prepare
 from ringfence.ledger import crossing, reading
 from ringfence.ledger.crossing import NEXT, Crossing, CrossingIsBroken, Leg, Side, State, Step, next_step
+from ringfence.ledger.crossing.clearing import clearing_differences
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind, Line
@@ -67,7 +68,7 @@ class World:
         return replace(found, **changes)
 
     def clearing(self) -> list[tuple[str, int, int, bool]]:
-        found = crossing.clearing_differences([self.east, self.west])
+        found = clearing_differences([self.east, self.west])
         return [(each.source, each.due, each.claimed, each.holds) for each in found]
 
 
@@ -297,7 +298,7 @@ def test_the_check_finds_what_nothing_explains(close_by):
     due = 7
     forged = Line(Kind.TRANSFER, UUID(int=8), 2, due, 5, value_date=NOON.date())
     assert close_by.east.submit(Unit([forged]))[0].result == 0
-    found = crossing.clearing_differences([close_by.east, close_by.west])
+    found = clearing_differences([close_by.east, close_by.west])
     assert [(each.source, each.difference, each.holds) for each in found] == [("east", 5, False), ("west", 0, True)]
 
 
@@ -357,7 +358,7 @@ def require_both_or_neither(conninfos, folder: Path, rounds: int, seed: int) -> 
 
 def finish_and_look(sides: list[Side]) -> dict[str, str]:
     """Finish what is open; the outcome of every crossing that ever began, each on both sides or on neither."""
-    for found in crossing.clearing_differences(sides):
+    for found in clearing_differences(sides):
         assert found.holds, found
     outcomes = {}
     for source, target in (sides, sides[::-1]):
@@ -369,5 +370,5 @@ def finish_and_look(sides: list[Side]) -> dict[str, str]:
             neither = state.source is Leg.VOIDED and state.target in (Leg.VOIDED, Leg.BARRED)
             assert both or neither, (begun, state)
             outcomes[str(begun.crossing.crossing_id)] = state.outcome
-    assert all(each.holds and not each.in_flight and not each.held for each in crossing.clearing_differences(sides))
+    assert all(each.holds and not each.in_flight and not each.held for each in clearing_differences(sides))
     return outcomes

@@ -12,6 +12,7 @@ from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.evidence.verbs import evidence
 from ringfence.incident.verbs import brake
+from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.safeguarding.verbs import day, safeguard
@@ -33,6 +34,7 @@ book.command("found")(authority.found)
 book.command("account")(account)
 book.command("client")(authority.client)
 app.add_typer(book, name="book")
+app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
 app.command("reconcile")(reconcile)

@@ -18,6 +18,8 @@ from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier, parse_verifier
 from ringfence.incident import brake
 from ringfence.keys import secret_key
+from ringfence.ledger.crossing import Side
+from ringfence.ledger.crossing.sides import Neighbourhood, Sides, neighbours_file
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
@@ -94,6 +96,33 @@ def posting_of(core: Core) -> Posting:
         lambda connection: brake.require_released(connection, core.book.book_id),
         custody_queries.QUERIES.open_to_posting,
     )
+
+
+@contextmanager
+def neighbourhood_of(settings: Settings, server: Server, core: Core) -> Iterator[Neighbourhood]:
+    """What crossings need: our own book by its writer, the others of this database and of neighbours.toml."""
+    own = Side(core.book, core.writer.submit, core.connection, core.clock)
+    sides = Sides(lambda: server.connect("core"), neighbours_file(settings.home), core.clock)
+    try:
+        yield Neighbourhood(
+            own,
+            sides,
+            lambda connection: brake.require_released(connection, core.book.book_id),
+            custody_queries.QUERIES.open_to_posting,
+        )
+    finally:
+        sides.close()
+
+
+@contextmanager
+def sides_of(settings: Settings, clock: Clock = wall_clock) -> Iterator[Sides]:
+    """Every book of an installation and of neighbours.toml, for the verbs that look at all of them."""
+    with opened(settings) as server:
+        sides = Sides(lambda: server.connect("core"), neighbours_file(settings.home), clock)
+        try:
+            yield sides
+        finally:
+            sides.close()
 
 
 @contextmanager

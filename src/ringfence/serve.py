@@ -69,7 +69,10 @@ def serve_core(
     require_free(host, port)
     log.configure()
     logger = structlog.get_logger("core").bind(book=book)
-    with installation.core_of(server, book) as core:
+    with (
+        installation.core_of(server, book) as core,
+        installation.neighbourhood_of(settings, server, core) as neighbourhood,
+    ):
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
         if sanctions is None:
             logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
@@ -81,7 +84,7 @@ def serve_core(
             core,
             door,
             MODULES,
-            desks=[desk, lookout, log_of_book, calendar_of(profile), installation.posting_of(core)],
+            desks=[desk, lookout, log_of_book, calendar_of(profile), installation.posting_of(core), neighbourhood],
             hosts=hosts,
             secure=secure,
         )
@@ -91,11 +94,13 @@ def serve_core(
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
+        crossings = Rounds(neighbourhood.carry_on, logger.info)
         try:
             uvicorn.Server(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
             ).run()
         finally:
+            crossings.stop()
             rounds.stop()
             follower.stop()
 

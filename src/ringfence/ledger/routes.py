@@ -11,6 +11,7 @@ from pydantic import Field
 from ringfence.database.connection import Connection
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
+from ringfence.ledger.crossing.routes import router as crossing_router
 from ringfence.ledger.model import Kind, Result
 from ringfence.ledger.posting.routes import router as posting_router
 from ringfence.ledger.refusals import ENTRIES_MUST_HAVE_THE_ROW, RESULT_REFUSALS, ROW_MUST_EXIST
@@ -22,7 +23,7 @@ from ringfence.web.visit import Client, Visit, scoped
 STATEMENT_ROWS_MAX = 100_000
 
 router = APIRouter()
-router.include_router(posting_router)
+router.routes += [*posting_router.routes, *crossing_router.routes]
 JOURNAL = [scoped("journal:read")]
 STATEMENTS = [scoped("statements:read")]
 WithRow = Annotated[

@@ -93,6 +93,7 @@ class Side:
     submit: Callable[[Unit], Sequence[Answer]]
     connection: Callable[[], AbstractContextManager[Connection]]
     clock: Callable[[], datetime]
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -243,8 +244,8 @@ def begin(source: Side, crossing: Crossing) -> None:
     if crossing.source != source.book.name or crossing.source == crossing.target:
         raise refusals.CROSSING_NEEDS_TWO_BOOKS()
     with source.connection() as connection:
-        payer = _account(connection, source, crossing.payer)
-        clearing = _account(connection, source, to_account(crossing.target, crossing.currency))
+        payer = account_named(connection, source, crossing.payer)
+        clearing = account_named(connection, source, to_account(crossing.target, crossing.currency))
     if payer is None:
         raise RESULT_REFUSALS[Result.DEBIT_ACCOUNT_MUST_EXIST]()
     if clearing is None:
@@ -346,8 +347,8 @@ def _take(step: Step, source: Side, target: Side, crossing: Crossing, state: Sta
 
 def _hold_target(target: Side, crossing: Crossing) -> None:
     with target.connection() as connection:
-        clearing = _account(connection, target, from_account(crossing.source, crossing.currency))
-        payee = _account(connection, target, crossing.payee)
+        clearing = account_named(connection, target, from_account(crossing.source, crossing.currency))
+        payee = account_named(connection, target, crossing.payee)
     if clearing is None:
         _bar(target, crossing, refusals.CLEARING_ACCOUNT_MUST_EXIST.name)
     elif payee is None:
@@ -396,12 +397,12 @@ def _event(crossing: Crossing, word: str, name: EventName, said: Mapping[str, An
     return Line(Kind.EVENT, crossing.id_of(word), order_id=crossing.crossing_id, code=name, payload=said)
 
 
-def _account(connection: Connection, side: Side, name: str) -> Account | None:
+def account_named(connection: Connection, side: Side, name: str) -> Account | None:
     row = connection.execute(QUERIES.account_of_name, {"book": side.book.book_id, "name": name}).fetchone()
     return None if row is None else Account(row[0], row[1], row[2], row[3], None, None, row[4], row[5])
 
 
-# -- recovery and the check ----------------------------------------------------------------------------------------
+# -- recovery ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -409,6 +410,7 @@ class Begun:
     """A crossing that a book began, and the row that says so."""
 
     sequence: int
+    at: datetime
     crossing: Crossing
 
 
@@ -424,7 +426,7 @@ def open_crossings(side: Side, first: int = 0, before: int = LATEST, ended_befor
     }
     with side.connection() as connection:
         rows = connection.execute(QUERIES.open_crossings, asked).fetchall()
-    return [Begun(sequence, crossing_of(bytes(payload))) for sequence, payload in rows]
+    return [Begun(sequence, at, crossing_of(bytes(payload))) for sequence, at, payload in rows]
 
 
 def find_crossing(side: Side, crossing_id: UUID) -> Crossing:
@@ -437,115 +439,11 @@ def find_crossing(side: Side, crossing_id: UUID) -> Crossing:
     return crossing_of(bytes(row[1]))
 
 
-def finish_all(source: Side, targets: Mapping[str, Side], first: int = 0) -> Iterator[tuple[Crossing, State]]:
+def finish_all(source: Side, targets: Mapping[str, Side]) -> Iterator[tuple[Crossing, State]]:
     """Carry every open crossing of a book to its end; those to books that are not among `targets` stay open. This is
     all that there is to do after a crash, and it may be done at any time.
     """
-    for begun in open_crossings(source, first):
+    for begun in open_crossings(source):
         target = targets.get(begun.crossing.target)
         if target is not None:
             yield begun.crossing, carry_on(source, target, begun.crossing)
-
-
-@dataclass(frozen=True)
-class InFlight:
-    crossing: Crossing
-    state: State
-
-
-@dataclass(frozen=True)
-class Clearing:
-    """What one book owes another by its own word (`due`) and by the other's (`claimed`), in minor units; what is in
-    flight, and what nothing explains. `held` and `expected` are of holds, `due` and `claimed` of posted money.
-    """
-
-    source: str
-    target: str
-    currency: str
-    due: int
-    claimed: int
-    held: int
-    expected: int
-    in_flight: tuple[InFlight, ...]
-
-    @property
-    def difference(self) -> int:
-        """What remains of due less claimed when what is posted in the source alone is taken away."""
-        return self.due - self.claimed - self._sum(_half_way)
-
-    @property
-    def holds_differ(self) -> bool:
-        """Whether holds on the clearing accounts are not those of the crossings in flight."""
-        held = self._sum(lambda state: state.source is Leg.HELD)
-        expected = self._sum(lambda state: state.target is Leg.HELD)
-        return (self.held, self.expected) != (held, expected)
-
-    @property
-    def holds(self) -> bool:
-        return self.difference == 0 and not self.holds_differ
-
-    def _sum(self, chosen: Callable[[State], bool]) -> int:
-        return sum(each.crossing.amount for each in self.in_flight if chosen(each.state))
-
-
-def _half_way(state: State) -> bool:
-    return state.source is Leg.POSTED and state.target is not Leg.POSTED
-
-
-def clearing_differences(sides: Sequence[Side]) -> list[Clearing]:
-    """Each pair of books with clearing accounts for each other, both ways, currency by currency.
-
-    The target is looked at first and the source after it, each up to a row: whatever the target has posted by then, the
-    source has posted before.
-    """
-    found = []
-    for source in sides:
-        for target in sides:
-            if source is not target:
-                found += [_clearing(source, target, currency) for currency in _currencies(source, target)]
-    return found
-
-
-def _currencies(source: Side, target: Side) -> list[str]:
-    found: set[str] = set()
-    for side, prefix in ((source, f"clearing:to:{target.book.name}:"), (target, f"clearing:from:{source.book.name}:")):
-        with side.connection() as connection:
-            rows = connection.execute(QUERIES.clearing_accounts, {"book": side.book.book_id}).fetchall()
-        found |= {currency for _, name, currency in rows if name.startswith(prefix)}
-    return sorted(found)
-
-
-def _clearing(source: Side, target: Side, currency: str) -> Clearing:
-    ended_before = _head(source)
-    target_before = _head(target)
-    claimed, expected = _posted_and_pending(target, from_account(source.book.name, currency), target_before)
-    source_before = _head(source)
-    due, held = _posted_and_pending(source, to_account(target.book.name, currency), source_before)
-    begun = open_crossings(source, before=source_before, ended_before=ended_before)
-    crossings = [
-        each.crossing
-        for each in begun
-        if (each.crossing.target, each.crossing.currency) == (target.book.name, currency)
-    ]
-    in_flight = tuple(
-        InFlight(each, state_of(source, target, each, source_before, target_before)) for each in crossings
-    )
-    seen = tuple(
-        each
-        for each in in_flight  # one that ended after the target was looked at was in flight then
-        if not each.state.ended or each.state.target is Leg.HELD or _half_way(each.state)
-    )
-    return Clearing(source.book.name, target.book.name, currency, due, claimed, held, expected, seen)
-
-
-def _head(side: Side) -> int:
-    with side.connection() as connection:
-        return reading.book_named(connection, side.book.name).head
-
-
-def _posted_and_pending(side: Side, name: str, before: int) -> tuple[int, int]:
-    with side.connection() as connection:
-        if _account(connection, side, name) is None:
-            return 0, 0
-        found = reading.balance(connection, side.book.book_id, name, before=before, fresh=True)
-    return found.balance, found.expected

@@ -6,7 +6,7 @@ SELECT j.id, j.kind, j.refers_to, j.sequence, j.payload FROM ledger.journal j
 
 -- Crossings that a book began from row `first` on and before `before`, and that had not ended before row `ended_before`.
 -- name: open_crossings
-SELECT b.sequence, b.payload FROM ledger.journal b
+SELECT b.sequence, b.posted_at, b.payload FROM ledger.journal b
  WHERE b.book_id = %(book)s AND b.kind = 16 AND b.code = %(begun)s
    AND b.sequence >= %(first)s AND b.sequence < %(before)s
    AND NOT EXISTS (SELECT FROM ledger.journal e
