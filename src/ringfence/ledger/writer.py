@@ -21,7 +21,7 @@ from ringfence.database.refusals import refused_by
 from ringfence.ledger.answers import Answer, Answers
 from ringfence.ledger.journal import Journal, Projection, Statement, Unit
 from ringfence.ledger.model import ROW, Batch, packed
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refused
 
 ROWS_MAX: Final = 8_000  # of one append, unless one request has more
 
@@ -124,13 +124,14 @@ class Writer:
             given, also = _laid_together(group)
             answers = self.journal.append(given, self._clock(), also)
         except (Refused, psycopg.Error, OSError) as error:
+            meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
             said_no = isinstance(error, psycopg.Error) and error.sqlstate is not None
-            if said_no and len(group) > 1:
-                # A projection of one unit breaks a constraint of its table: find it by taking them one by one.
+            if said_no and len(group) > 1 and not (meaning and meaning.refusal.fault is Fault.MACHINE):
+                # A projection of one unit breaks a constraint of its table: find it by taking them one by one. A full
+                # disk, a lost connection or a lock that does not come is nobody's, and would only be met again by each.
                 for each in group:
                     self._append([each])
                 return
-            meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
             _settle(group, meaning or error)
         except BaseException as error:  # noqa: BLE001 - a defect: whoever asked hears it, and the next may ask
             _settle(group, error)
