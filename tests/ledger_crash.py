@@ -41,7 +41,7 @@ from ringfence.ledger.answers import Answer
 from ringfence.ledger.balances import Balances
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import EPOCH, Account, Kind, Line, Result
-from ringfence.ledger.storage import head_of
+from ringfence.ledger.storage import CALL_ROWS_MAX, head_of
 from ringfence.ledger.writer import Writer
 from ringfence.refusal import Refused
 
@@ -93,7 +93,10 @@ class Requests:
         ends = _wave_ends(self.seed, large)
         while len(ends) < number + 2:
             weights = (30, 40, 30 - large, large)
-            ends.append(ends[-1] + random.Random((self.seed << 44) + len(ends)).choices((1, 5, 30, 700), weights)[0])
+            ends.append(
+                ends[-1]
+                + random.Random((self.seed << 44) + len(ends)).choices((1, 5, 30, 300 + CALL_ROWS_MAX), weights)[0]
+            )
         return range(ends[number], ends[number + 1])
 
     def chain(self, group: int, *, other: bool = False) -> list[Line]:

@@ -28,9 +28,11 @@ from ringfence.database.connection import connect as connect_to
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line, Result
+from ringfence.ledger.storage import CALL_ROWS_MAX
 
 PROGRAM = Path(__file__).with_name("ledger_crash.py")
 SIZES = (1, 2, 8, 60, 300)  # chains of a batch
+COPIED = CALL_ROWS_MAX + 1  # rows of a batch that does not go in by a call
 BANK, ALICE = 1, 2
 
 
@@ -313,7 +315,7 @@ def tables_held_by(owner: Connection, backend: int) -> set[str]:
     return {name.partition("_")[0] for (name,) in found}
 
 
-@pytest.mark.parametrize("rows", [1, 600], ids=["one call", "copy"])
+@pytest.mark.parametrize("rows", [1, COPIED], ids=["one call", "copy"])
 def test_an_append_takes_its_locks_in_one_order(administrator, connect, rows):
     """Head, journal, accounts, then whatever goes with the rows: at each table an append is held up, and what it has by
     then is what stands before. So two appends, of one book or of two, never wait for one another in a circle.
@@ -345,7 +347,7 @@ def test_an_append_takes_its_locks_in_one_order(administrator, connect, rows):
 
 @pytest.mark.parametrize(
     ("rows", "also", "kept"),
-    [(1, False, True), (1, True, False), (600, False, False), (600, True, False)],
+    [(1, False, True), (1, True, False), (COPIED, False, False), (COPIED, True, False)],
     ids=["one call", "one call with statements", "copy", "copy with statements"],
 )
 def test_a_writer_that_stands_still_inside_its_append_is_let_go_by_the_next(

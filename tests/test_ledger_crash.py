@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,8 @@ from uuid import UUID
 import pytest
 
 from ledger_crash import LOST, Requests, Walk, altered, answered, connecting, now, set_up
-from ringfence.database.connection import Connection
+from ringfence.database.connection import Connection, connect, conninfo_of
+from ringfence.database.refusals import refusing
 from ringfence.database.server import Server, open_server, prepare
 from ringfence.ledger import journal as journal_module
 from ringfence.ledger.journal import Journal, Unit
@@ -130,6 +131,13 @@ class Own:
                     return
                 time.sleep(0.1)
             assert time.monotonic() < until
+
+
+@dataclass
+class Running:
+    """One that nobody kills."""
+
+    server: Server
 
 
 def answers(server: Server, seconds: float = 60.0) -> None:
@@ -239,6 +247,20 @@ class Harried:
             time.sleep(0.01)
 
     def check(self) -> None:
+        """Once PostgreSQL lets one finish: of a process that was killed it may hear a moment later, and begin anew."""
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with refusing():
+                    self._check()
+            except Refused as refused:
+                if refused.name not in LOST or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def _check(self) -> None:
         """The record first, then the journal: what was recorded must be there by then."""
         record = self.record()
         dead = not _alive(self.program)
@@ -327,7 +349,7 @@ def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
-def harried(place: Embedded | Own, nest: Nest, folder: Path, name: str, *, large: int) -> Harried:
+def harried(place: Embedded | Own | Running, nest: Nest, folder: Path, name: str, *, large: int) -> Harried:
     """A new book and its program, which is not running yet."""
     base = now()
     core = connecting({"conninfo": place.server.conninfo("core")})
@@ -410,6 +432,84 @@ def setting(place: Embedded | Own, name: str) -> str:
     with place.server.connect_as_administrator() as administrator:
         (found,) = administrator.execute("SELECT current_setting(%s)", [name]).fetchone()
     return found
+
+
+# -- a connection that is cut, a disk that is full ---------------------------------------------------------------------
+
+
+def test_connections_cut_in_the_middle_of_an_append_lose_nothing(database, nest, tmp_path, monkeypatch):
+    """An administrator ends the program's connections at random moments, often in the middle of a COPY."""
+    place = Running(replace(database.server, database=database.name))
+    one = harried(place, nest, tmp_path, "cut", large=30)
+    one.live()
+    lot, cuts = random.Random(7), Counter[str]()
+    named = {**place.server.parameters, **place.server.administrator, "dbname": database.name}
+    with connect(conninfo_of(named, None), autocommit=True) as administrator:
+        for number in range(24):
+            time.sleep(lot.uniform(0.0, 0.05))
+            until, found = time.monotonic() + 20, []
+            while not found:
+                assert time.monotonic() < until, cuts
+                found = administrator.execute(CUT).fetchall()
+            cuts["copy" if "COPY" in found[0][0] else "call" if "ledger.append" in found[0][0] else "other"] += 1
+            if number % 8 == 7:
+                one.gets_on()
+                one.check()
+    one.close(monkeypatch)
+    assert cuts["copy"] > 0 < cuts["call"], cuts
+    assert one.found["database_is_lost"] > 3
+
+
+CUT = b"""
+    SELECT query FROM (
+        SELECT query, pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE usename = 'ringfence_core' AND datname = current_database() AND state = 'active'
+    ) ended
+"""
+
+
+def _may_mount() -> bool:
+    """Whether this user may have a small disk of its own, in a namespace."""
+    trial = ["unshare", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs -o size=1m none /tmp"]
+    with suppress(FileNotFoundError):
+        return subprocess.run(trial, capture_output=True, check=False).returncode == 0
+    return False
+
+
+@pytest.mark.skipif(not _may_mount(), reason="this machine gives no mount namespace, so no small disk")
+@pytest.mark.parametrize("full", ["data", "data and log"])
+def test_a_full_disk_refuses_by_name_loses_nothing_and_goes_on_with_room(short, nest, monkeypatch, full):
+    """A disk of 200 MB in memory has a file on it that leaves 3 MB. The program writes until it is turned away. If only
+    the data is on that disk, by the name `disk_is_full`; if the write-ahead log is too, PostgreSQL itself gives up,
+    and is started again when there is room. Then the same requests go in.
+    """
+    with ExitStack() as stack:
+        apart = (f"--waldir={short / 'log'}",) if full == "data" else ()
+        initdb = ("--wal-segsize=1", *apart)
+        sizes = {"min_wal_size": "2MB", "max_wal_size": "16MB", "restart_after_crash": "off"}
+        place = Own(short / "own", short / "home", stack, disk_bytes=200 * 2**20, initdb=initdb, **sizes)
+        answers(place.server)
+        prepare(place.server)
+        one = harried(place, nest, short, "full", large=30)
+        one.live()
+        one.gets_on()
+        place.tell(f"fill {3 * 2**20}")
+        _until(lambda: "refused" in one.record()[-1], 120)
+        time.sleep(0.5)
+        assert _alive(place.first()) == (full == "data")
+        place.tell("empty")
+        if full == "data":
+            one.check()  # while it is turned away, too, what was answered is there
+            assert one.found.keys() & LOST == {"disk_is_full"}
+        else:
+            place.bring_back()
+        one.gets_on()
+        one.check()
+        assert one.found["disk_is_full"] + one.found["database_is_lost"] > 0
+        one.close(monkeypatch)
+
+
+# -- for as long as there is time --------------------------------------------------------------------------------------
 
 
 @pytest.mark.soak
