@@ -1,8 +1,9 @@
 """Connections to PostgreSQL as one role, with settings that do not depend on the server's.
 
 A connection is in UTC, finds nothing but what is qualified with its schema, and gives up instead of hanging: core waits
-at most 10 s for a lock and 30 s for a statement, and no transaction sleeps for more than a minute. The owner, who
-migrates, has no limits. Autocommit is off: `with connection.transaction():` is the habit.
+at most 10 s for a lock and 30 s for a statement, and no transaction sleeps for more than a minute. None of these
+limits reaches a program that stands still inside a COPY: whoever waits for it ends its connection (`ledger.storage`).
+The owner, who migrates, has no limits. Autocommit is off: `with connection.transaction():` is the habit.
 """
 
 from typing import Any
