@@ -37,6 +37,7 @@ from ringfence.ledger.model import (
 )
 from ringfence.ledger.monitors import Turned
 from ringfence.ledger.queries import QUERIES
+from ringfence.ledger.standing import Turn
 
 Int16 = npt.NDArray[np.int16]
 Known = dict[bytes, tuple[int, int, bytes]]
@@ -167,11 +168,11 @@ def part_of(given: Batch, chosen: npt.NDArray[np.intp]) -> Batch:
 
 
 def rows_to_append(
-    part: Batch, results: Int16, opened: Mapping[int, Account], turns: Sequence[Turned]
+    part: Batch, results: Int16, opened: Mapping[int, Account], turns: Sequence[Turned], again: int = 0
 ) -> tuple[Batch, Int64]:
     """The rows as the journal keeps them, and the place of each among them (-1: it leaves no row). A refused row
     becomes a REFUSAL that names the reason and the digest of what was asked; an opened account has its number now; the
-    turns of monitors stand behind the rows that caused them.
+    turns of monitors stand behind the rows that caused them. `again`: how often the ids that turns had were taken.
     """
     refused = np.flatnonzero(results)
     if not len(refused) and not opened and not turns:
@@ -188,7 +189,7 @@ def rows_to_append(
     places = np.full(len(part), NO_ROW, np.int64)
     places[kept] = np.arange(len(kept))
     recorded = part_of(Batch(rows, payloads), kept)
-    return _with_turns(recorded, places, turns) if turns else (recorded, places)
+    return _with_turns(recorded, places, turns, again) if turns else (recorded, places)
 
 
 def _refuse(rows: Rows, index: int, payload: bytes, reason: Result) -> bytes:
@@ -204,7 +205,11 @@ def _refuse(rows: Rows, index: int, payload: bytes, reason: Result) -> bytes:
     return canonical({"reason": reason.word, "request": digest.hex()})
 
 
-def _with_turns(recorded: Batch, places: Int64, turns: Sequence[Turned]) -> tuple[Batch, Int64]:
+def _word_of(turn: Turn, again: int) -> str:
+    return f"turn of {turn.monitor}" + (f", {again}" if again else "")
+
+
+def _with_turns(recorded: Batch, places: Int64, turns: Sequence[Turned], again: int) -> tuple[Batch, Int64]:
     before = np.zeros(len(recorded) + 1, np.int64)  # how many turns stand before each of the rows
     for turned in turns:
         before[int(places[turned.after]) + 1] += 1
@@ -216,7 +221,7 @@ def _with_turns(recorded: Batch, places: Int64, turns: Sequence[Turned]) -> tupl
     for place, (after, turn) in zip(free, turns, strict=True):
         cause = recorded.rows[places[after]]
         rows[place]["kind"] = Kind.MONITOR_TURNED
-        rows[place]["id"] = derived(UUID(bytes=cause["id"].tobytes()), f"turn of {turn.monitor}").bytes
+        rows[place]["id"] = derived(UUID(bytes=cause["id"].tobytes()), _word_of(turn, again)).bytes
         rows[place]["value_date"] = cause["value_date"]
         payloads[place] = canonical(turn.payload())
     shifted = np.where(places == NO_ROW, NO_ROW, moved[np.maximum(places, 0)] if len(moved) else NO_ROW)

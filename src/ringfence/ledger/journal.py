@@ -12,7 +12,7 @@ unique in the journal; nobody looks an id up beforehand, but when PostgreSQL rep
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -61,6 +61,7 @@ from ringfence.refusal import Refused
 
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
 PATIENCE: Final = 5  # how often others may be faster
+TURN_IDS_TRIED: Final = 3  # the id of a turn follows from its cause's, and somebody may have used it
 SNAPSHOT_ROWS: Final = 1_000_000  # between two snapshots
 TAIL_ROWS_MAX: Final = 100_000  # as many are read faster than a snapshot is missed
 _PROJECTED: Final = (Kind.ACCOUNT_OPENED, Kind.ACCOUNT_CLOSED, Kind.ACCOUNT_LIMITED)
@@ -77,6 +78,17 @@ class Unit:
 
     chain: Sequence[Line]
     also: Sequence[Statement] = ()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A batch on its way, with what was found out about its ids, and how often the ids of turns were taken."""
+
+    given: Batch
+    at: datetime
+    also: Sequence[Projection]
+    known: Known = field(default_factory=dict)
+    again: int = 0
 
 
 class Journal:
@@ -157,21 +169,21 @@ class Journal:
         connection = self._open()
         if self._head == 0:
             self._catch_up(connection)
-        known: Known = {}
+        asked = _Asked(given, at, also)
         overtaken = 0
         while True:
             try:
-                if overtaken < PATIENCE:
-                    answers = self._attempt(connection, given, at, also, known)
-                else:
-                    answers = self._attempt_alone(connection, given, at, also, known)
+                answers = (self._attempt if overtaken < PATIENCE else self._attempt_alone)(connection, asked)
             except IdIsTaken:
-                found = known_in(connection, self.book, given)
-                if found.keys() == known.keys():
+                known = known_in(connection, self.book, given)
+                if known.keys() != asked.known.keys():
+                    asked = replace(asked, known=known)
+                elif asked.again < TURN_IDS_TRIED:
+                    asked = replace(asked, again=asked.again + 1)
+                else:
                     raise  # the cache is wrong, and is dropped
-                known = found
             except ClockWentBack:
-                at = self._not_before_last(connection, at)
+                asked = replace(asked, at=self._not_before_last(connection, asked.at))
             except errors.LockNotAvailable:
                 if not end_stalled_writer(connection, self.book):
                     raise
@@ -186,26 +198,24 @@ class Journal:
                     return answer_twins(given, answers, known_in(connection, self.book, given))
                 return answers
 
-    def _attempt(
-        self, connection: Connection, given: Batch, at: datetime, also: Sequence[Projection], known: Known
-    ) -> Answers | None:
+    def _attempt(self, connection: Connection, asked: _Asked) -> Answers | None:
         """Check the batch against the balances and append it; None: somebody was faster, and nothing has changed."""
-        answers = answer_known(given, known)
+        answers = answer_known(asked.given, asked.known)
         fresh = np.flatnonzero(answers.sequences == UNDECIDED)
-        part = part_of(given, fresh)
+        part = part_of(asked.given, fresh)
         forced = answers.results[fresh]  # the rest of a chain of which a row is known
         tried = np.flatnonzero(forced == 0)
         batch_tried = part_of(part, tried)
         references = references_of(connection, self.book, batch_tried, self._balances, self._head)
-        applied = apply(self._balances, batch_tried, np.full(len(tried), microseconds(at)), references)
+        applied = apply(self._balances, batch_tried, np.full(len(tried), microseconds(asked.at)), references)
         results = forced.copy()
         results[tried] = applied.results
         opened = {int(tried[index]): account for index, account in applied.opened.items()}
         turns = [Turned(int(tried[after]), turn) for after, turn in applied.turns]
-        rows, places = rows_to_append(part, results, opened, turns)
-        with_rows = self._with_rows(connection, rows, fresh, results, also)
+        rows, places = rows_to_append(part, results, opened, turns, asked.again)
+        with_rows = self._with_rows(connection, rows, fresh, results, asked.also)
         try:
-            appended = append_rows(connection, self.book, self._head, rows, at, with_rows)
+            appended = append_rows(connection, self.book, self._head, rows, asked.at, with_rows)
         except BaseException:
             applied.undo()
             raise
@@ -217,19 +227,17 @@ class Journal:
         self._head += len(rows)
         return answers
 
-    def _attempt_alone(
-        self, connection: Connection, given: Batch, at: datetime, also: Sequence[Projection], known: Known
-    ) -> Answers | None:
+    def _attempt_alone(self, connection: Connection, asked: _Asked) -> Answers | None:
         """The same while others wait, so that a large batch gets its turn beside many small ones."""
-        committed = False
+        answers, committed = None, False
         try:
             with connection.transaction():
                 hold_head(connection, self.book)
                 self._catch_up(connection)
-                answers = self._attempt(connection, given, at, also, known)
+                answers = self._attempt(connection, asked)
             committed = True
         finally:
-            if not committed:  # the balances may be those of rows that were rolled back
+            if answers is not None and not committed:  # the balances count rows that may have been rolled back
                 self._balances, self._head = Balances(), 0
                 self._kept = 0
         return answers

@@ -393,7 +393,7 @@ def _fits(row: Row) -> bool:
     if not (FIRST_DAY <= value_date <= LAST_DAY and 0 <= expires_at <= LAST_MOMENT):
         return False
     if Kind.ACCOUNT_LIMITED <= kind <= Kind.MONITOR_SET:  # the payload says it all, apart from the account
-        moved = debit if kind > Kind.ACCOUNT_LIMITED else 0
+        moved = debit if kind > Kind.ACCOUNT_LIMITED else min(debit, 0)
         return not (moved or credit or amount or expires_at) and refers_to == NO_ID
     return kind <= _CORRECTION or min(debit, credit, amount) >= 0
 
