@@ -31,6 +31,7 @@ NOON = MONDAY * DAY + DAY // 2
 POOLS = ("client", "client", "own", "bank")
 OWNERS = ("customer:c1", "customer:c2", "platform", "bank:b1")
 LIMITS = ((None, None), (None, None), (0, None), (0, None), (0, 500), (-100, 1000), (None, 0), (5, 5), (-10_000, None))
+BRIM_ROWS = 30  # of a batch that is to be decided together
 CODES = (0, 0, 7, 8, -1)
 MEASURES = ("available", "balance", "expected", "held")
 RESOLVING = ("post", "void", "expire")
@@ -169,6 +170,8 @@ class Maker:
     def batch(self, most: int) -> tuple[list[Row], int]:
         """Rows and their time. What a batch is made of changes from one to the next, so that each way is gone."""
         self.now += self.one(1, 1, 10, 1_000_000, DAY)
+        if most >= BRIM_ROWS and self.often(35):
+            return self.brim(), self.now
         self.mood()
         shadow = self.model.book.copy()
         rows: list[Row] = []
@@ -184,6 +187,38 @@ class Maker:
         if not self.often(3):
             rows[-1]["flags"] &= ~1
         return rows, self.now
+
+    def brim(self) -> list[Row]:
+        """Many small rows that together take from some accounts, or a pool, all that there is, or one unit too much.
+
+        Decided row by row only the last is in doubt, decided together all or none are: the border between the two.
+        """
+        book, rows = self.model.book, []
+        for _ in range(self.one(1, 1, 2)):
+            self.hot = []
+            pairs = [self.accounts(book) for _ in range(8)]
+            debit, credit = next((each for each in pairs if self.brims(book, *each)), pairs[0])
+            brims = self.brims(book, debit, credit)
+            edge = self.one(*brims) + self.one(0, 1) if brims else 60
+            count = min(self.lot.randint(BRIM_ROWS, BRIM_ROWS + 12), edge)
+            amounts = [edge // count] * (count - 1)
+            amounts.append(edge - sum(amounts))
+            kinds = self.one(["transfer"], ["pending"], ["transfer", "pending"])
+            for amount in amounts:
+                row = row_of(self.one(*kinds), self.identity(), debit=debit, credit=credit, amount=amount)
+                self.tried.append(row)
+                rows.append(row | {"date": max([MONDAY, *(day + 1 for day in book.closed)])})
+            for held in list(book.holds.values())[-3:] if self.often(30) else []:
+                row = row_of("void", self.identity(), debit=held["debit"], credit=held["credit"], refers=held["id"])
+                rows.append(row | {"date": rows[-1]["date"]})
+        self.lot.shuffle(rows)
+        return rows
+
+    def brims(self, book: Any, debit: int, credit: int) -> list[int]:
+        """What the limits of two accounts, and of the pool of one, leave for rows between them."""
+        if debit not in book.accounts or credit not in book.accounts:
+            return []
+        return [each for each in self.edges(book, debit, credit) if 0 < each < 2**40]
 
     def mood(self) -> None:
         """Which rows, how many of them wrong or linked, and on which accounts."""
@@ -220,24 +255,29 @@ class Maker:
         one, other = book.accounts.get(debit), book.accounts.get(credit)
         if one is None or other is None or not self.often(self.edge):
             return self.one(1, 1, 2, 3, 10, 100, 500)
-        edges = [LARGEST - one["debits"] - one["debits pending"], LARGEST - other["credits"] - other["credits pending"]]
-        edges = edges if self.often(3) else []
+        edges = self.edges(book, debit, credit)
+        if self.often(3):
+            edges.append(LARGEST - one["debits"] - one["debits pending"])
+            edges.append(LARGEST - other["credits"] - other["credits pending"])
+        amount = self.one(*edges) + self.one(-1, 0, 0, 0, 1, 1) if edges else 1
+        return amount if 0 < amount <= LARGEST else self.one(1, 1, 50)
+
+    @staticmethod
+    def edges(book: Any, debit: int, credit: int) -> list[int]:
+        """The most that may move between two accounts, by each limit that they and the pool have."""
+        one, other = book.accounts[debit], book.accounts[credit]
+        edges = []
         for account, lowered in ((one, one["side"] == "credit"), (other, other["side"] == "debit")):
             if lowered and account["minimum"] is not None:
                 edges.append(sums(account)["available"] - int(account["minimum"]))
             if not lowered and account["maximum"] is not None:
                 edges.append(int(account["maximum"]) - sums(account)["balance"] - sums(account)["expected"])
         if other["pool"] in book.guards:
-            row = {"debit": debit, "credit": credit, "code": -1, "amount": 0}
-            reserved = sum(
-                hold["amount"]
-                for hold in book.holds.values()
-                if book.leaves(hold, other["pool"], other["currency"])
-                and book.leaves(row, other["pool"], other["currency"])
-            )
-            edges.append(book.cover(other["pool"], other["currency"]) - reserved)
-        amount = self.one(*edges) + self.one(-1, 0, 0, 0, 1, 1) if edges else 1
-        return amount if 0 < amount <= LARGEST else self.one(1, 1, 50)
+            pool, currency = other["pool"], other["currency"]
+            if one["pool"] != pool:
+                holds = [hold["amount"] for hold in book.holds.values() if book.leaves(hold, pool, currency)]
+                edges.append(book.cover(pool, currency) - sum(holds))
+        return edges
 
     def value_date(self, book: Any) -> int:
         closed = max(book.closed, default=MONDAY - 9)
