@@ -188,7 +188,7 @@ class Book:
             raise Wrong("kind_must_be_known", kind=row.kind)
         if not FIRST_DAY <= row.value_date <= LAST_DAY:
             raise Wrong("column_must_be_in_range", column="value_date", found=row.value_date)
-        if not 0 <= row.expires_at <= LAST_EXPIRY:
+        if row.expires_at and not 0 < row.expires_at <= LAST_EXPIRY:
             raise Wrong("column_must_be_in_range", column="expires_at", found=row.expires_at)
         said = _object(row, payload)
         if row.kind in (TRANSFER, PENDING):
@@ -350,28 +350,14 @@ class Book:
         ):
             if sum_ + amount > INT64_MAX:
                 raise Wrong("sum_must_fit_64_bits", account=number)
-        lowered = [(row.debit_account, debit)] if debit.credit_side else []
-        raised = [] if debit.credit_side else [(row.debit_account, debit)]
-        (raised if credit.credit_side else lowered).append((row.credit_account, credit))
-        for number, account in lowered:
-            if account.available - amount < account.minimum:
-                raise Wrong(
-                    "balance_must_not_fall_below_its_minimum",
-                    account=number,
-                    available=account.available,
-                    minimum=account.minimum,
-                    amount=amount,
-                )
-        for number, account in raised:
-            reach = account.balance + account.expected
-            if reach + amount > account.maximum:
-                raise Wrong(
-                    "balance_must_not_exceed_its_maximum",
-                    account=number,
-                    reach=reach,
-                    maximum=account.maximum,
-                    amount=amount,
-                )
+        if debit.credit_side:
+            _keep_minimum(row.debit_account, debit, amount)
+        if not credit.credit_side:
+            _keep_minimum(row.credit_account, credit, amount)
+        if not debit.credit_side:
+            _keep_maximum(row.debit_account, debit, amount)
+        if credit.credit_side:
+            _keep_maximum(row.credit_account, credit, amount)
 
     def _check_cover(self, row: Row, debit: Account, credit: Account) -> None:
         """A guarded pool that is credited from outside holds, afterwards and whatever becomes of what is reserved, no
@@ -472,6 +458,28 @@ class Book:
         self.turns += 1
 
 
+def _keep_minimum(number: int, account: Account, amount: int) -> None:
+    if account.minimum > INT64_MIN and account.available - amount < account.minimum:
+        raise Wrong(
+            "balance_must_not_fall_below_its_minimum",
+            account=number,
+            available=account.available,
+            minimum=account.minimum,
+            amount=amount,
+        )
+
+
+def _keep_maximum(number: int, account: Account, amount: int) -> None:
+    if account.maximum < INT64_MAX and account.balance + account.expected + amount > account.maximum:
+        raise Wrong(
+            "balance_must_not_exceed_its_maximum",
+            account=number,
+            reach=account.balance + account.expected,
+            maximum=account.maximum,
+            amount=amount,
+        )
+
+
 def _said(turn: Turn) -> Wrong:
     """A turn, as the sentence names it."""
     return Wrong("a_turn", said=turn.payload.decode("utf-8", "replace"), day=payloads.spell_day(turn.value_date))
@@ -479,11 +487,11 @@ def _said(turn: Turn) -> Wrong:
 
 def _object(row: Row, payload: bytes) -> dict[str, Any]:
     """What the row says in its payload, if it may say anything and its kind leaves the other columns empty."""
+    if not payload and row.kind not in _SPEAKING:
+        return {}
     for name in _EMPTY_COLUMNS.get(row.kind, ()):
         if getattr(row, name) not in (0, NO_ID):
             raise Wrong("refusal_must_move_nothing" if row.kind == REFUSAL else "column_must_be_empty", column=name)
-    if not payload and row.kind not in _SPEAKING:
-        return {}
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise Wrong("payload_must_be_valid")
     try:
