@@ -32,7 +32,7 @@ from ringfence.ledger.encoding import COPY_HEADER, COPY_TRAILER
 from ringfence.ledger.model import Kind
 from ringfence.ledger.refusals import BOOK_MUST_EXIST
 
-STEP_ROWS: Final = 32_768  # journal rows of one transaction; less than a second of work even when nothing is known
+STEP_ROWS: Final = 65_536  # journal rows of one transaction at most
 PAUSE_SECONDS: Final = 0.05  # after a step that reached the head
 PAUSE_SECONDS_MAX: Final = 5.0  # after failures
 HOLDS_MAX: Final = 1_000_000  # open holds whose amounts are kept; more are asked for when they are resolved

@@ -75,7 +75,7 @@ CREATE FUNCTION ledger.take_entries(book integer, alone boolean, OUT reached big
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF alone THEN
-        PERFORM set_config('synchronous_commit', 'off', true),
+        PERFORM set_config('synchronous_commit', 'off', true), set_config('work_mem', '64MB', true),
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
