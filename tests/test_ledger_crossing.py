@@ -26,6 +26,7 @@ from ringfence.ledger.crossing.clearing import clearing_differences
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind, Line
+from ringfence.ledger.standing import ClosedPeriod
 from ringfence.refusal import Refused
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -265,6 +266,20 @@ def test_giving_up_after_the_source_has_posted_carries_on(close_by):
         crossing.cross(east, west, close_by.asked())
     assert crossing.give_up(close_by.east, close_by.west, close_by.asked()).outcome == "posted"
     assert close_by.balance(close_by.west, "customer:b")[0] == DEPOSITED + 100_00
+
+
+def test_a_period_closed_meanwhile_moves_the_value_date_and_not_the_money(close_by):
+    """The source has posted; then the target closes the period of the value date."""
+    deaths = [2]
+    east, west = (dying(side, deaths, before=False) for side in (close_by.east, close_by.west))
+    with pytest.raises(Killed):
+        crossing.cross(east, west, close_by.asked())
+    close_by.pass_time(days=1)
+    closed = ClosedPeriod(NOON.date(), UUID(int=1)).line(UUID(int=2))
+    assert [each.result for each in close_by.west.submit(Unit([closed]))] == [0]
+    [(_, state)] = crossing.finish_all(close_by.east, {"west": close_by.west})
+    assert (state.source, state.target) == (Leg.POSTED, Leg.POSTED)
+    assert close_by.balance(close_by.west, "customer:b") == (DEPOSITED + 100_00, 0, 0)
 
 
 def test_an_expiry_that_the_rounds_wrote_counts_as_given_up(close_by):

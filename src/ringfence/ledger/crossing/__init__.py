@@ -68,6 +68,7 @@ from ringfence.ledger.reading import LATEST, Book
 from ringfence.ledger.refusals import RESULT_REFUSALS
 
 POOL: Final = "client"
+GIVEN_UP: Final = "voided"  # why a target was barred that never held
 STEPS_MAX: Final = 20  # of one crossing: it has six, and a few more when others are at it too
 SNAPSHOTS_MAX: Final = 10
 
@@ -232,15 +233,16 @@ def cross(source: Side, target: Side, crossing: Crossing) -> State:
     """Begin a crossing and carry it to its end; the same again goes on where it was. Raises the refusal of the source
     if it cannot begin there, and `crossing_was_refused` if the target does not take it (nothing has moved then).
     """
-    begin(source, crossing)
-    state = carry_on(source, target, crossing)
+    state = carry_on(source, target, crossing, begin(source, crossing))
     if state.outcome == "voided":
         raise refusals.CROSSING_WAS_VOIDED(reason=state.reason or "expired")
     return state
 
 
-def begin(source: Side, crossing: Crossing) -> None:
-    """The first step: say what is to cross, and hold it. Raises the refusal of the row that cannot be."""
+def begin(source: Side, crossing: Crossing) -> State | None:
+    """The first step: say what is to cross, and hold it. Raises the refusal of the row that cannot be. Gives the state
+    of a crossing that began now, None of one that had begun before.
+    """
     if crossing.source != source.book.name or crossing.source == crossing.target:
         raise refusals.CROSSING_NEEDS_TWO_BOOKS()
     with source.connection() as connection:
@@ -266,15 +268,20 @@ def begin(source: Side, crossing: Crossing) -> None:
     failed = [(answer, line) for answer, line in zip(answers, lines, strict=True) if answer.result]
     for answer, line in sorted(failed, key=lambda each: each[0].result == Result.LINKED_ROW_FAILED):
         raise RESULT_REFUSALS[answer.result](id=line.id, sequence=answer.sequence)
+    return None if answers[-1].replayed else State(Leg.HELD, Leg.ABSENT)
 
 
-def carry_on(source: Side, target: Side, crossing: Crossing) -> State:
-    """Carry a crossing that was begun to its end, from wherever it is."""
+def carry_on(source: Side, target: Side, crossing: Crossing, known: State | None = None) -> State:
+    """Carry a crossing that was begun to its end, from wherever it is (as far as is known)."""
+    state = known or state_of(source, target, crossing)
     for _ in range(STEPS_MAX):
-        state = state_of(source, target, crossing)
         if state.ended:
             return state
-        _take(next_step(state, crossing, source.clock()), source, target, crossing, state)
+        step = next_step(state, crossing, source.clock())
+        answer = _take(step, source, target, crossing, state)
+        posted = answer.result == Result.POSTED and not answer.replayed
+        # A row that was posted now is what the journal says; whatever else was answered, the journals are asked.
+        state = _after(step, state) if posted else state_of(source, target, crossing)
     raise CrossingIsBroken(crossing.crossing_id, state.source, state.target)
 
 
@@ -330,41 +337,62 @@ def _leg(side: Side, crossing: Crossing, word: str, before: int) -> tuple[Leg, s
     return leg, reason, ended
 
 
-def _take(step: Step, source: Side, target: Side, crossing: Crossing, state: State) -> None:
-    """One append. Its answer does not matter: what the journals say next does."""
+def _take(step: Step, source: Side, target: Side, crossing: Crossing, state: State) -> Answer:
+    """One append, and what it was answered."""
     if step is Step.HOLD:
-        _hold_target(target, crossing)
-    elif step is Step.BAR:
-        _bar(target, crossing, "voided")
-    elif step is Step.END:
+        return _hold_target(target, crossing)
+    if step is Step.BAR:
+        return _bar(target, crossing, GIVEN_UP)
+    if step is Step.END:
         said = {"crossing": str(crossing.crossing_id), "outcome": state.outcome}
-        source.submit(Unit([_event(crossing, "ended", EventName.CROSSING_ENDED, said)]))
-    else:
-        kind = Kind.POST if step in (Step.POST_SOURCE, Step.POST_TARGET) else Kind.VOID
-        ours = step in (Step.POST_SOURCE, Step.VOID_SOURCE)
-        _resolve(source if ours else target, crossing, "source" if ours else "target", kind)
+        return _say(source, crossing, "ended", EventName.CROSSING_ENDED, said)
+    kind = Kind.POST if step in (Step.POST_SOURCE, Step.POST_TARGET) else Kind.VOID
+    ours = step in (Step.POST_SOURCE, Step.VOID_SOURCE)
+    return _resolve(source if ours else target, crossing, "source" if ours else "target", kind)
 
 
-def _hold_target(target: Side, crossing: Crossing) -> None:
+def _after(step: Step, state: State) -> State:
+    """The state after a step whose row was posted. A target that could not hold is asked, not guessed."""
+    if step in (Step.POST_SOURCE, Step.VOID_SOURCE):
+        return replace(state, source=Leg.POSTED if step is Step.POST_SOURCE else Leg.VOIDED)
+    if step is Step.END:
+        return replace(state, ended=True)
+    if step is Step.BAR:
+        return replace(state, target=Leg.BARRED, reason=GIVEN_UP)
+    becomes = {Step.HOLD: Leg.HELD, Step.POST_TARGET: Leg.POSTED, Step.VOID_TARGET: Leg.VOIDED}
+    return replace(state, target=becomes[step])
+
+
+def _hold_target(target: Side, crossing: Crossing) -> Answer:
     with target.connection() as connection:
         clearing = account_named(connection, target, from_account(crossing.source, crossing.currency))
         payee = account_named(connection, target, crossing.payee)
+    if clearing is not None and payee is not None and payee.pool == POOL:
+        [answer] = target.submit(
+            Unit([_hold(crossing, crossing.id_of("target hold"), clearing.account, payee.account)])
+        )
+        return answer
     if clearing is None:
-        _bar(target, crossing, refusals.CLEARING_ACCOUNT_MUST_EXIST.name)
+        reason = refusals.CLEARING_ACCOUNT_MUST_EXIST.name
     elif payee is None:
-        _bar(target, crossing, Result.CREDIT_ACCOUNT_MUST_EXIST.word)
-    elif payee.pool != POOL:
-        _bar(target, crossing, refusals.CROSSING_STAYS_IN_THE_POOL.name)
+        reason = Result.CREDIT_ACCOUNT_MUST_EXIST.word
     else:
-        target.submit(Unit([_hold(crossing, crossing.id_of("target hold"), clearing.account, payee.account)]))
+        reason = refusals.CROSSING_STAYS_IN_THE_POOL.name
+    return _bar(target, crossing, reason)._replace(replayed=True)  # not what the step was for: look again
 
 
-def _bar(target: Side, crossing: Crossing, reason: str) -> None:
+def _bar(target: Side, crossing: Crossing, reason: str) -> Answer:
     said = {"crossing": str(crossing.crossing_id), "reason": reason, "source": crossing.source}
-    target.submit(Unit([_event(crossing, "target hold", EventName.CROSSING_BARRED, said)]))
+    return _say(target, crossing, "target hold", EventName.CROSSING_BARRED, said)
 
 
-def _resolve(side: Side, crossing: Crossing, whose: str, kind: Kind) -> None:
+def _say(side: Side, crossing: Crossing, word: str, name: EventName, said: Mapping[str, Any]) -> Answer:
+    line = Line(Kind.EVENT, crossing.id_of(word), order_id=crossing.crossing_id, code=name, payload=said)
+    [answer] = side.submit(Unit([line]))
+    return answer
+
+
+def _resolve(side: Side, crossing: Crossing, whose: str, kind: Kind) -> Answer:
     """Post or void a hold with its own value date, or the first later one whose period is open. A refusal is final for
     its id, so the day is part of it; the hold is resolved once, whatever the id.
     """
@@ -376,7 +404,8 @@ def _resolve(side: Side, crossing: Crossing, whose: str, kind: Kind) -> None:
         line = _hold(crossing, crossing.id_of(f"{whose} {kind.name.lower()} {day}"), debit, credit)
         [answer] = side.submit(Unit([replace(line, kind=kind, refers_to=hold, value_date=day)]))
         if answer.result != Result.VALUE_DATE_MUST_BE_IN_AN_OPEN_PERIOD:
-            return
+            break
+    return answer
 
 
 def _accounts_of_hold(connection: Connection, side: Side, crossing: Crossing, whose: str) -> tuple[int, int]:
@@ -391,10 +420,6 @@ def _accounts_of_hold(connection: Connection, side: Side, crossing: Crossing, wh
 def _hold(crossing: Crossing, identity: UUID, debit: int, credit: int) -> Line:
     line = Line(Kind.PENDING, identity, debit, credit, crossing.amount, order_id=crossing.crossing_id)
     return replace(line, code=Purpose.CROSSING, value_date=crossing.value_date)
-
-
-def _event(crossing: Crossing, word: str, name: EventName, said: Mapping[str, Any]) -> Line:
-    return Line(Kind.EVENT, crossing.id_of(word), order_id=crossing.crossing_id, code=name, payload=said)
 
 
 def account_named(connection: Connection, side: Side, name: str) -> Account | None:
