@@ -435,6 +435,7 @@ class Beside:
     balances: Balances = field(default_factory=Balances)
     times: list[int] = field(default_factory=list)  # of the model's rows
     known: dict[bytes, Reference] = field(default_factory=dict)
+    before: Batch = field(default_factory=lambda: in_columns([]))
 
     def append(self, rows: list[Row], now: int, *, undone: bool = False) -> None:
         """Apply a batch on both sides, with the same answers; `undone`: after it was applied once and taken back."""
@@ -444,6 +445,10 @@ class Beside:
             before = picture(self.balances)
             apply(self.balances, batch, at, references).undo()
             assert picture(self.balances) == before
+            # The batch before once more: the journal learns that its ids are taken after it was applied.
+            apply(self.balances, self.before, np.full(len(self.before), now), wanted(self.known, self.before)).undo()
+            assert picture(self.balances) == before
+            self.before = batch
         applied = apply(self.balances, batch, at, references)
         answers = self.model.append(rows, now)
         assert words(applied) == [result for result, _, _ in answers]
