@@ -234,10 +234,10 @@ def test_everything_that_stands_is_changed_over_http(console):
     assert stands["closed_through"] == "2026-02-27"
     assert [(each["pool"], each["codes"]) for each in stands["guards"]] == [("client", [109])]
     monitor = {
-        "name": "c1 is rich", "account": C1, "measure": "available", "above": "1.00", "reason": "look at it",
+        "account": C1, "measure": "available", "above": "1.00", "reason": "look at it",
     }  # fmt: skip
-    assert ask(console, "tina", "/monitors", monitor).json() == {"proposal": None, "sha256": None}
-    changed = ask(console, "tina", "/monitors", monitor | {"above": "99999999.00"}).json()
+    assert ask(console, "tina", "/monitors/c1 is rich", monitor).json() == {"proposal": None, "sha256": None}
+    changed = ask(console, "tina", "/monitors/c1 is rich", monitor | {"above": "99999999.00"}).json()
     assert approve(console, "adam", changed)["complete"]
     off = ask(console, "tina", "/monitors/c1 is rich/switch-off", {"reason": "enough"}).json()
     found = {each["name"]: each for each in ask(console, "rita", "/monitors").json()["monitors"]}
@@ -260,7 +260,7 @@ def test_everything_that_stands_is_changed_over_http(console):
         (f"/accounts/{C1}/limits", {"minimum": "1.234", "maximum": None, "reason": "x"}, "amount_is_not_a_decimal"),
         ("/pools/client/guard", {"codes": [5], "reason": "x"}, "purpose_is_unknown"),
         ("/periods/closings", {"through": "2026-03-02", "reason": "x"}, "business_day_must_be_closed_first"),
-        ("/monitors", {"name": "x", "measure": "cover", "reason": "x", "below": "1"}, "monitor_must_watch_something"),
+        ("/monitors/x", {"measure": "cover", "reason": "x", "below": "1"}, "monitor_must_watch_something"),
         ("/monitors/ghost/switch-off", {"reason": "x"}, "monitor_must_exist"),
     ],
 )
@@ -272,7 +272,7 @@ def test_what_cannot_be_proposed_is_refused_by_name(console, path, said, refused
 def test_a_program_proposes_nothing_of_the_kind(console):
     shop = console.program("orders:write", "position:read")
     assert shop.get("/api/v1/monitors").status_code == 200
-    for path in (f"/accounts/{C1}/limits", "/pools/client/guard", "/periods/closings", "/monitors"):
+    for path in (f"/accounts/{C1}/limits", "/pools/client/guard", "/periods/closings", "/monitors/x"):
         assert shop.post(f"/api/v1{path}", json={}).json()["refused"] == "person_lacks_the_role"
 
 

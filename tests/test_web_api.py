@@ -64,6 +64,11 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/brake/pulls",
         "/api/v1/brake/releases",
         "/api/v1/discrepancies/{id}/acceptance",
+        "/api/v1/accounts/{name}/limits",
+        "/api/v1/periods/closings",
+        "/api/v1/pools/{pool}/guard",
+        "/api/v1/monitors/{name}",
+        "/api/v1/monitors/{name}/switch-off",
     }
     powerless = console.program()
     for method, path, route in endpoints():

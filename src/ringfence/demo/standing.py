@@ -20,8 +20,8 @@ LITTLE_BELOW: Final = "1000.00"
 def watch_customers(tina: Platform) -> None:
     """A treasurer wants to hear when the customers' money together is less than a thousand."""
     total = {"owner_class": "customer", "pool": "client", "currency": CURRENCY, "side": "credit"}
-    said = {"name": LITTLE, "measure": "balance", "below": LITTLE_BELOW, "reason": "is anybody still with us?"}
-    tina.ask("POST", "/api/v1/monitors", said | total)
+    said = {"measure": "balance", "below": LITTLE_BELOW, "reason": "is anybody still with us?"}
+    tina.ask("POST", f"/api/v1/monitors/{LITTLE}", said | total)
 
 
 def forbid_overdraft(core: Core, tina: Platform, approvers: tuple[Platform, ...], bank: Bank) -> bool:

@@ -67,7 +67,6 @@ class NewMonitor(Answer):
     of a pool in a currency (`pool`, `currency`, measure `cover`).
     """
 
-    name: str = Field(max_length=acts.NAME_CHARACTERS_MAX)
     account: str | None = Field(None, max_length=200)
     owner_class: str = Field("", max_length=100, examples=["customer"])
     pool: str = Field("", max_length=100, examples=["client"])
@@ -182,7 +181,7 @@ def propose_guard(
 
 
 @router.post(
-    "/monitors",
+    "/monitors/{name}",
     dependencies=FOR_PEOPLE,
     summary="Set a monitor; one in use is changed by a proposal (people only)",
     responses=refuses(
@@ -194,9 +193,13 @@ def propose_guard(
         MONITOR_MUST_HAVE_A_CONDITION,
     ),
 )
-def set_monitor(visit: Client, given: Annotated[NewMonitor, Body()]) -> ChangeProposed:
+def set_monitor(
+    visit: Client,
+    name: Annotated[str, Path(max_length=acts.NAME_CHARACTERS_MAX)],
+    given: Annotated[NewMonitor, Body()],
+) -> ChangeProposed:
     asked = given.model_dump()
-    name, reason, account = asked.pop("name"), asked.pop("reason"), asked.pop("account")
+    reason, account = asked.pop("reason"), asked.pop("account")
     return _proposed(monitor_from(visit, name, account, reason, **asked))
 
 

@@ -7,6 +7,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT convert_from(payload, 'UTF8')::jsonb ->> 'monitor';
 $$;
 CREATE INDEX journal_turn ON ledger.journal (book_id, ledger.monitor_of(payload), sequence) WHERE kind = 13;
+REVOKE ALL ON FUNCTION ledger.monitor_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.monitor_of
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 
