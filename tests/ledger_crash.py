@@ -68,7 +68,7 @@ LOST = {
 # -- what is asked -----------------------------------------------------------------------------------------------------
 
 _NATURES = ("transfer", "hold", "resolve", "correct", "event", "open", "close")
-_SHARES = (40, 25, 30, 5, 4, 1, 1)
+_SHARES = (40, 25, 30, 5, 4, 3, 3)
 
 
 @cache
@@ -128,7 +128,7 @@ class Requests:
             account = Account(0, f"extra-{group % 400}", "EUR", "credit", 0, None, "customer:extra", "client")
             return Line(Kind.ACCOUNT_OPENED, name, payload=account.payload())
         if nature == "close":
-            return Line(Kind.ACCOUNT_CLOSED, name, debit_account=1 + len(ACCOUNTS) + lot.randrange(12))
+            return Line(Kind.ACCOUNT_CLOSED, name, debit_account=1 + len(ACCOUNTS) + lot.randrange(5))
         if nature == "resolve" and (held := self._earlier(group, "hold", lot)) is not None:
             kind = lot.choices((Kind.POST, Kind.VOID, Kind.EXPIRE), (6, 3, 2))[0]
             part = lot.choice((held.amount, 1 + held.amount // 3, held.amount + 1)) if kind == Kind.POST else 0

@@ -192,7 +192,7 @@ def kinds_of(walk: Walk) -> Counter[Kind]:
 def test_eight_programs_append_to_one_book(connect, crowd):
     """Mixed batches, shared accounts near their limits, the same ids from several at once, races for the same holds."""
     book = set_up(connect, "one", now())
-    eight = crowd(8, [book], rows=1_500)
+    eight = crowd(8, [book], rows=800)
     assert watched(connect, eight, [book]) > 5
     eight.finish()
     walk = whole(connect, eight, [book])[book]
@@ -213,13 +213,13 @@ def test_eight_programs_append_to_one_book(connect, crowd):
 def test_eight_programs_append_to_eight_books(connect, crowd):
     """Each program writes to all of them in an order drawn by lot, so a cache is stale nearly always."""
     books = [set_up(connect, f"book-{number}", now()) for number in range(8)]
-    eight = crowd(8, books, rows=250)
+    eight = crowd(8, books, rows=120)
     assert watched(connect, eight, books) > 5
     eight.finish()
     walks = whole(connect, eight, books)
     everybody_got_on(eight)
     assert not eight.refused()
-    assert all(walk.head >= 250 for walk in walks.values())
+    assert all(walk.head >= 120 for walk in walks.values())
 
 
 def test_a_large_batch_gets_its_turn_among_many_small_ones(connect, crowd, program):
