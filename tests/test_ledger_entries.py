@@ -25,7 +25,7 @@ from ringfence.ledger import entries, reading
 from ringfence.ledger.entries import Entries, Follower, Group
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
-from ringfence.ledger.standing import owner_class
+from ringfence.ledger.standing import Limits, Monitor, Watched, owner_class
 from ringfence.refusal import Refused
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -191,7 +191,12 @@ def book(shelf) -> Book:
 SHIFTS = st.sampled_from([0, 0, 0, 0, 1, -1, 2, -3, -40, 400])
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["transfer"] * 4 + ["hold"] * 3 + ["post", "void", "expire", "correct", "event", "wait"]),
+        st.sampled_from(
+            ["transfer"] * 4
+            + ["hold"] * 3
+            + ["post", "void", "expire", "correct", "wait"]
+            + ["event", "watch", "limit"]
+        ),
         st.permutations(range(1, 6)),
         st.integers(1, 400),
         SHIFTS,
@@ -217,6 +222,11 @@ def act(book: Book, action: tuple[str, list[int], int, int, int]) -> None:
         book.post(book.holds[-1])
     elif word == "event":
         book.post(book.line(Kind.EVENT, 0, 0, 0, code=1000, payload={"said": "something"}))
+    elif word == "watch":  # and turns, written by the journal itself, among what follows
+        watched = Monitor(f"m{pick}", Watched(account=2), "balance", amount, None, UUID(int=9))
+        book.post(watched.line(UUID(int=(book.number << 40) + next(book.ids)), day))
+    elif word == "limit":
+        book.post(Limits(3, -amount, None, UUID(int=9)).line(UUID(int=(book.number << 40) + next(book.ids)), day))
     elif word == "correct" and book.moved:
         wrong = book.moved[pick % len(book.moved)]
         refers = {"refers_to": wrong.id, "value_date": day}
@@ -294,7 +304,7 @@ def test_a_balance_at_every_past_row_is_the_one_it_was(shelf, actions):
 
 def busy(book: Book, seed: int, count: int) -> None:
     picks = random.Random(seed)
-    words = ["transfer"] * 6 + ["hold", "hold", "post", "void", "event", "correct", "wait"]
+    words = ["transfer"] * 6 + ["hold", "hold", "post", "void", "event", "correct", "wait", "watch", "limit"]
     for _ in range(count):
         accounts = picks.sample(range(1, 6), 2)
         act(
@@ -570,6 +580,8 @@ def test_what_is_forgotten_is_made_again_the_same(book, shelf):
     warm = Entries(book.number)
     warm.follow(book.connect("core"))
     other.follow()
+    rows = reading.journal_page(book.connect("reader"), book.number, limit=1_000)
+    assert {row.kind for row in rows} > {Kind.MONITOR_TURNED, Kind.ACCOUNT_LIMITED, Kind.REFUSAL, Kind.CORRECTION}
     before, others = book.everything(), other.everything()
     assert all(before)
     shelf.connect("owner").execute(entries.QUERIES.forget_entries, {"book": book.number})
