@@ -13,6 +13,7 @@ program that was killed asks the same again, and the test knows what was asked w
 An order is a line of JSON on the input; answers are lines of JSON in a file.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -380,6 +381,11 @@ def _note(log: TextIO, said: dict[str, Any], *, durably: bool = True) -> None:
         os.fsync(log.fileno())
 
 
+def _die_with_parent() -> None:
+    """Even a program that is stopped goes with the test that began it (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
+
+
 def _say(word: str) -> None:
     sys.stdout.write(word + "\n")
     sys.stdout.flush()
@@ -490,6 +496,7 @@ def nest() -> None:
         number = os.fork()
         if number == 0:
             try:
+                _die_with_parent()
                 write(order)
             except BaseException:  # noqa: BLE001 - whatever it is, the test reads of it
                 Path(order["defects"]).write_text(traceback.format_exc())
@@ -558,6 +565,7 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    _die_with_parent()
     match sys.argv[1]:
         case "contend":
             contend(json.loads(sys.stdin.readline()))
