@@ -1,6 +1,8 @@
 """Posting over HTTP: what a program decides, the ledger keeps; and it is no way around anything."""
 
+import asyncio
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +26,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import LINKED, ROW, Account, Kind, Line, Result, batch
 from ringfence.ledger.posting import PACKED, RESULT, WAITING_ROWS_MAX, Posting, program_id
+from ringfence.ledger.posting.gate import Gate
 from ringfence.ledger.posting.routes import RESULTS_TYPE, ROWS_TYPE
 
 any_id = uuid7_source()
@@ -414,3 +417,38 @@ def test_the_records_are_as_the_page_says():
     assert PACKED.itemsize == ROW.itemsize == 92
     assert [PACKED.fields[name][1] for name in PACKED.names] == [0, 2, 4, 20, 28, 36, 44, 60, 76, 80, 84]
     assert RESULT.itemsize == 11
+
+
+def test_nobody_gets_an_answer_that_is_older_than_his_question():
+    """Twenty ask while one look is under way: they share the next one."""
+    looks: list[list[str]] = []
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def ask(keys):
+        looks.append(sorted(keys))
+        under_way.set()
+        go_on.wait(10)
+        return {key: len(looks) for key in keys}
+
+    async def all_of_them():
+        gate = Gate()
+        first = asyncio.create_task(gate.look("a", ask))
+        await asyncio.to_thread(under_way.wait, 10)
+        later = [asyncio.create_task(gate.look(key, ask)) for key in "ab" * 10]
+        await asyncio.sleep(0)
+        go_on.set()
+        return await first, await asyncio.gather(*later)
+
+    assert asyncio.run(all_of_them()) == (1, [2] * 20)
+    assert looks == [["a"], ["a", "b"]]
+
+
+def test_a_look_that_fails_fails_for_all_who_asked_and_for_nobody_else():
+    async def two():
+        gate = Gate()
+        failed = await asyncio.gather(*(gate.look("a", lambda _: 1 / 0) for _ in range(3)), return_exceptions=True)
+        return failed, await gate.look("a", lambda keys: dict.fromkeys(keys, "well"))
+
+    failed, after = asyncio.run(two())
+    assert [type(each) for each in failed] == [ZeroDivisionError] * 3
+    assert after == "well"

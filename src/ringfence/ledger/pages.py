@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.model import EPOCH_DAY, Kind
+from ringfence.ledger.posting.routes import router as posting_router
 from ringfence.ledger.routes import as_of, code_word, router, row_of, until
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text, containing
 from ringfence.web.shell import Entry, Module
@@ -96,6 +97,7 @@ def account(visit: Signed, name: str, before: Sequence = None, day: Day = None, 
 MODULE: Final = Module(
     package="ledger",
     router=router,
+    entrance=posting_router,
     pages=pages,
     entries=[
         Entry("/accounts", msg("Accounts"), 70),

@@ -13,7 +13,6 @@ from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.crossing.routes import router as crossing_router
 from ringfence.ledger.model import Kind, Result
-from ringfence.ledger.posting.routes import router as posting_router
 from ringfence.ledger.refusals import ENTRIES_MUST_HAVE_THE_ROW, RESULT_REFUSALS, ROW_MUST_EXIST
 from ringfence.web import formats
 from ringfence.web.answers import Answer, Money, csv_answer, money, refuses
@@ -23,7 +22,7 @@ from ringfence.web.visit import Client, Visit, scoped
 STATEMENT_ROWS_MAX = 100_000
 
 router = APIRouter()
-router.routes += [*posting_router.routes, *crossing_router.routes]
+router.routes += crossing_router.routes
 JOURNAL = [scoped("journal:read")]
 STATEMENTS = [scoped("statements:read")]
 WithRow = Annotated[

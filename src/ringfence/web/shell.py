@@ -82,8 +82,9 @@ class Panel:
 class Module:
     """What a domain gives the console. Templates are those of its folder templates/, named "<package>/<file>".
 
-    `entrance` are endpoints for who has no token yet. `carries_out` does what a decided proposal of an act says, at
-    once after the last decision; it may be asked again, and a worker asks again after a crash.
+    `entrance` are endpoints for who has no token yet, and those that find out by themselves who asks. `carries_out`
+    does what a decided proposal of an act says, at once after the last decision; it may be asked again, and a worker
+    asks again after a crash.
 
     `words` lists, for each context, the names its pages show by `word(context, name)`, so that a test can see that
     each has a translation.

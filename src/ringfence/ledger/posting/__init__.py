@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -42,6 +42,7 @@ from ringfence.ledger.codes import Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import EPOCH_DAY, NO_ID, ROW, Kind, Result, Rows, microseconds
 from ringfence.ledger.posting import refusals
+from ringfence.ledger.posting.gate import Gate
 from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.ledger.writer import Writer
 from ringfence.refusal import Refusal, Refused
@@ -86,6 +87,7 @@ class Posting:
     clock: Callable[[], datetime]
     stopped: Callable[[Connection], None]
     open_to_posting: Query = QUERIES.open_to_posting
+    gate: Gate[Any] = field(default_factory=Gate)  # what requests ask before they may
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # of ids, which carry a time of their own
     _groups: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(1024, np.int32))  # by account; 0: not known
     _group_numbers: dict[str, int] = field(default_factory=dict)

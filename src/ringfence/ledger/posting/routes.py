@@ -1,8 +1,9 @@
 """Posting over HTTP: packed rows in bulk, and one transfer as JSON."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import numpy as np
@@ -18,7 +19,9 @@ from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import currency, parse_minor
 from ringfence.refusal import Refused
 from ringfence.web.answers import Answer, Money, refusal_answer, refuses
-from ringfence.web.visit import Client, Scoped
+from ringfence.web.refusals import NOBODY_IS_SIGNED_IN
+from ringfence.web.shell import Caller, Shell
+from ringfence.web.visit import bearer_token, shell_of
 
 ROWS_TYPE: Final = "application/vnd.ringfence.rows"
 RESULTS_TYPE: Final = "application/vnd.ringfence.results"
@@ -40,17 +43,38 @@ WHOLE: Final = (
 router = APIRouter()
 
 
-class Posts(Scoped):
-    """A program with the scope, while nothing is stopped. People ask by their session, and make orders instead."""
+async def program(request: Request) -> Caller:
+    """The program that asks: with a token of the scope, while nothing is stopped. Who it is and whether the brake is
+    pulled is asked of the database for every request, together with those that come at the same time.
+    """
+    shell = shell_of(request)
+    token = bearer_token(request)
+    if not token:
+        raise NOBODY_IS_SIGNED_IN()
+    desk: Posting = shell.desks[Posting]
+    caller: Caller | None
+    caller, stopped = await desk.gate.look(token, lambda tokens: _looked(shell, desk, tokens))
+    if caller is None:
+        raise NOBODY_IS_SIGNED_IN()
+    request.state.caller = caller
+    shell.door.require_scope(caller, posting.SCOPE)
+    if posting.SCOPE not in caller.scopes:
+        raise refusals.ONLY_PROGRAMS_POST_ROWS()
+    if stopped is not None:
+        raise stopped
+    return caller
 
-    def __call__(self, visit: Client) -> None:
-        super().__call__(visit)
-        if self.scope not in visit.person.scopes:
-            raise refusals.ONLY_PROGRAMS_POST_ROWS()
-        visit.desk(Posting).require_running()
+
+def _looked(shell: Shell, desk: Posting, tokens: Sequence[str]) -> dict[str, tuple[Caller | None, Refused | None]]:
+    stopped: Refused | None = None
+    try:
+        desk.require_running()
+    except Refused as no:
+        stopped = no
+    return {token: (shell.door.bearer(token), stopped) for token in tokens}
 
 
-POSTS: Final[list[Any]] = [Depends(Posts(posting.SCOPE))]
+Program = Annotated[Caller, Depends(program)]
 
 
 class Asked(Answer):
@@ -86,13 +110,12 @@ class Summary(Answer):
 
 @router.post(
     "/journal/transfers",
-    dependencies=POSTS,
     summary="Post one transfer that the platform has decided",
     responses=refuses(*WHOLE, refusals.CURRENCY_MUST_BE_OF_BOTH_ACCOUNTS, *RESULT_REFUSALS.values()),
     response_model=Posted,
 )
-async def post_transfer(visit: Client, given: Annotated[Asked, Body()]) -> Response:
-    desk = visit.desk(Posting)
+async def post_transfer(request: Request, caller: Program, given: Annotated[Asked, Body()]) -> Response:
+    desk: Posting = shell_of(request).desks[Posting]
     names = (given.debit, given.credit)
     numbers = desk.numbers(names) if desk.knows(*names) else await asyncio.to_thread(desk.numbers, names)
     for name, missing in zip(names, (Result.DEBIT_ACCOUNT_MUST_EXIST, Result.CREDIT_ACCOUNT_MUST_EXIST), strict=True):
@@ -112,9 +135,9 @@ async def post_transfer(visit: Client, given: Annotated[Asked, Body()]) -> Respo
         expires_at=given.expires_at,
     )
     try:
-        answer = await desk.row(visit.person.name, batch([[line]]).rows)
+        answer = await desk.row(caller.name, batch([[line]]).rows)
     except Refused as no:
-        return _later(visit.request, no)
+        return _later(request, no)
     return JSONResponse(
         {"id": str(given.id), "result": "posted", "sequence": answer.sequence, "replayed": answer.replayed}
     )
@@ -122,7 +145,6 @@ async def post_transfer(visit: Client, given: Annotated[Asked, Body()]) -> Respo
 
 @router.post(
     "/journal/rows",
-    dependencies=POSTS,
     summary="Post up to 8,000 packed rows",
     description="The body is 1 to 8,000 records of 92 bytes, little-endian, without gaps: kind (2 bytes), flags (2), id"
     " (16), debit account (8), credit account (8), amount in minor units (8), refers_to (16, zero: none), order_id (16,"
@@ -146,12 +168,12 @@ async def post_transfer(visit: Client, given: Annotated[Asked, Body()]) -> Respo
         }
     },
 )
-async def post_rows(visit: Client) -> Response:
-    request = visit.request
+async def post_rows(request: Request, caller: Program) -> Response:
+    desk: Posting = shell_of(request).desks[Posting]
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != ROWS_TYPE:
         raise refusals.CONTENT_MUST_BE_ROWS(expected=ROWS_TYPE)
     try:
-        answers = await visit.desk(Posting).rows(visit.person.name, await request.body())
+        answers = await desk.rows(caller.name, await request.body())
     except Refused as no:
         return _later(request, no)
     if RESULTS_TYPE in request.headers.get("accept", ""):
