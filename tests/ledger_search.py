@@ -165,13 +165,17 @@ class Maker:
             if self.often(50) and max(debit, credit) <= len(opened)
         ]
         guards = [self.pool_guarded() for _ in range(self.one(0, 0, 1, 2))]
-        return opened + money + guards + [self.monitor_set(self.model.book) for _ in range(self.one(0, 0, 1, 3))]
+        first = guards + opened + money if self.often(40) else opened + money + guards
+        return first + [self.monitor_set(self.model.book) for _ in range(self.one(0, 0, 1, 3))]
 
     def batch(self, most: int) -> tuple[list[Row], int]:
         """Rows and their time. What a batch is made of changes from one to the next, so that each way is gone."""
         self.now += self.one(1, 1, 10, 1_000_000, DAY)
-        if most >= BRIM_ROWS and self.often(35):
-            return self.brim(), self.now
+        ends = [hold["expires"] for hold in self.model.book.holds.values() if hold["expires"] > self.now]
+        if ends and self.often(30):
+            self.now = self.one(*ends[-20:])
+        if most >= BRIM_ROWS and self.often(45):
+            return self.one(self.brim, self.brim, self.settle)(), self.now
         self.mood()
         shadow = self.model.book.copy()
         rows: list[Row] = []
@@ -198,8 +202,8 @@ class Maker:
             self.hot = []
             pairs = [self.accounts(book) for _ in range(8)]
             debit, credit = next((each for each in pairs if self.brims(book, *each)), pairs[0])
-            brims = self.brims(book, debit, credit)
-            edge = self.one(*brims) + self.one(0, 1) if brims else 60
+            brims = self.brims(book, debit, credit) or [60]
+            edge = self.one(*brims) + self.one(0, 1)
             count = min(self.lot.randint(BRIM_ROWS, BRIM_ROWS + 12), edge)
             amounts = [edge // count] * (count - 1)
             amounts.append(edge - sum(amounts))
@@ -214,9 +218,22 @@ class Maker:
         self.lot.shuffle(rows)
         return rows
 
+    def settle(self) -> list[Row]:
+        """Many ends of holds, a few of them twice, amid new holds."""
+        book = self.model.book
+        self.mood()
+        held = list(book.holds.values())[-BRIM_ROWS:]
+        rows = [self.end_of(book, hold) for hold in held + ([self.one(*held)] if held and self.often(30) else [])]
+        rows += [self.pending(book) for _ in range(max(5, BRIM_ROWS - len(rows)))]
+        self.lot.shuffle(rows)
+        return rows
+
     def brims(self, book: Any, debit: int, credit: int) -> list[int]:
         """What the limits of two accounts, and of the pool of one, leave for rows between them."""
-        if debit not in book.accounts or credit not in book.accounts:
+        one, other = book.accounts.get(debit), book.accounts.get(credit)
+        if one is None or other is None or one["currency"] != other["currency"] or debit == credit:
+            return []
+        if not (one["open"] and other["open"]):
             return []
         return [each for each in self.edges(book, debit, credit) if 0 < each < 2**40]
 
@@ -233,6 +250,7 @@ class Maker:
         accounts = list(self.model.book.accounts)
         self.hot = [self.one(*accounts) for _ in range(self.lot.randint(1, 4))] if accounts else []
         self.heat = self.one(0, 50, 95)
+        self.expiring, self.end = self.one(0, 30, 90), self.one(1, 5, 1_000_000, DAY)
 
     # -- money
 
@@ -293,8 +311,8 @@ class Maker:
 
     def pending(self, book: Any) -> Row:
         row = self.transfer(book, "pending")
-        if self.often(30):
-            row["expires"] = self.now + self.one(1, 1, 5, 1_000_000, DAY, 0, -1)
+        if self.often(self.expiring):
+            row["expires"] = self.now + self.one(self.end, self.end, self.end, 1, 0, -1)
         return row
 
     def target(self, held: dict[int, Row]) -> Row:
@@ -308,7 +326,10 @@ class Maker:
     def resolve(self, book: Any) -> Row:
         if not book.holds and self.often(80):
             return self.pending(book)
-        hold = self.target(book.holds)
+        return self.end_of(book, self.target(self.model.book.holds if self.often(15) else book.holds))
+
+    def end_of(self, book: Any, hold: Row) -> Row:
+        """A post, a void or an expiry, as the hold allows or nearly so."""
         passed = 0 < hold["expires"] <= self.now
         kind = self.one(*RESOLVING, "expire" if passed else "post")
         amount = self.one(hold["amount"], 1, max(1, hold["amount"] // 2), min(hold["amount"] + 1, LARGEST), 0)
@@ -533,7 +554,9 @@ def picture(balances: Balances) -> dict[str, Any]:
         if each.name not in ("state", "scratch", "holds")
     }
     kept["state"] = balances.state[: balances.size].tolist()
-    kept["holds"] = {identity: balances.holds.get(identity) for identity in balances.holds.slots}
+    holds = balances.holds
+    kept["holds"] = {identity: holds.get(identity) for identity in holds.slots}
+    kept["places of holds"] = holds._used - len(holds._free)  # what is not given back is lost
     return kept
 
 
