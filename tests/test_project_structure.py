@@ -92,7 +92,6 @@ FLOATS_ALLOWED = {
     "ledger/entries.py": "seconds that entries are behind",
     "ledger/reading.py": "seconds that a reader waits",
     "ledger/routes.py": "seconds that entries are behind",
-    "ledger/rules.py": "an upper bound, computed too large on purpose; near it the exact path decides",
     "banking/gateway.py": "seconds of sleep",
     "safeguarding/pages.py": "days as places on the axis of a chart",
     "takeover/proof.py": "seconds that a takeover took",

@@ -5,14 +5,14 @@ batch, and the sums at the ends of chains are compared with the limits.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ringfence.ledger.balances import GROUP, Balances, Bools, Group, Int64, Undo, Watch, exact_sum
 from ringfence.ledger.standing import COVER, Monitor, Turn
 
-_SAFE = float(2**62)
+_SAFE: Final = 2**62
 
 
 class Turned(NamedTuple):
@@ -119,7 +119,7 @@ def _inside(balances: Balances, pool: str, currency: str, accounts: Int64) -> Bo
 
 def _along(value: int, change: Int64, ends: Int64) -> Int64 | list[int]:
     """The measure at the end of each chain; in plain integers if 64 bits might not do."""
-    if abs(value) + float(np.abs(change.astype(np.float64)).sum()) < _SAFE:
+    if abs(value) + exact_sum(np.abs(change)) < _SAFE:
         along: Int64 = value + np.cumsum(change)
         return along[ends]
     exact, sums = value, []

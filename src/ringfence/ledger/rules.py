@@ -52,7 +52,7 @@ from ringfence.ledger.monitors import Movements, Turned, turns
 from ringfence.ledger.standing import Turn
 from ringfence.ledger.walk import Reference, Row, Walk
 
-_SAFE: Final = float(2**62)
+_SAFE: Final = 2**62
 _COLUMNS_FROM: Final = 12  # fewer rows are walked: laying out columns costs as much
 _ZERO: Final = np.void(NO_ID)
 # Plain numbers: looking up the member of an enumeration takes longer than comparing a column with it.
@@ -217,7 +217,7 @@ class _Work:
         walked = ~moving
         if self.recorded:
             walked &= kind != _MONITOR_TURNED
-        doubtful = _in_doubt(books, stretch.lines, left, arrived, float(flow.astype(np.float64).sum()))
+        doubtful = _in_doubt(books, stretch.lines, left, arrived, exact_sum(flow))
         if doubtful.any():
             walked |= moving & (doubtful[stretch.out] | doubtful[stretch.into])
         crossings = _crossings(books, stretch)
@@ -379,9 +379,9 @@ def _resolves_soundly(books: Balances, stretch: _Stretch, at: Int64) -> Bools:
     return sound
 
 
-def _in_doubt(books: Balances, lines: Int64, left: Int64, arrived: Int64, total: float) -> Bools:
+def _in_doubt(books: Balances, lines: Int64, left: Int64, arrived: Int64, total: int) -> Bools:
     """Which touched accounts might not pass if all that leaves them left first, or all that arrives arrived first."""
-    if float(lines[:, : CREDITS_PENDING + 1].max()) * 2 + total > _SAFE:
+    if int(lines[:, : CREDITS_PENDING + 1].max()) * 2 + total > _SAFE:
         return np.ones(len(lines), bool)
     credit_side = books.group_credit[lines[:, GROUP]]
     balance = lines[:, CREDITS] - lines[:, DEBITS]
