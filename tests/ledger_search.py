@@ -231,9 +231,7 @@ class Maker:
     def brims(self, book: Any, debit: int, credit: int) -> list[int]:
         """What the limits of two accounts, and of the pool of one, leave for rows between them."""
         one, other = book.accounts.get(debit), book.accounts.get(credit)
-        if one is None or other is None or one["currency"] != other["currency"] or debit == credit:
-            return []
-        if not (one["open"] and other["open"]):
+        if one is None or other is None or debit == credit or one["currency"] != other["currency"]:
             return []
         return [each for each in self.edges(book, debit, credit) if 0 < each < 2**40]
 
