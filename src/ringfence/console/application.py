@@ -73,6 +73,9 @@ def application(
         secure=secure,
         languages=LANGUAGES,
     )
+    for module in modules:  # first: an address is found by trying one after the other, and some of these are hot
+        if module.entrance:
+            app.include_router(module.entrance, prefix="/api/v1", tags=[module.package])
     app.include_router(watch.routes(core, meters))
     app.include_router(_static(files))
     app.include_router(session.pages, dependencies=[Depends(guard_form)], include_in_schema=False)
@@ -80,8 +83,6 @@ def application(
     for pages in (*own, *(module.pages for module in modules if module.pages)):
         app.include_router(pages, dependencies=[Depends(guard_form), Depends(signed)], include_in_schema=False)
     for module in modules:
-        if module.entrance:
-            app.include_router(module.entrance, prefix="/api/v1", tags=[module.package])
         if module.router:
             app.include_router(module.router, prefix="/api/v1", dependencies=[Depends(client)], tags=[module.package])
     app.add_exception_handler(Refused, _refused)

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -228,6 +229,7 @@ def stamp(rows: Rows, book: int, client: str) -> Rows:
     return stamped
 
 
+@cache
 def program_id(book: int, client: str) -> UUID:
     """What stands in `order_id` of every row that a program posted."""
     return derived(UUID(int=book), f"posted by {client}")
