@@ -14,6 +14,7 @@ from banking_statement_samples import entry, message, statement
 from ringfence.__main__ import app
 from ringfence.custody.lifecycle import LIFECYCLE
 from ringfence.ledger.codes import EventName, Purpose
+from ringfence.ledger.model import Kind
 from ringfence.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +57,8 @@ def anchors(page):
 def test_every_purpose_and_event_of_the_journal_is_described():
     page = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
     told = {name: int(number) for number, name in re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", page, re.MULTILINE)}
-    known = {each.name: each.value for names in (Purpose, EventName) for each in names}
+    standing = (kind for kind in Kind if Kind.ACCOUNT_LIMITED <= kind <= Kind.MONITOR_TURNED)
+    known = {each.name: each.value for each in (*Purpose, *EventName, *standing)}
     assert told == known, "docs/reference/events.md and ledger/codes.py differ"
 
 
