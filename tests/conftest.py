@@ -22,7 +22,13 @@ from ringfence.database import PACKAGES, RoleName, migrate, roles
 from ringfence.database.connection import Connection
 from ringfence.database.server import Server, open_server
 
-_QUICK = {"fsync": "off", "shared_buffers": "128MB", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+_QUICK = {
+    "fsync": "off",
+    "shared_buffers": "128MB",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "200",
+}
 
 
 @pytest.fixture(scope="session")
