@@ -19,6 +19,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 
 from ringfence.database.connection import Connection
+from ringfence.database.copying import copy_in
 from ringfence.ledger import encoding
 from ringfence.ledger.balances import Int64
 from ringfence.ledger.model import LINKED, Batch, microseconds
@@ -114,7 +115,6 @@ def _append_by_call(connection: Connection, _: Part, book: int, head: int, rows:
 
 
 def _append_by_copy(connection: Connection, part: Part, book: int, head: int, rows: Batch, at: datetime) -> bool:
-    """Promise and COPY in one message. psycopg has no call for that, so libpq's are used."""
     query = sql.SQL(QUERIES.promise_and_copy.decode()).format(
         book=sql.Literal(book),
         expected=sql.Literal(head),
@@ -122,21 +122,7 @@ def _append_by_copy(connection: Connection, part: Part, book: int, head: int, ro
         at=sql.Literal(at),
         part=part.table,
     )
-    pieces = encoding.copy_rows(book, head, microseconds(at), rows)
-    with connection.lock:
-        libpq = connection.pgconn
-        result = libpq.exec_(query.as_bytes(connection))
-        if result.status != pq.ExecStatus.COPY_IN:
-            raise errors.error_from_result(result)
-        for piece in (encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER):
-            libpq.put_copy_data(piece)
-        libpq.put_copy_end()
-        failed = None
-        while (each := libpq.get_result()) is not None:
-            if each.status != pq.ExecStatus.COMMAND_OK:
-                failed = each
-        if failed is not None:
-            raise errors.error_from_result(failed)
+    copy_in(connection, query.as_bytes(connection), encoding.copy_stream(book, head, microseconds(at), rows))
     return True
 
 
@@ -144,9 +130,10 @@ def _copy_into(connection: Connection, part: Part, book: int, head: int, rows: B
     first, last = max(part.first - head, 0), min(part.last - head, len(rows))
     payloads = {index - first: payload for index, payload in rows.payloads.items() if first <= index < last}
     query = sql.SQL(QUERIES.copy_journal_in.decode()).format(part=part.table)
-    pieces = encoding.copy_rows(book, head + first, microseconds(at), Batch(rows.rows[first:last], payloads))
+    part_of_them = Batch(rows.rows[first:last], payloads)
     with connection.cursor().copy(query) as copy:
-        copy.write(b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER]))
+        for piece in encoding.copy_stream(book, head + first, microseconds(at), part_of_them):
+            copy.write(piece)
 
 
 class _Given(bytes):

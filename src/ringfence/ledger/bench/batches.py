@@ -94,9 +94,9 @@ class Raw:
 
     def stream(self, given: Batch) -> bytes:
         """The rows as COPY takes them, all of them ready before the clock starts."""
-        pieces = encoding.copy_rows(self._book, self._next, microseconds(datetime.now(UTC)), given)
+        pieces = encoding.copy_stream(self._book, self._next, microseconds(datetime.now(UTC)), given)
         self._next += len(given)
-        return b"".join([encoding.COPY_HEADER, *pieces, encoding.COPY_TRAILER])
+        return b"".join(pieces)
 
     def copy(self, stream: bytes, size: int) -> None:
         with self._connection.cursor().copy(QUERIES.raw_copy) as copy:
