@@ -6,6 +6,7 @@ notary    replays what is new, signs it, and reads old rows again
 """
 
 import errno
+import gc
 import signal
 import socket
 import threading
@@ -95,6 +96,8 @@ def serve_core(
         )
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
+        gc.collect()
+        gc.freeze()
         try:
             uvicorn.Server(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)

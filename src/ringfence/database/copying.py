@@ -8,6 +8,7 @@ an answer that has been read is not waited for (libpq's `PQgetResult` would, and
 
 import select
 from collections.abc import Iterable
+from itertools import chain
 
 from psycopg import errors, pq
 from psycopg.abc import Buffer
@@ -19,29 +20,32 @@ _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
 
 
 def copy_in(connection: Connection, message: bytes, pieces: Iterable[Buffer]) -> None:
-    """Send statements and rows. Outside of a transaction all of it is one. The next piece is asked for while
-    PostgreSQL takes in the one before. Raises what PostgreSQL says no with, or what `pieces` raise: then nothing came.
+    """Send statements and rows. Outside of a transaction all of it is one. A piece is asked for while PostgreSQL is at
+    work on what came before it. Raises what PostgreSQL says no with, or what `pieces` raise: then nothing came.
     """
+    coming = iter(pieces)
     with connection.lock:
         libpq = connection.pgconn
         libpq.send_query(message)
-        ready = _result(libpq)
-        while ready is not None and ready.status not in (pq.ExecStatus.COPY_IN, *_FAILED):
-            ready = _result(libpq)
-        if ready is not None and ready.status == pq.ExecStatus.COPY_IN:
-            try:
-                for piece in pieces:
+        try:
+            _send(libpq)
+            first = next(coming, b"")
+            said = _result(libpq)
+            while said is not None and said.status not in (pq.ExecStatus.COPY_IN, *_FAILED):
+                said = _result(libpq)
+            if said is not None and said.status == pq.ExecStatus.COPY_IN:
+                for piece in chain([first], coming):
                     _put(libpq, piece)
-            except BaseException:
-                if libpq.status == pq.ConnStatus.OK:
-                    libpq.put_copy_end(b"the rows end early")
-                    _last_word(libpq)
-                raise
-            libpq.put_copy_end()
-            ready = None
-        no = _last_word(libpq) or ready
-        if no is not None:
-            raise errors.error_from_result(no, encoding=connection.info.encoding)
+                libpq.put_copy_end()
+        except BaseException:
+            if libpq.status == pq.ConnStatus.OK:
+                _give_up(libpq)
+            raise
+        while said is not None:
+            if said.status in _FAILED:
+                _give_up(libpq)
+                raise errors.error_from_result(said, encoding=connection.info.encoding)
+            said = _result(libpq)
 
 
 def _put(libpq: PGconn, piece: Buffer) -> None:
@@ -50,13 +54,11 @@ def _put(libpq: PGconn, piece: Buffer) -> None:
     _send(libpq)
 
 
-def _last_word(libpq: PGconn) -> PGresult | None:
-    """Read what is left; the first result that says no."""
-    no = None
-    while (result := _result(libpq)) is not None:
-        if no is None and result.status in _FAILED:
-            no = result
-    return no
+def _give_up(libpq: PGconn) -> None:
+    """Read what is left of this message; rows that are still asked for do not come."""
+    while (said := _result(libpq)) is not None:
+        if said.status == pq.ExecStatus.COPY_IN:
+            libpq.put_copy_end(b"the rows end early")
 
 
 def _send(libpq: PGconn) -> None:

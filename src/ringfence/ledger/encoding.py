@@ -7,7 +7,7 @@ whole batch at once by NumPy.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
@@ -43,7 +43,7 @@ assert LEAF.itemsize == 116  # noqa: S101 - the format's own arithmetic
 Int64 = npt.NDArray[np.int64]
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
-PIECE_ROWS: Final = 1024  # laid out at a time: 150 kB, about what a socket holds
+PIECE_ROWS: Final = 384  # laid out at a time: 54 kB, a quarter of what a socket holds (measured: 256 to 512 are level)
 PG_EPOCH_DAYS: Final = 10_957  # 2000-01-01, PostgreSQL's first day
 PG_EPOCH_MICROSECONDS: Final = PG_EPOCH_DAYS * 86_400 * 1_000_000
 _ARRAY_HEAD: Final = b"\0\0\0\1\0\0\0\0\0\0\x40\0"  # one dimension, no nulls, a type that is not PostgreSQL's own
@@ -172,32 +172,38 @@ def _laid_out(template: Rows, rows: Rows) -> Rows:
     return out
 
 
-def copy_stream(book: int, first: int, posted_at: int, batch: Batch) -> Iterator[Buffer]:
-    """The batch as a stream of PostgreSQL's binary COPY, a piece at a time, so that one is laid out while the one
-    before is on its way. In a piece, rows of one shape are laid out together; the order in which rows arrive is no
-    matter, each carries its sequence.
+def copy_stream(book: int, first: int, posted_at: int, slices: Iterable[Batch]) -> Iterator[Buffer]:
+    """Batches, one behind the other, as a stream of PostgreSQL's binary COPY, a piece at a time, so that one is laid
+    out while the one before is on its way.
     """
-    yield COPY_HEADER
-    spoken = np.zeros(len(batch), bool)
-    spoken[list(batch.payloads)] = True
-    for start in range(0, len(batch), PIECE_ROWS):
-        rows, speaks = batch.rows[start : start + PIECE_ROWS], spoken[start : start + PIECE_ROWS]
-        shapes = _shapes(rows)
-        for shape in np.flatnonzero(np.bincount(shapes, minlength=8)).tolist():
-            where = np.flatnonzero(shapes == shape)
-            out = _laid_out(_copied(shape), rows if len(where) == len(rows) else rows[where])
-            out["book_id"] = book
-            out["sequence"] = where + (first + start)
-            out["posted_at"] = posted_at - PG_EPOCH_MICROSECONDS
-            silent = ~speaks[where]
-            if silent.all():
-                yield out.view(np.uint8).data
-                continue
-            yield out[silent].view(np.uint8).data
-            said = [batch.payloads[start + index] for index in where[~silent].tolist()]
-            heads = (row.tobytes()[:-4] for row in out[~silent])
-            yield b"".join([head + len(each).to_bytes(4, "big") + each for head, each in zip(heads, said, strict=True)])
-    yield COPY_TRAILER
+    header = COPY_HEADER
+    for batch in slices:
+        for start in range(0, len(batch), PIECE_ROWS):
+            yield header + _copied_piece(book, first, posted_at, batch, start)
+            header = b""
+        first += len(batch)
+    yield header + COPY_TRAILER
+
+
+def _copied_piece(book: int, first: int, posted_at: int, batch: Batch, start: int) -> bytes:
+    """Rows of one shape are laid out together; in what order they arrive is no matter, each carries its sequence."""
+    rows = batch.rows[start : start + PIECE_ROWS]
+    speaks = np.zeros(len(rows), bool)
+    if batch.payloads:
+        speaks[:] = [index in batch.payloads for index in range(start, start + len(rows))]
+    shapes, pieces = _shapes(rows), []
+    for shape in np.flatnonzero(np.bincount(shapes, minlength=8)).tolist():
+        where = np.flatnonzero(shapes == shape)
+        out = _laid_out(_copied(shape), rows if len(where) == len(rows) else rows[where])
+        out["book_id"] = book
+        out["sequence"] = where + (first + start)
+        out["posted_at"] = posted_at - PG_EPOCH_MICROSECONDS
+        silent = ~speaks[where]
+        pieces.append(out[silent].tobytes() if batch.payloads else out.tobytes())
+        for row, index in zip(out[~silent], where[~silent].tolist(), strict=True):
+            payload = batch.payloads[start + index]
+            pieces.append(row.tobytes()[:-4] + len(payload).to_bytes(4, "big") + payload)
+    return b"".join(pieces)
 
 
 def list_rows(batch: Batch) -> bytes:

@@ -10,7 +10,7 @@ unique in the journal; nobody looks an id up beforehand, but when PostgreSQL rep
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -51,10 +51,12 @@ from ringfence.ledger.storage import (
     ClockWentBack,
     IdIsTaken,
     append_rows,
+    append_slices,
     end_stalled_writer,
     head_of,
     hold_head,
     read_chains,
+    takes_slices,
 )
 from ringfence.ledger.walk import Reference
 from ringfence.refusal import Refused
@@ -62,6 +64,7 @@ from ringfence.refusal import Refused
 OVERTAKEN: Final = timedelta(seconds=15)  # as long as one writer may wait for another (lock_timeout), and some
 PATIENCE: Final = 5  # how often others may be faster
 TURN_IDS_TRIED: Final = 3  # the id of a turn follows from its cause's, and somebody may have used it
+SLICE_ROWS: Final = 1_024  # as long as PostgreSQL takes these in, the rest of a batch of 8,000 is checked
 SNAPSHOT_ROWS: Final = 1_000_000  # between two snapshots
 TAIL_ROWS_MAX: Final = 100_000  # as many are read faster than a snapshot is missed
 _PROJECTED: Final = (Kind.ACCOUNT_OPENED, Kind.ACCOUNT_CLOSED, Kind.ACCOUNT_LIMITED)
@@ -89,6 +92,10 @@ class _Asked:
     also: Sequence[Projection]
     known: Known = field(default_factory=dict)
     again: int = 0
+
+
+class _OtherRows(Exception):  # noqa: N818 - named as the finding
+    """The rows of the journal will not be those that were given: some leave none, or a monitor turns."""
 
 
 class Journal:
@@ -198,9 +205,12 @@ class Journal:
                     return answer_twins(given, answers, known_in(connection, self.book, given))
                 return answers
 
-    def _attempt(self, connection: Connection, asked: _Asked) -> Answers | None:
+    def _attempt(self, connection: Connection, asked: _Asked, *, alone: bool = False) -> Answers | None:
         """Check the batch against the balances and append it; None: somebody was faster, and nothing has changed."""
         answers = answer_known(asked.given, asked.known)
+        if not alone and self._may_be_sliced(connection, asked, answers):
+            with suppress(_OtherRows):
+                return self._attempt_in_slices(connection, asked)
         fresh = np.flatnonzero(answers.sequences == UNDECIDED)
         part = part_of(asked.given, fresh)
         forced = answers.results[fresh]  # the rest of a chain of which a row is known
@@ -227,6 +237,50 @@ class Journal:
         self._head += len(rows)
         return answers
 
+    def _may_be_sliced(self, connection: Connection, asked: _Asked, answers: Answers) -> bool:
+        """Whether the first rows can be decided without the others: only transfers and holds, none linked to the next,
+        none known, and nothing is written with them.
+        """
+        rows = asked.given.rows
+        return (
+            len(rows) > SLICE_ROWS
+            and not (asked.also or asked.given.payloads)
+            and bool(np.all(answers.sequences == UNDECIDED))
+            and not rows["flags"].any()
+            and bool(np.all((rows["kind"] == Kind.TRANSFER) | (rows["kind"] == Kind.PENDING)))
+            and takes_slices(connection, self._head, len(rows))
+        )
+
+    def _attempt_in_slices(self, connection: Connection, asked: _Asked) -> Answers | None:
+        """The same, but PostgreSQL takes in the first rows while the others are checked. Nearly always every row given
+        is a row of the journal; `_OtherRows`: not so this time, nothing has changed, and the batch goes whole.
+        """
+        given, answers, undos = asked.given, answer_known(asked.given, {}), []
+
+        def checked() -> Iterator[Batch]:
+            for first, last in ((0, SLICE_ROWS), (SLICE_ROWS, len(given))):
+                part = Batch(given.rows[first:last])
+                applied = apply(self._balances, part, np.full(last - first, microseconds(asked.at)), {})
+                undos.append(applied.undo)
+                rows, places = rows_to_append(part, applied.results, applied.opened, applied.turns, asked.again)
+                if applied.turns or np.any(places == NO_ROW):
+                    raise _OtherRows
+                answers.results[first:last] = applied.results
+                yield rows
+
+        appended = False
+        try:
+            appended = append_slices(connection, self.book, self._head, len(given), checked(), asked.at)
+        finally:
+            if not appended:
+                for undo in reversed(undos):
+                    undo()
+        if not appended:
+            return None
+        answers.sequences[:] = np.arange(self._head, self._head + len(given))
+        self._head += len(given)
+        return answers
+
     def _attempt_alone(self, connection: Connection, asked: _Asked) -> Answers | None:
         """The same while others wait, so that a large batch gets its turn beside many small ones."""
         answers, committed = None, False
@@ -234,7 +288,7 @@ class Journal:
             with connection.transaction():
                 hold_head(connection, self.book)
                 self._catch_up(connection)
-                answers = self._attempt(connection, asked)
+                answers = self._attempt(connection, asked, alone=True)
             committed = True
         finally:
             if answers is not None and not committed:  # the balances count rows that may have been rolled back

@@ -83,8 +83,8 @@ def _change(balances: Balances, monitor: Monitor, moved: Movements) -> Int64 | N
         group = balances.groups.get(Group(watched.owner_class, watched.pool, watched.currency, watched.side))
         if group is None:
             return None
-        debited = balances.state[moved.debit, GROUP] == group
-        credited = balances.state[moved.credit, GROUP] == group
+        debited = balances.state[:, GROUP][moved.debit] == group
+        credited = balances.state[:, GROUP][moved.credit] == group
         credit_side = watched.side == "credit"
     elif watched.pool not in balances.pools or watched.currency not in balances.currencies:
         return None
@@ -113,7 +113,7 @@ def _legs(moved: Movements) -> tuple[Int64, Int64]:
 def _inside(balances: Balances, pool: str, currency: str, accounts: Int64) -> Bools:
     number, money = balances.pools[pool], balances.currencies[currency]
     inside: Bools = (balances.group_pool == number) & (balances.group_currency == money)
-    found: Bools = inside[balances.state[accounts, GROUP]]
+    found: Bools = inside[balances.state[:, GROUP][accounts]]
     return found
 
 

@@ -122,12 +122,14 @@ class _Chains:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A stretch of a batch, laid out: `touched` accounts with their lines of the state, and of each row the place of
-    its debit and credit account among them. Rows with an account that does not exist have nobody's.
+    """A stretch of a batch, laid out: `touched` accounts with their lines of the state, and of each row its debit and
+    credit account and their places among them. Rows with an account that does not exist have nobody's.
     """
 
     rows: Rows
     inside: Bools
+    debit: Int64
+    credit: Int64
     touched: Int64
     lines: Int64
     out: Int64
@@ -239,15 +241,15 @@ class _Work:
         kind, amount = stretch.rows["kind"], stretch.rows["amount"]
         held, resolved = moving & (kind == _PENDING), moving & (kind >= _POST)
         posted = np.where(moving & ~held & (kind <= _POST), amount, 0)
-        after = stretch.lines.copy()
-        after[:, DEBITS] += _summed(stretch, stretch.out, posted)
-        after[:, CREDITS] += _summed(stretch, stretch.into, posted)
+        log.append(lambda: books.state.__setitem__(stretch.touched, stretch.lines))
+        np.add.at(books.state[:, DEBITS], stretch.debit, posted)
+        np.add.at(books.state[:, CREDITS], stretch.credit, posted)
         pending = None
         if held.any() or resolved.any():
             released = np.where(resolved, books.holds.columns[2, stretch.slots], 0)
             pending = np.where(held, amount, 0) - released
-            after[:, DEBITS_PENDING] += _summed(stretch, stretch.out, pending)
-            after[:, CREDITS_PENDING] += _summed(stretch, stretch.into, pending)
+            np.add.at(books.state[:, DEBITS_PENDING], stretch.debit, pending)
+            np.add.at(books.state[:, CREDITS_PENDING], stretch.credit, pending)
             self.released[first:last] += released
         for rises, falls, cover in crossings:
             self.walk.change(
@@ -260,8 +262,6 @@ class _Work:
             log.append(books.holds.put(stretch.rows["id"][held].tolist(), np.array(columns)))
         if resolved.any():
             log.append(books.holds.release(stretch.rows["refers_to"][resolved].tolist()))
-        books.state[stretch.touched] = after
-        log.append(lambda: books.state.__setitem__(stretch.touched, stretch.lines))
 
     # -- monitors --------------------------------------------------------------------------------------------------
 
@@ -337,10 +337,9 @@ def _lay_out(books: Balances, rows: Rows, slots: Int64) -> _Stretch:
     scratch[accounts] = places
     touched = accounts[scratch[accounts] == places]
     scratch[touched] = places[: len(touched)]
-    where = scratch[accounts]
-    return _Stretch(
-        rows, inside, touched, books.state.take(touched, axis=0), where[: len(rows)], where[len(rows) :], slots
-    )
+    where, lines = scratch[accounts], books.state.take(touched, axis=0)
+    (debit, credit), (out, into) = accounts.reshape(2, -1), where.reshape(2, -1)
+    return _Stretch(rows, inside, debit, credit, touched, lines, out, into, slots)
 
 
 def _summed(stretch: _Stretch, where: Int64, amounts: Int64) -> Int64:

@@ -6,7 +6,8 @@ by COPY straight into the part of the journal that is theirs; either way in one 
 other statements go with them or the rows cross from one part into the next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -80,12 +81,14 @@ def append_rows(
         return True
     places = _places(connection, head, head + len(rows))
     few = len(rows) <= CALL_ROWS_MAX and len(places) == 1
-    try:
+    with _noes():
+        if then is None and few:
+            return _append_by_call(connection, book, head, rows, at)
         if then is None and len(places) == 1:
-            return (_append_by_call if few else _append_by_copy)(connection, places[0], book, head, rows, at)
+            return _append_by_copy(connection, places[0], book, head, len(rows), [rows], at)
         with connection.transaction():
             if few:
-                appended = _append_by_call(connection, places[0], book, head, rows, at)
+                appended = _append_by_call(connection, book, head, rows, at)
             else:
                 promise = {"book": book, "expected": head, "rows": len(rows), "at": at}
                 appended = connection.execute(QUERIES.advance, promise).fetchone() == (True,)
@@ -94,19 +97,40 @@ def append_rows(
             if appended and then is not None:
                 then()
             return appended
+
+
+def append_slices(
+    connection: Connection, book: int, head: int, count: int, slices: Iterable[Batch], at: datetime
+) -> bool:
+    """The same for `count` rows that may come in slices (`takes_slices`), which are decided one after the other: the
+    next is asked for while PostgreSQL takes in the one before. What `slices` raise is raised, and nothing was written.
+    """
+    [part] = _places(connection, head, head + count)
+    with _noes():
+        return _append_by_copy(connection, part, book, head, count, slices, at)
+
+
+def takes_slices(connection: Connection, head: int, count: int) -> bool:
+    """Whether so many rows from `head` on may come in slices: they are many, and go into one part."""
+    return count > CALL_ROWS_MAX and len(_places(connection, head, head + count)) == 1
+
+
+@contextmanager
+def _noes() -> Iterator[None]:
+    """What PostgreSQL says no with, by its name here."""
+    try:
+        yield
     except errors.UniqueViolation as violation:
         if not (violation.diag.constraint_name or "").startswith(_TAKEN):
             raise
         raise IdIsTaken from violation
     except psycopg.Error as error:
-        if error.sqlstate == _WAS_FASTER:
-            return False
         if error.sqlstate == _CLOCK_WENT_BACK:
             raise ClockWentBack from error
         raise
 
 
-def _append_by_call(connection: Connection, _: Part, book: int, head: int, rows: Batch, at: datetime) -> bool:
+def _append_by_call(connection: Connection, book: int, head: int, rows: Batch, at: datetime) -> bool:
     if connection not in _PREPARED:
         connection.adapters.register_dumper(_Given, _GivenDumper)
         _PREPARED.add(connection)
@@ -114,15 +138,22 @@ def _append_by_call(connection: Connection, _: Part, book: int, head: int, rows:
     return connection.execute(QUERIES.append, asked, prepare=True).fetchone() == (True,)
 
 
-def _append_by_copy(connection: Connection, part: Part, book: int, head: int, rows: Batch, at: datetime) -> bool:
+def _append_by_copy(
+    connection: Connection, part: Part, book: int, head: int, count: int, slices: Iterable[Batch], at: datetime
+) -> bool:
     query = sql.SQL(QUERIES.promise_and_copy.decode()).format(
         book=sql.Literal(book),
         expected=sql.Literal(head),
-        rows=sql.Literal(len(rows)),
+        rows=sql.Literal(count),
         at=sql.Literal(at),
         part=part.table,
     )
-    copy_in(connection, query.as_bytes(connection), encoding.copy_stream(book, head, microseconds(at), rows))
+    try:
+        copy_in(connection, query.as_bytes(connection), encoding.copy_stream(book, head, microseconds(at), slices))
+    except psycopg.Error as error:
+        if error.sqlstate == _WAS_FASTER:
+            return False
+        raise
     return True
 
 
@@ -132,7 +163,7 @@ def _copy_into(connection: Connection, part: Part, book: int, head: int, rows: B
     query = sql.SQL(QUERIES.copy_journal_in.decode()).format(part=part.table)
     part_of_them = Batch(rows.rows[first:last], payloads)
     with connection.cursor().copy(query) as copy:
-        for piece in encoding.copy_stream(book, head + first, microseconds(at), part_of_them):
+        for piece in encoding.copy_stream(book, head + first, microseconds(at), [part_of_them]):
             copy.write(piece)
 
 

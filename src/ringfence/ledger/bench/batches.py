@@ -94,7 +94,7 @@ class Raw:
 
     def stream(self, given: Batch) -> bytes:
         """The rows as COPY takes them, all of them ready before the clock starts."""
-        pieces = encoding.copy_stream(self._book, self._next, microseconds(datetime.now(UTC)), given)
+        pieces = encoding.copy_stream(self._book, self._next, microseconds(datetime.now(UTC)), [given])
         self._next += len(given)
         return b"".join(pieces)
 
