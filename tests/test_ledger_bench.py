@@ -37,6 +37,7 @@ SMALL = bench.Size(
     growth=80_000,
     questions=5,
     customers=5,
+    far=160_000,
 )
 
 

@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringfence.database.connection import connect
-from ringfence.ledger import entries, reading
+from ringfence.ledger import entries, reading, snapshot
 from ringfence.ledger.entries import Entries, Follower, Group
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.ledger.standing import Limits, Monitor, Watched, owner_class
+from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -242,10 +243,11 @@ def examples(count: int):
 
 
 @examples(60)
-@given(actions=ACTIONS, turns=st.lists(st.integers(0, 3), max_size=12), rows=st.integers(1, 9))
+@given(actions=ACTIONS, turns=st.lists(st.integers(0, 5), max_size=12), rows=st.integers(1, 9))
 def test_entries_and_totals_are_what_a_walk_through_the_journal_finds(shelf, actions, turns, rows):
-    """Three projectors take turns between the actions, two of them warm, one new every time; blocks of a few rows, so
-    that holds are resolved in later blocks than they were made in, by another projector than saw them.
+    """Four projectors take turns between the actions, two of them warm, one new every time, one new and warmed by the
+    last snapshot, if one was kept; blocks of a few rows, so that holds are resolved in later blocks than they were made
+    in, by another projector than saw them.
     """
     book = shelf.book()
     warm = [Entries(book.number), Entries(book.number)]
@@ -253,9 +255,17 @@ def test_entries_and_totals_are_what_a_walk_through_the_journal_finds(shelf, act
         patch.setattr(entries, "STEP_ROWS", rows)
         for number, action in enumerate(actions):
             act(book, action)
-            if number < len(turns) and turns[number]:
-                projector = [*warm, Entries(book.number)][turns[number] - 1]
-                projector.step(shelf.connect("core"))
+            turn = turns[number] if number < len(turns) else 0
+            core = shelf.connect("core")
+            core.autocommit = True
+            if turn == 5:
+                balances = book.journal.balances()
+                snapshot.keep(core, book.number, head_of(core, book.number), snapshot.dump(balances))
+            elif turn:
+                projector = [*warm, Entries(book.number), Entries(book.number)][turn - 1]
+                if turn == 4:
+                    projector.warm(core)
+                projector.step(core)
         book.follow(warm[0])
         book.agrees()
 
@@ -591,6 +601,30 @@ def test_what_is_forgotten_is_made_again_the_same(book, shelf):
         [row[:8] for row in table] for table in before
     ]
     assert other.everything() == others
+
+
+def test_a_projector_that_is_warm_looks_no_account_up_but_those_that_are_new(book, monkeypatch):
+    busy(book, 5, 60)
+    core = book.connect("core")
+    core.autocommit = True
+    snapshot.keep(core, book.number, head_of(core, book.number), snapshot.dump(book.journal.balances()))
+    busy(book, 6, 60)
+    book.follow()
+    projector, asked = Entries(book.number), []
+    projector.warm(core)
+    learn = projector._learn
+    monkeypatch.setattr(
+        projector,
+        "_learn",
+        lambda connection, accounts: (
+            asked.extend(accounts[~projector._known.present[accounts]].tolist()),
+            learn(connection, accounts),
+        ),
+    )
+    busy(book, 7, 60)
+    projector.follow(core)
+    assert asked == []
+    book.agrees()
 
 
 def test_totals_are_wider_than_an_account(shelf):

@@ -97,7 +97,7 @@ def serve_core(
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
         try:
             uvicorn.Server(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)

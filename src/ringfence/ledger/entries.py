@@ -28,6 +28,8 @@ from psycopg.pq import TransactionStatus
 
 from ringfence.database.connection import Connection
 from ringfence.database.queries import NamedQueries, Query, load
+from ringfence.ledger import snapshot
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.encoding import COPY_HEADER, COPY_TRAILER
 from ringfence.ledger.model import Kind
 from ringfence.ledger.refusals import BOOK_MUST_EXIST
@@ -163,6 +165,23 @@ class _Legs:
         return np.asarray(sums + np.repeat(offsets, self.counts), np.int64)
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """What a block of movements did: an element a leg, each sum as it is after it."""
+
+    moves: Columns
+    legs: _Legs
+    change: Int64
+    balance: Int64
+    held: Int64
+    expected: Int64
+
+    def at_the_end(self) -> tuple[Int64, Int64, Int64]:
+        """Balance, held and expected of each account after its last leg."""
+        ends = self.legs.starts + self.legs.counts - 1
+        return self.balance[ends], self.held[ends], self.expected[ends]
+
+
 class Entries:
     """Follows the journal of one book. Its functions take a connection in role core. Inside a transaction of the
     caller's the turn is kept until that ends; threads that share a projector use connections that are outside of one.
@@ -179,6 +198,25 @@ class Entries:
             reached, head = self.step(connection)
             if reached >= head:
                 return reached
+
+    def warm(self, connection: Connection) -> None:
+        """Know the accounts beforehand, from the writer's last snapshot and what the journal did since, so that steps
+        need not ask for each that they meet for the first time. It saves time and nothing else: a million accounts are
+        looked up in ten seconds, and read in two.
+        """
+        with self._lock, connection.transaction():
+            reached, _ = _one(connection, QUERIES.reached, {"book": self.book})
+            found = snapshot.latest(connection, self.book, reached)
+            if found is None or self._known.present.any():
+                return
+            self._known = _known_by(*found)
+            opened_by_then = self._known.present.copy()
+            for first in range(found[1], reached, STEP_ROWS):
+                last = min(first + STEP_ROWS, reached)
+                self._remember(self._sums(connection, first, last, learn=False))
+            self._known.present[:] = False
+            self._known.present[: len(opened_by_then)] = opened_by_then
+            self._known.reached = reached
 
     def step(self, connection: Connection) -> tuple[int, int]:
         """One block, if there is one: how far the entries are now, and how far the journal is. A crash leaves the block
@@ -217,8 +255,22 @@ class Entries:
         known.reached = reached
 
     def _block(self, connection: Connection, first: int, last: int) -> None:
+        sums = self._sums(connection, first, last)
+        legs = sums.legs
+        totals = self._totals(legs.accounts, *sums.at_the_end())
+        connection.execute(QUERIES.advance_entries, {"book": self.book, "before": first, "after": last, **totals})
+        account, sequence = np.repeat(legs.accounts, legs.counts), sums.moves["sequence"].astype(np.int64)[legs.of]
+        after = (sums.change, sums.balance, sums.held, sums.expected)
+        _copy_in(connection, QUERIES.copy_entries_in, ENTRY, self.book, account, sequence, *after)
+        self._shifted(connection, sums.moves, legs, account, sequence, sums.change)
+        self._remember(sums)
+
+    def _sums(self, connection: Connection, first: int, last: int, *, learn: bool = True) -> _Sums:
+        """What the movements of a block did. Without `learn` what they did to accounts of which nothing is known means
+        nothing.
+        """
         moves = read_movements(connection, self.book, first, last)
-        legs = self._legs(connection, moves)
+        legs = self._legs(connection, moves, learn=learn)
         known, accounts = self._known, legs.accounts
         amount, kind = moves["amount"].astype(np.int64), moves["kind"]
         posted = np.where(np.isin(kind, _POSTING), amount, 0)
@@ -231,21 +283,13 @@ class Entries:
         else:
             held = legs.running(np.where(legs.normal, 0, pending[legs.of]), known.held[accounts])
             expected = legs.running(np.where(legs.normal, pending[legs.of], 0), known.expected[accounts])
-        ends = legs.starts + legs.counts - 1
-        totals = self._totals(accounts, balance[ends], held[ends], expected[ends])
-        connection.execute(QUERIES.advance_entries, {"book": self.book, "before": first, "after": last, **totals})
-        account, sequence = np.repeat(accounts, legs.counts), moves["sequence"].astype(np.int64)[legs.of]
-        _copy_in(
-            connection, QUERIES.copy_entries_in, ENTRY, self.book, account, sequence, change, balance, held, expected
-        )
-        self._shifted(connection, moves, legs, account, sequence, change)
-        known.balance[accounts], known.held[accounts], known.expected[accounts] = (
-            balance[ends],
-            held[ends],
-            expected[ends],
-        )
+        return _Sums(moves, legs, change, balance, held, expected)
 
-    def _legs(self, connection: Connection, moves: Columns) -> _Legs:
+    def _remember(self, sums: _Sums) -> None:
+        known, accounts = self._known, sums.legs.accounts
+        known.balance[accounts], known.held[accounts], known.expected[accounts] = sums.at_the_end()
+
+    def _legs(self, connection: Connection, moves: Columns, *, learn: bool) -> _Legs:
         account = np.empty(2 * len(moves), np.int64)
         account[0::2], account[1::2] = moves["debit"], moves["credit"]
         # The leg's place in the lower bits makes one sort of integers a stable one by account.
@@ -256,7 +300,9 @@ class Entries:
         starts = np.flatnonzero(np.diff(account, prepend=0))  # there is no account 0
         accounts = account[starts]
         counts = np.diff(starts, append=len(account))
-        self._learn(connection, accounts)
+        self._known.make_room(int(accounts[-1]) if len(accounts) else 0)
+        if learn:
+            self._learn(connection, accounts)
         on_credit = (place & 1) == 1
         normal = on_credit == self._known.credit_side[account]
         return _Legs(accounts, starts, counts, place >> 1, normal)
@@ -264,7 +310,6 @@ class Entries:
     def _learn(self, connection: Connection, accounts: Int64) -> None:
         """Look up the accounts of which nothing is known."""
         known = self._known
-        known.make_room(int(accounts[-1]) if len(accounts) else 0)
         strangers = accounts[~known.present[accounts]]
         if not len(strangers):
             return
@@ -352,6 +397,24 @@ class Entries:
         return [shifts[each] for each in keys]
 
 
+def _known_by(balances: Balances, reached: int) -> _Known:
+    known = _Known(reached)
+    known.make_room(balances.size - 1)
+    size = balances.size
+    known.present[1:size] = True
+    known.credit_side[1:size] = balances.credit_side[1:]
+    known.group[:size] = balances.group
+    known.groups = {Group(*each): number for each, number in balances.groups.items()}
+    on_credit = known.credit_side[:size]
+    posted = balances.credits - balances.debits
+    known.balance[:size] = np.where(on_credit, posted, -posted)
+    known.held[:size] = np.where(on_credit, balances.debits_pending, balances.credits_pending)
+    known.expected[:size] = np.where(on_credit, balances.credits_pending, balances.debits_pending)
+    holds = balances.holds
+    known.holds = dict(zip(holds.slots, holds.columns[2, list(holds.slots.values())].tolist(), strict=True))
+    return known
+
+
 _POSTING: Final = (Kind.TRANSFER, Kind.POST, Kind.CORRECTION)
 _RESOLVING: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 
@@ -398,10 +461,13 @@ class Follower:
         self._thread.join()
 
     def _run(self) -> None:
-        pause = 0.0
+        pause, warm = 0.0, False
         while not self._stop.wait(pause):
             try:
                 with self._connection() as connection:
+                    if not warm:
+                        self._entries.warm(connection)
+                        warm = True
                     reached, head = self._entries.step(connection)
                 pause = 0.0 if reached < head else PAUSE_SECONDS
             except Exception as error:  # noqa: BLE001 - a defect must not silence it; each is told

@@ -172,7 +172,7 @@ def bench(
         if name not in (*known, "all"):
             raise BENCH_IS_UNKNOWN(name=name, known=", ".join(known))
         size = benches.FULL if full else benches.QUICK
-        size = replace(size, growth=rows or size.growth)
+        size = replace(size, growth=rows, far=0) if rows else size
         with open_server(screen.settings.home, screen.settings.database_url) as server, screen.progress() as progress:
             roles.create_roles(server)
             machine = benches.machine(server)

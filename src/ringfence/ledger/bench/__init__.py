@@ -19,18 +19,19 @@ from typing import Final
 from ringfence.database.server import Server
 from ringfence.ledger.bench import batches, growth, over_http, reading, singles
 from ringfence.ledger.bench.figures import Row
-from ringfence.ledger.bench.ground import DATABASE, machine, make_book, scratch
+from ringfence.ledger.bench.ground import DATABASE, machine, make_book, require_room, scratch
 
 __all__ = ["FULL", "QUICK", "Row", "Size", "journal", "machine"]
 
 BYTES_A_TRANSFER: Final = 1_000  # on the disk at most, with entries, indexes and the log that is kept
+BYTES_A_ROW: Final = 300  # the same without entries, where rows are many
 
 
 @dataclass(frozen=True)
 class Size:
     """How much is measured: rounds of each, turns of single requests with their seconds and the
-    connections of their references, accounts, transfers in a row, questions,
-    customers behind HTTP.
+    connections of their references, accounts, transfers in a row, questions, customers behind HTTP, and
+    transfers in a row once more, for what a hundred times as many cost (0: not measured; no entries are made of these).
     """
 
     rounds: int
@@ -43,14 +44,18 @@ class Size:
     growth: int
     questions: int
     customers: int
+    far: int = 0
 
 
 QUICK: Final = Size(15, (10_000, 1_000_000), 3, 1.0, (1, 8, 64), 10_000, 10_000, 400_000, 200, 200)
-FULL: Final = Size(61, (10_000, 1_000_000), 7, 3.0, (1, 8, 64), 10_000, 1_000_000, 10_000_000, 2_000, 2_000)
+FULL: Final = Size(
+    61, (10_000, 1_000_000), 7, 3.0, (1, 8, 64), 10_000, 1_000_000, 10_000_000, 2_000, 2_000, 100_000_000
+)
 
 
 def journal(server: Server, size: Size, advance: Callable[[str], None], database: str = DATABASE) -> list[Row]:
     """Every row of the benchmark; `advance` hears what is measured next."""
+    require_room(server, max(size.growth * BYTES_A_TRANSFER, size.far * BYTES_A_ROW))
     rows = []
     for accounts in size.accounts:
         room = (accounts + 20 * size.rounds * batches.BATCH_ROWS) * BYTES_A_TRANSFER
@@ -66,4 +71,9 @@ def journal(server: Server, size: Size, advance: Callable[[str], None], database
         rows += growth.rows(ground, book, size.growth)
         rows.append(growth.open_again(ground, book))
         rows += reading.rows(ground, book, size.questions, 2 * size.seconds)
+    if size.far:
+        with scratch(server, advance, size.far * BYTES_A_ROW, database) as ground:
+            book = make_book(ground, "far", size.growth_accounts)
+            rows += growth.rows(ground, book, size.far)
+            rows.append(growth.open_again(ground, book))
     return rows

@@ -158,6 +158,7 @@ def _project(conninfo: str, book: int, accounts: int, stop: Any, count: Any) -> 
     del accounts
     projector = Entries(book)
     with connections.connect(conninfo, autocommit=True) as connection:
+        projector.warm(connection)
         while not stop.is_set():
             reached, head = projector.step(connection)
             count.value = max(1, reached)
