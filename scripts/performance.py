@@ -33,7 +33,7 @@ DETAILS = {
     "p50_s": "p50 {} s",
     "rows_p50": "{} rows at p50",
     "posted_a_second": "{} posted a second",
-    "first_part_mb": "{} MB after the first part",
+    "half_way_mb": "{} MB half way",
     "last_part_mb": "{} MB at the end",
 }
 
@@ -174,8 +174,9 @@ An *fdatasync* is one write of 8 kB made durable on the same disk in the same ru
 The same through `ringfence serve`: one transfer a request over 64 connections, and 8,000 packed rows a request at the
 bulk endpoint. Server, clients and database share the cores.""",
     "transfers in a row": """\
-Batches of 8,000, one after the other, without a pause. Memory counts from the end of the first part, when every
-account has been seen.""",
+Batches of 8,000, one after the other, without a pause. Memory counts from half
+way on, when every account has been seen and snapshots have been kept. A hundred million come last, in a book of their
+own, without entries; from fifty million on they lie in the journal's second part.""",
     "bytes on disk": """\
 What a transfer adds, between two marks: the journal's table, each of its indexes by its columns, and the write-ahead
 log (`log`), which is recycled and does not stay.""",

@@ -190,7 +190,9 @@ def kinds_of(walk: Walk) -> Counter[Kind]:
 
 
 def test_eight_programs_append_to_one_book(connect, crowd):
-    """Mixed batches, shared accounts near their limits, the same ids from several at once, races for the same holds."""
+    """Mixed batches, shared accounts near their limits, the same ids from several at once, races for the same holds.
+    Then somebody who was not there asks for all of it once more: what was answered is answered alike, the rest is new.
+    """
     book = set_up(connect, "one", now())
     eight = crowd(8, [book], rows=800)
     assert watched(connect, eight, [book]) > 5
@@ -198,6 +200,15 @@ def test_eight_programs_append_to_one_book(connect, crowd):
     walk = whole(connect, eight, [book])[book]
     everybody_got_on(eight)
     assert not eight.refused()  # nobody waited too long for a lock, and there was no deadlock
+    late, requests, sequences = Journal(connect, book), Requests(book, eight.base), Counter()
+    for first in range(0, 1_000, 50):
+        for answers in late.submit([Unit(requests.chain(group)) for group in range(first, first + 50)], now()):
+            sequences.update(each.sequence for each in answers if each.replayed)
+    late.close()
+    assert len(sequences) > 400  # each row that was there was found once, whoever had asked for it
+    assert set(sequences.values()) == {1}
+    walk.read(connect())
+    walk.agrees(connect())
     kinds = kinds_of(walk)
     assert all(kinds[kind] for kind in (Kind.TRANSFER, Kind.POST, Kind.VOID, Kind.CORRECTION, Kind.ACCOUNT_CLOSED))
     reasons = {row.reason for row in walk.rows.values()}

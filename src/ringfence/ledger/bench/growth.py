@@ -18,6 +18,7 @@ from ringfence.ledger.model import Batch
 GOAL: Final = 0.8
 GOAL_OPEN_SECONDS: Final = 5.0
 PARTS: Final = 10
+HALF: Final = PARTS // 2
 IN_A_ROW, ON_DISK = "transfers in a row", "bytes on disk"
 
 
@@ -39,7 +40,7 @@ def rows(ground: Ground, book: Book, transfers: int) -> list[Row]:
     for _ in range(WARMING):
         _append(book, supply.transfers(loads.uniform, BATCH_ROWS))
     marks = [_mark(ground, 0)]
-    at_marks = {10**power // BATCH_ROWS for power in range(6, 10)} | {part, part * PARTS}
+    at_marks = {10**power // BATCH_ROWS for power in range(6, 10)} | {part, part * HALF, part * PARTS}
     begun = time.perf_counter()
     for number in range(part * PARTS):
         if number % 50 == 0:
@@ -83,10 +84,10 @@ def _course(tally: Tally, marks: list[_Mark], part: int, seconds: float) -> list
         Row(IN_A_ROW, f"{said}, by backend CPU", cpu, CPU_RATE, reference, cpu_first, GOAL, note=note),
         Row(IN_A_ROW, "all of them, with making the rows", part * PARTS / seconds, RATE),
     ]
-    begin = next(mark.resident for mark in marks if mark.transfers == part)
+    begin = next(mark.resident for mark in marks if mark.transfers == part * HALF)
     end = marks[-1].resident
-    grown = None if begin is None or end is None else (end - begin) / (part * (PARTS - 1))
-    megabytes = {"first_part_mb": _mega(begin), "last_part_mb": _mega(end)}
+    grown = None if begin is None or end is None else (end - begin) / (part * (PARTS - HALF))
+    megabytes = {"half_way_mb": _mega(begin), "last_part_mb": _mega(end)}
     said = "memory of the writer that a further transfer takes"
     note = "" if grown is not None else "memory cannot be read here"
     return [*found, Row(IN_A_ROW, said, grown, "bytes", goal=1.0, bound="at_most", more=megabytes, note=note)]
