@@ -76,4 +76,5 @@ def journal(server: Server, size: Size, advance: Callable[[str], None], database
             book = make_book(ground, "far", size.growth_accounts)
             rows += growth.rows(ground, book, size.far)
             rows.append(growth.open_again(ground, book))
+            book.journal.close()
     return rows
