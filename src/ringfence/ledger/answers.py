@@ -74,6 +74,11 @@ class Answers:
     def answer(self, index: int) -> Answer:
         return Answer(_RESULTS[int(self.results[index])], int(self.sequences[index]), bool(self.replayed[index]))
 
+    def answers(self, places: Sequence[int]) -> list[Answer]:
+        """Those at some places."""
+        columns = (each[places].tolist() for each in (self.results, self.sequences, self.replayed))
+        return [Answer(_RESULTS[result], *rest) for result, *rest in zip(*columns, strict=True)]
+
     def part(self, first: int, last: int) -> "Answers":
         """Rows `first` to `last` (exclusive)."""
         return Answers(self.results[first:last], self.sequences[first:last], self.replayed[first:last])

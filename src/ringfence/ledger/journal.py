@@ -315,7 +315,10 @@ class Journal:
         also: Sequence[Projection],
     ) -> Callable[[], None] | None:
         """What is written in the same transaction as the rows; None: nothing, and they may go in one round trip."""
-        projected = np.flatnonzero(np.isin(rows.rows["kind"], _PROJECTED))
+        kind = rows.rows["kind"]
+        if not also and kind.max(initial=0) < Kind.ACCOUNT_OPENED:
+            return None
+        projected = np.flatnonzero(np.isin(kind, _PROJECTED))
         if not (also or len(projected)):
             return None
 

@@ -10,9 +10,8 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import psycopg
@@ -24,20 +23,21 @@ from ringfence.ledger.model import ROW, Batch, packed
 from ringfence.refusal import Fault, Refused
 
 ROWS_MAX: Final = 8_000  # of one append, unless one request has more
+_NONE: Final[Mapping[int, bytes]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """Rows that wait, and how their answers are handed over: `settle` is called in the writer's thread, except for a
-    request of an asyncio loop, which is settled there together with all others of that loop.
+class _Request(NamedTuple):
+    """Rows that wait, and how their answers are handed over: `settle` is called in the writer's thread with all answers
+    of the append and the place of the first of its own. A single row of an asyncio loop has its future instead, which
+    is settled in that loop, together with all others of it.
     """
 
     records: bytes
     rows: int
     payloads: Mapping[int, bytes]
     also: Sequence[Statement]
-    settle: Callable[[Answers | BaseException, int], None]
-    loop: asyncio.AbstractEventLoop | None = None
+    settle: Callable[[Answers | BaseException, int], None] | None
+    future: "asyncio.Future[Answer] | None" = None
 
 
 class Writer:
@@ -85,18 +85,8 @@ class Writer:
 
     async def ask(self, record: bytes) -> Answer:
         """Append one packed row and wait for its answer, in an asyncio loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-
-        def settle(answers: Answers | BaseException, first: int) -> None:
-            if future.done():  # whoever asked has gone away
-                return
-            if isinstance(answers, BaseException):
-                future.set_exception(answers)
-            else:
-                future.set_result(answers.answer(first))
-
-        self._waiting.put(_Request(record, 1, {}, (), settle, loop))
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Request(record, 1, _NONE, (), None, future))
         return await future
 
     def close(self) -> None:
@@ -153,19 +143,25 @@ def _laid_together(group: Sequence[_Request]) -> tuple[Batch, list[Projection]]:
 
 def _settle(group: Sequence[_Request], answers: Answers | BaseException) -> None:
     """Hand the answers over; a loop is woken once for all its requests."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Request, int]]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Answer], int]]] = {}
     first = 0
     for each in group:
-        if each.loop is None:
+        if each.settle is not None:
             each.settle(answers, first)
-        else:
-            loops.setdefault(each.loop, []).append((each, first))
+        elif each.future is not None:
+            loops.setdefault(each.future.get_loop(), []).append((each.future, first))
         first += each.rows
-    for loop, requests in loops.items():
+    for loop, asked in loops.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle_here, requests, answers)
+            loop.call_soon_threadsafe(_settle_here, asked, answers)
 
 
-def _settle_here(requests: Sequence[tuple[_Request, int]], answers: Answers | BaseException) -> None:
-    for request, first in requests:
-        request.settle(answers, first)
+def _settle_here(asked: Sequence[tuple["asyncio.Future[Answer]", int]], answers: Answers | BaseException) -> None:
+    if isinstance(answers, BaseException):
+        for future, _ in asked:
+            if not future.done():  # else whoever asked has gone away
+                future.set_exception(answers)
+        return
+    for (future, _), answer in zip(asked, answers.answers([place for _, place in asked]), strict=True):
+        if not future.done():
+            future.set_result(answer)
