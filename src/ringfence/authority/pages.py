@@ -4,6 +4,7 @@ A proposal's page is rendered from its canonical bytes and from nothing else; th
 person saw is what a person approves.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -17,13 +18,15 @@ from ringfence.authority import (
     proposals,
     sessions,
 )
-from ringfence.authority.actors import Session
+from ringfence.authority.actors import Client, Session
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.signing import SignedRequest, callers
+from ringfence.authority.signing.pages import SIGNING_NOTICES
 from ringfence.authority.standing import acts
 from ringfence.authority.standing.pages import TONES, monitors_on, pages
 from ringfence.core import Core
@@ -31,6 +34,7 @@ from ringfence.database.connection import Connection
 from ringfence.ledger.standing import COVER, MEASURES
 from ringfence.refusal import Fault, Refused
 from ringfence.web.shell import Caller, Door, Entry, Module, Panel
+from ringfence.web.signature import Claim
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -204,7 +208,7 @@ def _titles(visit: Visit, policy: Policy) -> dict[str, str]:
 
 
 def door(core: Core) -> Door:
-    """How callers come in: people by password and session, programs by their token."""
+    """How callers come in: people by password and session, programs by their token or a signature of each request."""
 
     def person(token: str) -> Caller | None:
         try:
@@ -231,9 +235,11 @@ def door(core: Core) -> Door:
             if no.refusal.fault is Fault.IDENTITY:
                 return None
             raise
-        return Caller(
-            client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client
-        )
+        return _caller(client)
+
+    def signed(claims: Sequence[Claim]) -> list[Caller | Refused]:
+        asked = [SignedRequest(each.key_id, each.nonce, each.created, each.expires, each.fits) for each in claims]
+        return [each if isinstance(each, Refused) else _caller(each) for each in callers(core, asked)]
 
     def sign_out(token: str) -> None:
         found = person(token)
@@ -248,12 +254,17 @@ def door(core: Core) -> Door:
         sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
         person=person,
         bearer=bearer,
+        signed=signed,
         sign_out=sign_out,
         change_password=lambda token, old, new: people.change_password(
             core, sessions.session_of(core, token), old, new
         ),
         require_scope=require_scope,
     )
+
+
+def _caller(client: Client) -> Caller:
+    return Caller(client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client)
 
 
 def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
@@ -288,7 +299,7 @@ MODULE: Final = Module(
         "decision": ["approve", "reject"],
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
-            "client_revoked", "change_proposed", "monitor_set",
+            "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",

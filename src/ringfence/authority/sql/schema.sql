@@ -169,6 +169,7 @@ CREATE TABLE authority.client (
     token_sha256  bytea   NOT NULL,
     scopes        text[]  NOT NULL,
     active        boolean NOT NULL,
+    signed_only   boolean NOT NULL DEFAULT false,
     added         bigint  NOT NULL,
     CONSTRAINT client_is_unique PRIMARY KEY (book_id, client_id),
     CONSTRAINT client_token_is_unique UNIQUE (book_id, token_sha256),
@@ -184,14 +185,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
        AND at < s.ends_at AND at < s.seen_at + interval '30 minutes';
 $$;
 
--- Who acts: a person by session, a client (`client:…`) by bearer token, the system itself without a token; else null.
+-- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
+-- token; else null.
 CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
         authority.person_of_session(book, actor_of.token_sha256, at),
         (SELECT 'client:' || c.client_id FROM authority.client c
-          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active)) END;
-$$;
+          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
+        'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;
+END $$;
 
 -- What is needed to try a password: the salt and cost, and the time until which no attempt counts. Of a login that
 -- nobody has it is a salt that follows from it, and the cost that most people's passwords have.
@@ -309,11 +313,15 @@ END $$;
 
 CREATE FUNCTION authority.client_of(book integer, token_sha256 bytea, OUT client_id text, OUT scopes text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    signs boolean;
 BEGIN
-    SELECT c.client_id, c.scopes INTO client_id, scopes FROM authority.client c
+    SELECT c.client_id, c.scopes, c.signed_only INTO client_id, scopes, signs FROM authority.client c
      WHERE c.book_id = book AND c.token_sha256 = client_of.token_sha256 AND c.active;
     IF NOT FOUND THEN
         PERFORM authority.refuse('client_is_not_known');
+    ELSIF signs THEN
+        PERFORM authority.refuse('client_must_sign');
     END IF;
 END $$;
 
