@@ -9,6 +9,7 @@ The nouns
   policy     versioned rules: how many people of which roles must approve an act, by amount and currency
   proposal   the canonical bytes of an act that needs approval, and their SHA-256
   approval   a person's yes or no to exactly those bytes
+  course     something that a role requires to have been learnt not too long ago (`training`)
 
 The invariants
   - Nobody approves what he made, and nobody counts twice: people are counted, not keys.

@@ -29,6 +29,8 @@ from ringfence.authority.signing import SignedRequest, callers
 from ringfence.authority.signing.pages import SIGNING_NOTICES
 from ringfence.authority.standing import acts
 from ringfence.authority.standing.pages import TONES, monitors_on, pages
+from ringfence.authority.training.pages import TONES as TRAINING_TONES
+from ringfence.authority.training.pages import TRAINING_NOTICES
 from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.ledger.standing import COVER, MEASURES
@@ -300,6 +302,7 @@ MODULE: Final = Module(
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
+            *TRAINING_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
@@ -309,5 +312,6 @@ MODULE: Final = Module(
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),
+        "training state": list(TRAINING_TONES),
     },
 )  # fmt: skip

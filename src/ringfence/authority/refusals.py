@@ -59,6 +59,13 @@ PERSON_LACKS_THE_ROLE: Final = refusal(
     en="This person has none of the roles that may do this.",
     zh="此人不具备所需的任何一种角色。",
 )
+COURSE_HAS_LAPSED: Final = refusal(
+    "course_has_lapsed",
+    Fault.PERMISSION,
+    en="A course that the role requires was never completed or has lapsed; until it is completed again this person"
+    " approves nothing by that role.",
+    zh="该角色所要求的培训从未完成或已过期；重新完成之前，此人不得以该角色批准。",
+)
 PASSWORD_MUST_BE_CHANGED_FIRST: Final = refusal(
     "password_must_be_changed_first",
     Fault.PERMISSION,
@@ -184,6 +191,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         PAYLOAD_WAS_CHANGED,
         MAKER_MAY_NOT_CHECK,
         PERSON_LACKS_THE_ROLE,
+        COURSE_HAS_LAPSED,
         PASSWORD_MUST_BE_CHANGED_FIRST,
         MAKER_MAY_NOT_MAKE_THIS,
         POLICY_HAS_CHANGED,

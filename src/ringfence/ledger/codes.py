@@ -39,6 +39,8 @@ class EventName(IntEnum):
     POLICY_SET = 1023
     PERSON_CHANGED = 1030
     SIGNED_IN = 1031
+    COURSE_COMPLETED = 1036
+    COMPLETION_WITHDRAWN = 1037
     PAYMENT_ORDERED = 1040
     PAYMENT_STATUS = 1041
     ADVICE_SHELVED = 1042  # an advice of the bank that moved nothing

@@ -494,6 +494,13 @@ BEGIN
         WHEN objection.payload_sha256 IS DISTINCT FROM sha256(asked.payload) THEN 'payload_was_changed'
         WHEN decision = 'approve' AND asked.maker = who THEN 'maker_may_not_check'
         WHEN asked.maker <> who AND NOT asked.roles && authority.roles_of(book, who) THEN 'person_lacks_the_role'
+        WHEN decision = 'approve' AND NOT EXISTS (
+                SELECT FROM unnest(asked.roles) role
+                 WHERE role = ANY (authority.roles_of(book, who))
+                   AND role <> ALL (authority.suspended_roles(book,
+                       (SELECT convert_from(p.document, 'UTF8')::jsonb FROM authority.policy p
+                         WHERE p.book_id = book AND p.version = asked.policy_version), who, at)))
+            THEN 'course_has_lapsed'
         WHEN (SELECT w.must_change FROM authority.password w WHERE w.book_id = book AND w.person_id = who)
             THEN 'password_must_be_changed_first'
     END;
