@@ -74,3 +74,23 @@ def test_training_is_recorded_on_its_page_and_over_http(console):
     browser = console.browser("adam")
     waiting = browser.get("/approvals").text
     assert "course that the role requires" not in waiting  # made under the policy before
+
+
+def test_the_review_of_access_stands_on_the_page_of_people_and_is_recorded(console):
+    sara, tina = console.browser("sara"), person(console, "tina")
+    shown = sara.get("/people").text
+    assert "role_is_held_by_nobody" in shown
+    assert "Nobody is auditor." in shown
+    assert "Nobody has reviewed it yet." in shown
+    assert "Review of access" not in console.browser("tina").get("/people").text
+    assert refused(tina.get("/api/v1/access")) == (403, "person_lacks_the_role")
+    assert refused(tina.post("/api/v1/access/reviews")) == (403, "person_lacks_the_role")
+    assert post(sara, "/access/reviews", {}, form="/people").headers["location"] == "/people?said=access_reviewed"
+    assert "Last reviewed by sara" in sara.get("/people").text
+    api = person(console, "sara")
+    found = api.get("/api/v1/access", headers={"accept-language": "zh"}).json()
+    assert "无人担任 auditor。" in {each["sentence"] for each in found["findings"]}
+    [recorded] = found["reviews"]
+    assert (recorded["person"], recorded["findings"]) == ("sara", len(found["findings"]))
+    assert recorded["state_sha256"] == found["state_sha256"]
+    assert api.post("/api/v1/access/reviews").json() == {"findings": len(found["findings"])}

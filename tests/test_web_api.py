@@ -64,6 +64,8 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/clients/{id}/keys",
         "/api/v1/clients/{id}/keys/{fingerprint}",
         "/api/v1/clients/{id}/signing",
+        "/api/v1/access",
+        "/api/v1/access/reviews",
         "/api/v1/training",
         "/api/v1/training/completions",
         "/api/v1/training/completions/{sequence}",

@@ -3,7 +3,7 @@
 The nouns
   person     somebody of the staff, known by a login word; has roles; everything else about a person is elsewhere
   role       treasurer (makes orders), approver (checks them), risk_officer, auditor (reads), system_admin,
-             security_admin; who holds one of the last three holds no other (`roles`)
+             security_admin; who holds one of the last three holds no other, who makes payments checks none (`roles`)
   session    a person who signed in; a random token of which only the SHA-256 is kept
   client     a program of the platform, with a bearer token `rf_…` and scopes
   policy     versioned rules: how many people of which roles must approve an act, by amount and currency

@@ -23,6 +23,8 @@ from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
+from ringfence.authority.review.pages import REVIEW_NOTICES
+from ringfence.authority.review.pages import panel as review_panel
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
 from ringfence.authority.signing import SignedRequest, callers
@@ -111,6 +113,7 @@ def staff(visit: Signed) -> Response:
         administers=visit.person.has_role(Role.SECURITY_ADMIN),
         every_role=list(Role),
         every_scope=sorted(clients.SCOPES),
+        **(review_panel(visit) if watches else {}),
     )
 
 
@@ -302,7 +305,7 @@ MODULE: Final = Module(
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
-            *TRAINING_NOTICES,
+            *TRAINING_NOTICES, *REVIEW_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",

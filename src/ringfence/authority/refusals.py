@@ -132,6 +132,12 @@ ROLES_CONFLICT: Final = refusal(
     en="An administrator or auditor holds no other role, and nobody holds two administrations.",
     zh="管理员或审计员不得兼任其他角色，任何人不得兼任两种管理员。",
 )
+MAKER_MAY_NOT_BE_CHECKER: Final = refusal(
+    "maker_may_not_be_checker",
+    Fault.STATE,
+    en="A treasurer makes payments, so the same person is neither approver nor risk officer, who check them.",
+    zh="司库负责经办付款，同一人不得兼任负责复核的审批人或风控专员。",
+)
 PERSON_MUST_EXIST: Final = refusal(
     "person_must_exist", Fault.UNKNOWN, en="There is no such active person.", zh="没有这一在职人员。"
 )
@@ -203,6 +209,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         EVENT_MUST_SAY_WHAT_HAPPENS,
         DECISION_WAS_COUNTED_MEANWHILE,
         ROLES_CONFLICT,
+        MAKER_MAY_NOT_BE_CHECKER,
         PERSON_MUST_EXIST,
         PERSON_ID_MUST_BE_A_WORD,
         PERSON_HAS_A_SHORT_NAME,

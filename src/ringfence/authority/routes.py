@@ -12,6 +12,7 @@ from ringfence.authority.actors import Session
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
+    MAKER_MAY_NOT_BE_CHECKER,
     MAKER_MAY_NOT_CHECK,
     MAKER_MAY_NOT_MAKE_THIS,
     PAYLOAD_WAS_CHANGED,
@@ -261,6 +262,7 @@ def staff(visit: Client) -> PeopleAnswer:
         PERSON_HAS_A_SHORT_NAME,
         ROLE_IS_UNKNOWN,
         ROLES_CONFLICT,
+        MAKER_MAY_NOT_BE_CHECKER,
     ),
 )
 def propose_person(visit: Client, given: Annotated[PersonChange, Body()]) -> PersonProposed:

@@ -41,6 +41,7 @@ class EventName(IntEnum):
     SIGNED_IN = 1031
     COURSE_COMPLETED = 1036
     COMPLETION_WITHDRAWN = 1037
+    ACCESS_REVIEWED = 1038
     PAYMENT_ORDERED = 1040
     PAYMENT_STATUS = 1041
     ADVICE_SHELVED = 1042  # an advice of the bank that moved nothing

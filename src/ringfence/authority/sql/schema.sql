@@ -109,12 +109,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
+-- Whoever makes payments checks none.
+CREATE FUNCTION authority.roles_make_and_check(roles text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT 'treasurer' = ANY (roles) AND roles && ARRAY['approver', 'risk_officer'];
+$$;
+
 -- Gives a person exactly these roles from `sequence` on.
 CREATE FUNCTION authority.put_roles(book integer, person text, roles text[], from_sequence bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF authority.roles_conflict(roles) THEN
         PERFORM authority.refuse('roles_conflict');
+    ELSIF authority.roles_make_and_check(roles) THEN
+        PERFORM authority.refuse('maker_may_not_be_checker');
     END IF;
     UPDATE authority.person_role r SET withdrawn = from_sequence
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL AND r.role <> ALL (roles);

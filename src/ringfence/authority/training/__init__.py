@@ -141,18 +141,29 @@ def suspended_roles(policy: Policy, standing: Iterable[Completion], person_id: s
 def standings(policy: Policy, people: Iterable[Person], known: Sequence[Completion], day: date) -> list[Standing]:
     """How every active person stands with each course that a role of his requires, the most pressing first."""
     found = [
-        _standing(person, course, [each for each in known if each.withdrawn is None], day)
+        standing
         for person in people
         if person.active
-        for course in policy.courses.values()
-        if set(course.roles) & set(person.roles)
+        for standing in of_person(policy, person.person_id, person.roles, known, day)
     ]
     return sorted(found, key=lambda each: (each.until or date.min, each.person_id, each.course.name))
 
 
-def _standing(person: Person, course: Course, known: Iterable[Completion], day: date) -> Standing:
-    own = [each for each in known if (each.person_id, each.course) == (person.person_id, course.name)]
-    last = max(own, key=lambda each: (each.completed_on, each.recorded), default=None)
+def of_person(
+    policy: Policy, person_id: str, roles: Sequence[str], known: Sequence[Completion], day: date
+) -> list[Standing]:
+    """How one person stands with each course that one of these roles requires."""
+    own = [each for each in known if each.person_id == person_id and each.withdrawn is None]
+    return [
+        _standing(person_id, tuple(role for role in roles if role in course.roles), course, own, day)
+        for course in policy.courses.values()
+        if set(course.roles) & set(roles)
+    ]
+
+
+def _standing(person_id: str, roles: tuple[str, ...], course: Course, own: Iterable[Completion], day: date) -> Standing:
+    done = [each for each in own if each.course == course.name]
+    last = max(done, key=lambda each: (each.completed_on, each.recorded), default=None)
     until = last_day(last.completed_on, course.months) if last else None
     if until is None:
         state = "missing"
@@ -160,8 +171,7 @@ def _standing(person: Person, course: Course, known: Iterable[Completion], day: 
         state = "lapsed"
     else:
         state = "soon" if until < day + SOON else "current"
-    roles = tuple(role for role in person.roles if role in course.roles)
-    return Standing(person.person_id, course, roles, last, until, state)
+    return Standing(person_id, course, roles, last, until, state)
 
 
 def _post(

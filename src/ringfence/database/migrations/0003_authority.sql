@@ -109,12 +109,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
+-- Whoever makes payments checks none.
+CREATE FUNCTION authority.roles_make_and_check(roles text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT 'treasurer' = ANY (roles) AND roles && ARRAY['approver', 'risk_officer'];
+$$;
+
 -- Gives a person exactly these roles from `sequence` on.
 CREATE FUNCTION authority.put_roles(book integer, person text, roles text[], from_sequence bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF authority.roles_conflict(roles) THEN
         PERFORM authority.refuse('roles_conflict');
+    ELSIF authority.roles_make_and_check(roles) THEN
+        PERFORM authority.refuse('maker_may_not_be_checker');
     END IF;
     UPDATE authority.person_role r SET withdrawn = from_sequence
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL AND r.role <> ALL (roles);
@@ -787,6 +795,40 @@ GRANT EXECUTE ON FUNCTION
 TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, review: somebody looked at who may do what.
+
+-- A review of access: by whom, at which row of the journal, what was found, and the SHA-256 of what was looked at.
+CREATE TABLE authority.access_review (
+    book_id       integer     NOT NULL,
+    sequence      bigint      NOT NULL,
+    person_id     text        NOT NULL,
+    at            timestamptz NOT NULL,
+    findings      integer     NOT NULL,
+    state_sha256  bytea       NOT NULL,
+    CONSTRAINT access_review_is_at_a_row PRIMARY KEY (book_id, sequence),
+    CONSTRAINT access_review_is_by_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT access_review_counts_findings CHECK (findings >= 0),
+    CONSTRAINT access_review_names_what_it_saw CHECK (length(state_sha256) = 32)
+);
+CREATE TRIGGER access_review_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.access_review
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+CREATE FUNCTION authority.record_access_review(book integer, event uuid, token_sha256 bytea, findings integer,
+                                               state_sha256 bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1038);
+    who text   := authority.require_recorder(book, record_access_review.token_sha256, now.at);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', who, 'findings', findings, 'state_sha256', encode(state_sha256, 'hex')));
+    INSERT INTO authority.access_review (book_id, sequence, person_id, at, findings, state_sha256)
+    VALUES (book, now.sequence, who, now.at, record_access_review.findings, record_access_review.state_sha256);
+END $$;
+
+GRANT SELECT ON authority.access_review TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.record_access_review FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.record_access_review TO ringfence_core;
 -- authority, clients: programs that sign their requests.
 --
 -- A client has public keys, each with scopes of its own and an end. The database cannot check an Ed25519 signature; that
