@@ -110,9 +110,7 @@ WRONG = {
         "act_cannot_be_proposed: Nobody may propose correction: no active person holds treasurer (policy version 1).",
     ),
     "a policy that asks for more people than there are": (
-        replace(
-            SOUND, versions=(POLICY, version(otherwise("period_close", 5, "approver", "risk_officer"), 2, NOW + DAY))
-        ),
+        replace(SOUND, versions=(POLICY, version(FIVE, 2, NOW + DAY))),
         (
             "act_cannot_be_approved: period_close needs 5 to approve, besides its proposer, of approver, risk_officer; 4"
             " could (policy version 2)."

@@ -19,6 +19,8 @@ from ringfence.authority import (
     sessions,
 )
 from ringfence.authority.actors import Client, Session
+from ringfence.authority.door import sign_in
+from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
@@ -256,7 +258,7 @@ def door(core: Core) -> Door:
             caller.actor.require_scope(scope)
 
     return Door(
-        sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
+        sign_in=lambda name, password, address: sign_in(core, name, password, address).token,
         person=person,
         bearer=bearer,
         signed=signed,
@@ -305,7 +307,7 @@ MODULE: Final = Module(
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
-            *TRAINING_NOTICES, *REVIEW_NOTICES,
+            *TRAINING_NOTICES, *REVIEW_NOTICES, *DOOR_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",

@@ -180,8 +180,8 @@ POLICY_VERSION_MUST_BE_NEXT: Final = refusal(
 SIGN_IN_MUST_WAIT: Final = refusal(
     "sign_in_must_wait",
     Fault.IDENTITY,
-    en="Too many attempts with this login. Wait {seconds} seconds.",
-    zh="该登录名尝试次数过多，请等待 {seconds} 秒。",
+    en="Too many attempts with this login or from this address. Wait {seconds} seconds.",
+    zh="该登录名或该地址尝试次数过多，请等待 {seconds} 秒。",
 )
 
 FROM_THE_DATABASE: Final[dict[str, Refusal]] = {

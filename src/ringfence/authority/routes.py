@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ringfence.authority import clients, people, proposals, sessions
 from ringfence.authority.actors import Session
+from ringfence.authority.door import sign_in
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
@@ -37,7 +38,7 @@ from ringfence.authority.refusals import (
 from ringfence.authority.roles import Role
 from ringfence.refusal import Fault, Refused
 from ringfence.web.answers import Answer, Money, money, refuses
-from ringfence.web.visit import Anybody, Client, Visit, scoped
+from ringfence.web.visit import Anybody, Client, Visit, address_of, scoped
 
 router = APIRouter()
 entrance = APIRouter()
@@ -192,7 +193,7 @@ class PolicyAnswer(Answer):
     responses=refuses(SIGN_IN_REFUSED, SIGN_IN_MUST_WAIT, SIGN_IN_IS_BUSY),
 )
 def open_session(visit: Anybody, given: Annotated[SignIn, Body()]) -> SessionToken:
-    opened = sessions.sign_in(visit.core, given.name, given.password)
+    opened = sign_in(visit.core, given.name, given.password, address_of(visit.request))
     return SessionToken(
         token=opened.token,
         person=opened.session.person_id,

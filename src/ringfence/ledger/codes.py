@@ -42,6 +42,7 @@ class EventName(IntEnum):
     COURSE_COMPLETED = 1036
     COMPLETION_WITHDRAWN = 1037
     ACCESS_REVIEWED = 1038
+    DOOR_LIMITS_SET = 1039
     PAYMENT_ORDERED = 1040
     PAYMENT_STATUS = 1041
     ADVICE_SHELVED = 1042  # an advice of the bank that moved nothing

@@ -179,6 +179,11 @@ def signed_claim(request: Request) -> Claim | None:
     return claim_of(incoming)
 
 
+def address_of(request: Request) -> str | None:
+    """Where a request comes from: behind a proxy of this machine, what the proxy says (X-Forwarded-For)."""
+    return request.client.host if request.client else None
+
+
 def form_token(secret: str, session: str) -> str:
     return hmac.new(secret.encode(), b"ringfence/form/v1\0" + session.encode(), hashlib.sha256).hexdigest()
 

@@ -9,7 +9,7 @@ as signing only opens nothing by its bearer token.
   client_key_is_not_known      no such key here, or revoked, or its client is
   client_key_has_expired
   signature_is_of_the_future   signed more than AHEAD_SECONDS from now
-  signature_is_stale           signed longer ago than the window, or past its own `expires`
+  signature_is_stale           signed longer ago than the door's limit (`door`), or past its own `expires`
   signature_does_not_fit
   nonce_was_used_already       a nonce counts once for a key; PostgreSQL remembers, for all cores of the book
 
@@ -50,7 +50,6 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.refusal import Refused
 
-WINDOW_SECONDS: Final = 300
 AHEAD_SECONDS: Final = 30  # clocks differ
 KEY_BYTES: Final = 32
 KEY_TEXT_CHARACTERS_MAX: Final = 1000
@@ -232,6 +231,7 @@ class _Known:
     public_key: bytes
     scopes: list[str]
     ended: bool
+    good_seconds: int  # how old a signature may be, by the limits of the door
 
 
 def _judged(request: SignedRequest, known: _Known | None, at: datetime) -> Client | Refused:
@@ -243,8 +243,8 @@ def _judged(request: SignedRequest, known: _Known | None, at: datetime) -> Clien
     if created > at + timedelta(seconds=AHEAD_SECONDS):
         return SIGNATURE_IS_OF_THE_FUTURE(seconds=AHEAD_SECONDS)
     expired = request.expires is not None and datetime.fromtimestamp(request.expires, UTC) <= at
-    if expired or created < at - timedelta(seconds=WINDOW_SECONDS):
-        return SIGNATURE_IS_STALE(seconds=WINDOW_SECONDS)
+    if expired or created < at - timedelta(seconds=known.good_seconds):
+        return SIGNATURE_IS_STALE(seconds=known.good_seconds)
     if not request.fits(bytes(known.public_key)):
         return SIGNATURE_DOES_NOT_FIT(key=request.key_id)
     return Client(known.client_id, frozenset(known.scopes), request_sha256(request.key_id, request.nonce))

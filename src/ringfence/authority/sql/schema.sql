@@ -185,12 +185,35 @@ CREATE TABLE authority.client (
     CONSTRAINT client_token_is_a_hash CHECK (length(token_sha256) = 32)
 );
 
--- Whose session this is at a time: idle for 30 minutes, 12 hours old, revoked, or of somebody who left, it is nobody's.
+-- How long what opens the door lasts, in seconds; a book without a row has the defaults of authority.door_limits.
+CREATE TABLE authority.door_limit (
+    book_id            integer NOT NULL REFERENCES ledger.book,
+    idle_seconds       integer NOT NULL,
+    session_seconds    integer NOT NULL,
+    signature_seconds  integer NOT NULL,
+    set_at             bigint  NOT NULL,
+    CONSTRAINT door_limit_is_one_a_book PRIMARY KEY (book_id),
+    CONSTRAINT door_limits_are_within_bounds CHECK (idle_seconds BETWEEN 300 AND 1800
+        AND session_seconds BETWEEN 300 AND 43200 AND signature_seconds BETWEEN 10 AND 900)
+);
+
+CREATE FUNCTION authority.door_limits(book integer, OUT idle_seconds integer, OUT session_seconds integer,
+                                      OUT signature_seconds integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT coalesce(max(l.idle_seconds), 1800), coalesce(max(l.session_seconds), 43200),
+           coalesce(max(l.signature_seconds), 300)
+      FROM authority.door_limit l WHERE l.book_id = book;
+$$;
+
+-- Whose session this is at a time: idle for too long (30 minutes), too old (12 hours), revoked, or of somebody who left, it
+-- is nobody's.
 CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id)
+    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id),
+           authority.door_limits(book) l
      WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
-       AND at < s.ends_at AND at < s.seen_at + interval '30 minutes';
+       AND at < s.ends_at AND at < s.opened_at + interval '1 second' * l.session_seconds
+       AND at < s.seen_at + interval '1 second' * l.idle_seconds;
 $$;
 
 -- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
@@ -793,5 +816,5 @@ GRANT EXECUTE ON FUNCTION
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client
 TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

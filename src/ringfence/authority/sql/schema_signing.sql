@@ -40,13 +40,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT sha256(convert_to('ringfence request v1' || E'\n' || key_id || E'\n' || nonce, 'UTF8'));
 $$;
 
--- The keys of these names that are keys at a time. What a key reaches, its client must reach too. `ended`: it has expired.
+-- The keys of these names that are keys at a time, and for how many seconds a signature is good. What a key reaches, its
+-- client must reach too. `ended`: it has expired.
 CREATE FUNCTION authority.keys_of(book integer, key_ids text[], at timestamptz)
-RETURNS TABLE (key_id text, client_id text, public_key bytea, scopes text[], ended boolean)
+RETURNS TABLE (key_id text, client_id text, public_key bytea, scopes text[], ended boolean, good_seconds integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT k.key_id, k.client_id, k.public_key,
-           ARRAY(SELECT scope FROM unnest(k.scopes) scope WHERE scope = ANY (c.scopes) ORDER BY scope), k.expires_at <= at
-      FROM authority.client_key k JOIN authority.client c USING (book_id, client_id)
+           ARRAY(SELECT scope FROM unnest(k.scopes) scope WHERE scope = ANY (c.scopes) ORDER BY scope), k.expires_at <= at,
+           l.signature_seconds
+      FROM authority.client_key k JOIN authority.client c USING (book_id, client_id), authority.door_limits(book) l
      WHERE k.book_id = book AND k.key_id = ANY (keys_of.key_ids) AND k.revoked IS NULL AND c.active;
 $$;
 

@@ -1,7 +1,7 @@
 -- Programs that sign: their keys, and the requests that were taken.
 
 -- name: keys_of
-SELECT key_id, client_id, public_key, scopes, ended FROM authority.keys_of(%(book)s, %(key_ids)s, %(at)s);
+SELECT key_id, client_id, public_key, scopes, ended, good_seconds FROM authority.keys_of(%(book)s, %(key_ids)s, %(at)s);
 
 -- name: take_requests
 SELECT taken FROM authority.take_requests(%(book)s, %(key_ids)s, %(nonces)s, %(created)s, %(at)s) AS taken;

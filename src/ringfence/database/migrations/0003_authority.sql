@@ -185,12 +185,35 @@ CREATE TABLE authority.client (
     CONSTRAINT client_token_is_a_hash CHECK (length(token_sha256) = 32)
 );
 
--- Whose session this is at a time: idle for 30 minutes, 12 hours old, revoked, or of somebody who left, it is nobody's.
+-- How long what opens the door lasts, in seconds; a book without a row has the defaults of authority.door_limits.
+CREATE TABLE authority.door_limit (
+    book_id            integer NOT NULL REFERENCES ledger.book,
+    idle_seconds       integer NOT NULL,
+    session_seconds    integer NOT NULL,
+    signature_seconds  integer NOT NULL,
+    set_at             bigint  NOT NULL,
+    CONSTRAINT door_limit_is_one_a_book PRIMARY KEY (book_id),
+    CONSTRAINT door_limits_are_within_bounds CHECK (idle_seconds BETWEEN 300 AND 1800
+        AND session_seconds BETWEEN 300 AND 43200 AND signature_seconds BETWEEN 10 AND 900)
+);
+
+CREATE FUNCTION authority.door_limits(book integer, OUT idle_seconds integer, OUT session_seconds integer,
+                                      OUT signature_seconds integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT coalesce(max(l.idle_seconds), 1800), coalesce(max(l.session_seconds), 43200),
+           coalesce(max(l.signature_seconds), 300)
+      FROM authority.door_limit l WHERE l.book_id = book;
+$$;
+
+-- Whose session this is at a time: idle for too long (30 minutes), too old (12 hours), revoked, or of somebody who left, it
+-- is nobody's.
 CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id)
+    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id),
+           authority.door_limits(book) l
      WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
-       AND at < s.ends_at AND at < s.seen_at + interval '30 minutes';
+       AND at < s.ends_at AND at < s.opened_at + interval '1 second' * l.session_seconds
+       AND at < s.seen_at + interval '1 second' * l.idle_seconds;
 $$;
 
 -- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
@@ -793,8 +816,77 @@ GRANT EXECUTE ON FUNCTION
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client
 TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, door: how long what opens it lasts, and who knocks too often.
+
+-- A security administrator sets the limits of the book's door, within the bounds of authority.door_limit.
+CREATE FUNCTION authority.set_door_limits(book integer, event uuid, token_sha256 bytea, idle_seconds integer,
+                                          session_seconds integer, signature_seconds integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1039);
+    who text   := authority.require_administrator(book, set_door_limits.token_sha256, now.at);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('idle_seconds', idle_seconds, 'session_seconds', session_seconds,
+                                                            'signature_seconds', signature_seconds, 'by', who));
+    INSERT INTO authority.door_limit (book_id, idle_seconds, session_seconds, signature_seconds, set_at)
+    VALUES (book, set_door_limits.idle_seconds, set_door_limits.session_seconds, set_door_limits.signature_seconds,
+            now.sequence)
+    ON CONFLICT ON CONSTRAINT door_limit_is_one_a_book DO UPDATE
+       SET idle_seconds = excluded.idle_seconds, session_seconds = excluded.session_seconds,
+           signature_seconds = excluded.signature_seconds, set_at = excluded.set_at;
+END $$;
+
+-- Failed sign-ins from one address, by its SHA-256. A success takes back the one that it was counted for and no other, so
+-- that nobody who has a password of his own may guess those of others without end.
+CREATE TABLE authority.knock (
+    book_id         integer     NOT NULL REFERENCES ledger.book,
+    address_sha256  bytea       NOT NULL,
+    failures        integer     NOT NULL,
+    last_at         timestamptz NOT NULL,
+    locked_until    timestamptz NOT NULL,
+    CONSTRAINT knock_is_one_an_address PRIMARY KEY (book_id, address_sha256)
+);
+CREATE INDEX knock_age ON authority.knock (book_id, last_at);
+
+-- Counts an attempt from an address as failed before it is looked at; null, or until when the address is locked, in which
+-- case it is not looked at. The 20th failure locks for 2 s, each further one twice as long, at most 15 minutes; after an
+-- hour of quiet the count begins anew.
+CREATE FUNCTION authority.knock_at(book integer, address_sha256 bytea, at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    known authority.knock;
+    count integer;
+BEGIN
+    INSERT INTO authority.knock AS k (book_id, address_sha256, failures, last_at, locked_until)
+    VALUES (book, knock_at.address_sha256, 0, at, '-infinity')
+    ON CONFLICT ON CONSTRAINT knock_is_one_an_address DO UPDATE SET failures = k.failures
+    RETURNING k.* INTO known;
+    IF known.locked_until > at THEN
+        RETURN known.locked_until;
+    END IF;
+    count := CASE WHEN known.last_at < at - interval '1 hour' THEN 1 ELSE least(known.failures + 1, 1000000) END;
+    UPDATE authority.knock k
+       SET failures = count, last_at = at,
+           locked_until = CASE WHEN count < 20 THEN '-infinity'::timestamptz
+                               ELSE at + least(interval '1 second' * 2 ^ least(count - 19, 20), interval '15 minutes') END
+     WHERE k.book_id = book AND k.address_sha256 = knock_at.address_sha256;
+    DELETE FROM authority.knock k WHERE k.book_id = book AND k.last_at < at - interval '1 day';
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION authority.let_in_from(book integer, address_sha256 bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE authority.knock k
+       SET failures = greatest(k.failures - 1, 0),
+           locked_until = CASE WHEN k.failures - 1 < 20 THEN '-infinity' ELSE k.locked_until END
+     WHERE k.book_id = book AND k.address_sha256 = let_in_from.address_sha256;
+$$;
+
+GRANT SELECT ON authority.door_limit TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.set_door_limits, authority.knock_at, authority.let_in_from FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.set_door_limits, authority.knock_at, authority.let_in_from TO ringfence_core;
 -- authority, review: somebody looked at who may do what.
 
 -- A review of access: by whom, at which row of the journal, what was found, and the SHA-256 of what was looked at.
@@ -871,13 +963,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT sha256(convert_to('ringfence request v1' || E'\n' || key_id || E'\n' || nonce, 'UTF8'));
 $$;
 
--- The keys of these names that are keys at a time. What a key reaches, its client must reach too. `ended`: it has expired.
+-- The keys of these names that are keys at a time, and for how many seconds a signature is good. What a key reaches, its
+-- client must reach too. `ended`: it has expired.
 CREATE FUNCTION authority.keys_of(book integer, key_ids text[], at timestamptz)
-RETURNS TABLE (key_id text, client_id text, public_key bytea, scopes text[], ended boolean)
+RETURNS TABLE (key_id text, client_id text, public_key bytea, scopes text[], ended boolean, good_seconds integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT k.key_id, k.client_id, k.public_key,
-           ARRAY(SELECT scope FROM unnest(k.scopes) scope WHERE scope = ANY (c.scopes) ORDER BY scope), k.expires_at <= at
-      FROM authority.client_key k JOIN authority.client c USING (book_id, client_id)
+           ARRAY(SELECT scope FROM unnest(k.scopes) scope WHERE scope = ANY (c.scopes) ORDER BY scope), k.expires_at <= at,
+           l.signature_seconds
+      FROM authority.client_key k JOIN authority.client c USING (book_id, client_id), authority.door_limits(book) l
      WHERE k.book_id = book AND k.key_id = ANY (keys_of.key_ids) AND k.revoked IS NULL AND c.active;
 $$;
 
