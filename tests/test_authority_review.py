@@ -112,8 +112,8 @@ WRONG = {
     "a policy that asks for more people than there are": (
         replace(SOUND, versions=(POLICY, version(FIVE, 2, NOW + DAY))),
         (
-            "act_cannot_be_approved: period_close needs 5 to approve, besides its proposer, of approver, risk_officer; 4"
-            " could (policy version 2)."
+            "act_cannot_be_approved: period_close needs 5 to approve, besides its proposer, of approver, risk_officer;"
+            " 4 could (policy version 2)."
         ),
     ),
     "one who would have to approve what she made": (

@@ -165,6 +165,7 @@ def test_the_gateway_asks_whether_the_course_was_current_when_the_approval_was_g
     approve(world, "anna", made)
     found = verification.record_of(world.connect("gateway"), world.book, made.proposal_id)
     assert verdict(world, found) == "holds"
+    assert verification.record_of(world.connect("notary"), world.book, made.proposal_id) == found
     [first, second] = found.course_events
     without = "approvals_do_not_suffice"
     gone = dataclasses.replace(second, code=EventName.COMPLETION_WITHDRAWN, says={"completion": second.sequence})

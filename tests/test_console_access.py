@@ -46,6 +46,10 @@ def test_training_is_recorded_on_its_page_and_over_http(console):
     assert "requires no course" in sara.get("/training").text
     with_courses(console)
     assert "Money laundering: what to look for" in sara.get("/policy").text
+    [aml, custody] = tina.get("/api/v1/policy").json()["courses"]
+    title = "Money laundering: what to look for"
+    assert aml == {"course": "aml", "title": title, "months": 12, "roles": ["approver"]}
+    assert custody["roles"] == ["approver", "risk_officer"]
     shown = sara.get("/training").text
     assert shown.count("missing") == 5
     day = (console.world.now - timedelta(days=340)).date().isoformat()

@@ -29,12 +29,12 @@ def console(database, tmp_path):
         assert found.incidents() == []
 
 
-def program(console, *scopes, name="shop"):
+def program(console, *scopes, name="shop", key=KEY):
     """A program that signs and has a token as well; its key reaches these scopes."""
-    core, sara = console.world.core, console.world.sessions["sara"]
+    core, sara, public = console.world.core, console.world.sessions["sara"], key.public_key().public_bytes_raw()
     token = clients.add_client(core, sara, name, clients.SCOPES).token
-    key_id = signing.add_key(core, sara, name, PUBLIC, scopes, core.clock() + timedelta(days=30))
-    found = httpx.Client(base_url=console.address, auth=signed_by(key_id, KEY, lambda: console.world.now), timeout=60)
+    key_id = signing.add_key(core, sara, name, public, scopes, core.clock() + timedelta(days=30))
+    found = httpx.Client(base_url=console.address, auth=signed_by(key_id, key, lambda: console.world.now), timeout=60)
     console.browsers[name] = found
     return found, token
 
@@ -54,6 +54,10 @@ def test_a_program_that_signs_as_the_guide_says_asks_and_orders(console):
     listed = signing_program.get("/api/v1/proposals", params={"a": "b c"})
     assert listed.status_code == 200, listed.text
     assert signing_program.head("/api/v1/proposals").status_code == 200
+    far_away = {"x-forwarded-for": "203.0.113.9"}
+    assert refused(signing_program.get("/metrics", headers=far_away)) == (403, "metrics_are_for_the_machine")
+    gauge, _ = program(console, "metrics", name="gauge", key=Ed25519PrivateKey.generate())
+    assert "ringfence_book_head" in gauge.get("/metrics", headers=far_away).text
     assert refused(signing_program.get("/api/v1/customers")) == (403, "scope_is_missing")
     [said] = {each["caller"] for each in console.said if each["event"] == "request" and "/withdrawals" in each["path"]}
     assert said == "client:shop"

@@ -180,11 +180,21 @@ class ActAnswer(Answer):
     bands: list[BandAnswer]
 
 
+class CourseAnswer(Answer):
+    """A course that these roles require; a completion is good for so many months."""
+
+    course: str
+    title: str
+    months: int
+    roles: list[str]
+
+
 class PolicyAnswer(Answer):
     version: int
     effective_from: datetime
     sha256: str
     acts: list[ActAnswer]
+    courses: list[CourseAnswer]
 
 
 @entrance.post(
@@ -357,6 +367,15 @@ def policy(visit: Client) -> PolicyAnswer:
                 ],
             )
             for act in found.policy.acts.values()
+        ],
+        courses=[
+            CourseAnswer(
+                course=each.name,
+                title=each.title_zh if visit.language == "zh" else each.title_en,
+                months=each.months,
+                roles=list(each.roles),
+            )
+            for each in found.policy.courses.values()
         ],
     )
 

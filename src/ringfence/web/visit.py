@@ -234,7 +234,7 @@ def client(request: Request) -> Visit:
     """
     shell = shell_of(request)
     claim = signed_claim(request)
-    caller = _signer(shell, claim) if claim else _bearer(request, shell)
+    caller = signer(shell, claim) if claim else _bearer(request, shell)
     if caller is None:
         raise refusals.NOBODY_IS_SIGNED_IN()
     if caller.must_change_password:
@@ -243,7 +243,8 @@ def client(request: Request) -> Visit:
     return Visit(request, shell, caller, language_of(request))
 
 
-def _signer(shell: Shell, claim: Claim) -> Caller:
+def signer(shell: Shell, claim: Claim) -> Caller:
+    """The program that signed a request; refused by the door's names."""
     [found] = shell.door.signed([claim])
     if isinstance(found, Refused):
         raise found
