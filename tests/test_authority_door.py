@@ -84,6 +84,14 @@ def test_attempts_at_the_same_moment_are_all_counted(world):
     assert answers.count("sign_in_must_wait") == 10
 
 
+def test_an_attempt_that_could_not_be_looked_at_is_no_failure(world, monkeypatch):
+    """Too many people sign in at one moment; their office is not locked for it."""
+    monkeypatch.setattr(passwords, "WAIT_SECONDS_MAX", 0.001)
+    with passwords._turn, passwords._turn:
+        assert [guess(world, f"login{number}") for number in range(25)] == ["sign_in_is_busy"] * 25
+    assert enter(world).session.person_id == "tess"
+
+
 def test_while_an_address_is_locked_no_password_is_stretched(world, monkeypatch):
     for number in range(20):
         guess(world, f"login{number}")

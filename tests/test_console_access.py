@@ -120,6 +120,13 @@ def test_own_sessions_are_listed_and_ended_on_their_page_and_over_http(console):
     assert sara.delete(f"/api/v1/sessions/{theirs['id']}").status_code == 204
     assert other.get("/api/v1/sessions").status_code == 401
     assert refused(sara.delete(f"/api/v1/sessions/{theirs['id']}")) == (404, "session_must_exist")
+    people_page = "/people"
+    assert console.browser("sara").get(people_page).text.count("End this session now?") > 3
+    console.world.wait(minutes=31)  # everybody else was idle for too long, whatever the end that was written down
+    again = httpx.Client(base_url=console.address, headers={"accept": "text/html", "accept-language": "en"}, timeout=60)
+    console.browsers["sara again"] = again
+    post(again, "/sign-in", {"name": "sara", "password": PASSWORD}, form="/sign-in")
+    assert again.get(people_page).text.count("End this session now?") == 1
 
 
 def test_the_limits_of_the_door_are_set_on_its_page_and_over_http(console):

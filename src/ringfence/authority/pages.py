@@ -19,7 +19,7 @@ from ringfence.authority import (
     sessions,
 )
 from ringfence.authority.actors import Client, Session
-from ringfence.authority.door import sign_in
+from ringfence.authority.door import open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
@@ -105,11 +105,13 @@ def staff(visit: Signed) -> Response:
     with visit.core.connection() as connection:
         found = people.people(connection, visit.book)
         opened = sessions.sessions(connection, visit.book, SESSIONS_SHOWN) if watches else []
+        still = open_sessions(connection, visit.book, visit.now) if watches else []
         programs = clients.clients(connection, visit.book) if watches else []
     return visit.page(
         "authority/people.html",
         people=found,
         sessions=opened,
+        still_open={each.session_id for each in still},
         clients=programs,
         watches=watches,
         administers=visit.person.has_role(Role.SECURITY_ADMIN),

@@ -12,9 +12,10 @@ is looked at, so that many at once are not free. Of an IPv6 address the network 
 
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from psycopg.rows import class_row
 
@@ -29,7 +30,7 @@ from ringfence.database.refusals import register
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
-from ringfence.refusal import Fault, refusal
+from ringfence.refusal import Fault, Refused, refusal
 
 SESSIONS_SHOWN: Final = 200
 _NETWORK_BITS: Final = 64
@@ -98,10 +99,20 @@ def sign_in(core: Core, login: str, password: str, address: str | None) -> Signe
         row = connection.execute(QUERIES.knock_at, asked | {"at": now}).fetchone()
     if row is not None and row[0] is not None:
         raise SIGN_IN_MUST_WAIT(seconds=max(1, round((row[0] - now).total_seconds())))
-    signed_in = sessions.sign_in(core, login, password)
+    try:
+        signed_in = sessions.sign_in(core, login, password)
+    except Refused as no:
+        if no.refusal.fault is Fault.MACHINE:  # nothing was looked at, so nothing was guessed
+            _take_back(core, asked)
+        raise
+    _take_back(core, asked)
+    return signed_in
+
+
+def _take_back(core: Core, asked: Mapping[str, Any]) -> None:
+    """The attempt that was counted beforehand was no failure."""
     with core.connection() as connection:
         connection.execute(QUERIES.let_in_from, asked)
-    return signed_in
 
 
 def hash_of_address(address: str) -> bytes:
