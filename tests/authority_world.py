@@ -22,7 +22,7 @@ QUICK = Cost(memory_kib=64, passes=1, lanes=1)
 
 STAFF = {
     "tess": {"treasurer"},
-    "theo": {"treasurer", "approver"},
+    "theo": {"treasurer"},
     "abel": {"approver"},
     "anna": {"approver"},
     "rita": {"risk_officer"},

@@ -63,6 +63,7 @@ def test_the_first_people_come_together_with_the_first_policy_and_only_once(worl
         (Founder("mallory", "M", {"approver"}, "too short"), "password_is_too_weak"),
         (Founder("mallory", "M", {"system_admin", "security_admin"}, "correct horse battery"), "roles_conflict"),
         (Founder("mallory", "M", {"auditor", "approver"}, "correct horse battery"), "roles_conflict"),
+        (Founder("mallory", "M", {"treasurer", "approver"}, "correct horse battery"), "maker_may_not_be_checker"),
     ],
 )
 def test_a_founder_who_may_not_be_leaves_nobody_behind(database, founder, name):
@@ -80,6 +81,8 @@ def test_python_and_database_agree_on_which_roles_conflict(world):
             question = {"roles": [str(role) for role in held]}
             [in_sql] = owner.execute(b"SELECT authority.roles_conflict(%(roles)s)", question).fetchone()
             assert in_sql == roles.conflict(held), held
+            [in_sql] = owner.execute(b"SELECT authority.roles_make_and_check(%(roles)s)", question).fetchone()
+            assert in_sql == roles.makes_and_checks(held), held
 
 
 def test_a_person_is_added_by_two_and_changes_the_one_time_password_first(world):
@@ -128,6 +131,19 @@ def test_other_roles_replace_the_old_ones_from_that_row_on(world):
 
 def test_conflicting_roles_are_not_even_proposed(world):
     assert refusal_of(propose, world, "tess", "auditor", "treasurer", new_password=False) == "roles_conflict"
+    for checker in ("approver", "risk_officer"):
+        made = (propose, world, "tess", checker, "treasurer")
+        assert refusal_of(*made, new_password=False) == "maker_may_not_be_checker"
+
+
+def test_the_database_grants_no_conflicting_roles_whatever_was_approved(world):
+    """The core proposes what it should refuse, and another approves it: the roles are not given."""
+    for held, name in (("treasurer approver", "maker_may_not_be_checker"), ("auditor approver", "roles_conflict")):
+        facts = {"person": "tess", "display_name": "Tess", "roles": held}
+        made = proposals.propose(world.core, world.session("sara"), world.new_id(), "person_change", facts=facts)
+        proposals.approve(world.core, world.session("sven"), made.proposal_id, made.payload_sha256)
+        assert refusal_of(people.change_person, world.core, made.proposal_id) == name
+    assert person(world, "tess").roles == ("treasurer",)
 
 
 def test_who_leaves_is_out_at_once(world):

@@ -317,10 +317,10 @@ def of_one_person_too_few(world: World) -> Line:
 
 
 def of_its_maker(world: World) -> Line:
-    """theo makes it and is an approver too; what the journal says of his approval is forged as well as it can be."""
-    made = propose(world, by="theo")
+    """rita makes it and could approve it; what the journal says of her approval is forged as well as it can be."""
+    made = propose(world, by="rita")
     approve(world, made, "abel")
-    said = {"proposal": str(made.proposal_id), "sha256": made.payload_sha256.hex(), "person": "theo", "count": 2}
+    said = {"proposal": str(made.proposal_id), "sha256": made.payload_sha256.hex(), "person": "rita", "count": 2}
     forge(world, event(EventName.PROPOSAL_APPROVED, said))
     return Limits(ALICE, -50_00, None, made.proposal_id).line(derived(made.proposal_id, "carried out"), DAY)
 

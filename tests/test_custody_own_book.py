@@ -290,7 +290,7 @@ def test_the_forms_name_an_owner_own_money_a_person_and_a_program(database, tmp_
         assert "balance_must_not_fall_below_its_minimum" in answer.text
         assert "person_lacks_the_role" in post(adam, "/own-money/fundings", funding, form="/").text
 
-        nina = {"login": "nina", "name": "Nina", "roles": ["treasurer", "approver"], "new_password": "true"}
+        nina = {"login": "nina", "name": "Nina", "roles": ["risk_officer", "approver"], "new_password": "true"}
         answer = post(sara, "/people/proposals", nina, form="/people")
         assert answer.status_code == 200, answer.text
         [secret_of_nina] = html.fromstring(answer.text).xpath("//main//code/text()")

@@ -79,7 +79,8 @@ def read_text(path: Path) -> str:
 
 def read_people(path: Path) -> list[Named]:
     """The people of a file, in its order. `people_file_is_not_valid`, `person_id_must_be_a_word`,
-    `person_has_a_short_name`, `role_is_unknown`, `roles_conflict`.
+    `person_has_a_short_name`, `role_is_unknown`, `roles_conflict`,
+    `maker_may_not_be_checker`.
     """
     said = _table(path)
     listed = said.get("people")

@@ -4,6 +4,7 @@ A proposal's page is rendered from its canonical bytes and from nothing else; th
 person saw is what a person approves.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -17,20 +18,29 @@ from ringfence.authority import (
     proposals,
     sessions,
 )
-from ringfence.authority.actors import Session
+from ringfence.authority.actors import Client, Session
+from ringfence.authority.door import open_sessions, sign_in
+from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
+from ringfence.authority.review.pages import REVIEW_NOTICES
+from ringfence.authority.review.pages import panel as review_panel
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.signing import SignedRequest, callers
+from ringfence.authority.signing.pages import SIGNING_NOTICES
 from ringfence.authority.standing import acts
 from ringfence.authority.standing.pages import TONES, monitors_on, pages
+from ringfence.authority.training.pages import TONES as TRAINING_TONES
+from ringfence.authority.training.pages import TRAINING_NOTICES
 from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.ledger.standing import COVER, MEASURES
 from ringfence.refusal import Fault, Refused
 from ringfence.web.shell import Caller, Door, Entry, Module, Panel
+from ringfence.web.signature import Claim
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -95,16 +105,19 @@ def staff(visit: Signed) -> Response:
     with visit.core.connection() as connection:
         found = people.people(connection, visit.book)
         opened = sessions.sessions(connection, visit.book, SESSIONS_SHOWN) if watches else []
+        still = open_sessions(connection, visit.book, visit.now) if watches else []
         programs = clients.clients(connection, visit.book) if watches else []
     return visit.page(
         "authority/people.html",
         people=found,
         sessions=opened,
+        still_open={each.session_id for each in still},
         clients=programs,
         watches=watches,
         administers=visit.person.has_role(Role.SECURITY_ADMIN),
         every_role=list(Role),
         every_scope=sorted(clients.SCOPES),
+        **(review_panel(visit) if watches else {}),
     )
 
 
@@ -204,7 +217,7 @@ def _titles(visit: Visit, policy: Policy) -> dict[str, str]:
 
 
 def door(core: Core) -> Door:
-    """How callers come in: people by password and session, programs by their token."""
+    """How callers come in: people by password and session, programs by their token or a signature of each request."""
 
     def person(token: str) -> Caller | None:
         try:
@@ -231,9 +244,11 @@ def door(core: Core) -> Door:
             if no.refusal.fault is Fault.IDENTITY:
                 return None
             raise
-        return Caller(
-            client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client
-        )
+        return _caller(client)
+
+    def signed(claims: Sequence[Claim]) -> list[Caller | Refused]:
+        asked = [SignedRequest(each.key_id, each.nonce, each.created, each.expires, each.fits) for each in claims]
+        return [each if isinstance(each, Refused) else _caller(each) for each in callers(core, asked)]
 
     def sign_out(token: str) -> None:
         found = person(token)
@@ -245,15 +260,20 @@ def door(core: Core) -> Door:
             caller.actor.require_scope(scope)
 
     return Door(
-        sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
+        sign_in=lambda name, password, address: sign_in(core, name, password, address).token,
         person=person,
         bearer=bearer,
+        signed=signed,
         sign_out=sign_out,
         change_password=lambda token, old, new: people.change_password(
             core, sessions.session_of(core, token), old, new
         ),
         require_scope=require_scope,
     )
+
+
+def _caller(client: Client) -> Caller:
+    return Caller(client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client)
 
 
 def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
@@ -288,7 +308,8 @@ MODULE: Final = Module(
         "decision": ["approve", "reject"],
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
-            "client_revoked", "change_proposed", "monitor_set",
+            "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
+            *TRAINING_NOTICES, *REVIEW_NOTICES, *DOOR_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
@@ -298,5 +319,6 @@ MODULE: Final = Module(
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),
+        "training state": list(TRAINING_TONES),
     },
 )  # fmt: skip

@@ -14,6 +14,8 @@ Requirement(people=1, roles=('approver',))
 Requirement(people=2, roles=('approver',))
 >>> required(policy, "brake_release")
 Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'))
+
+It may also say which roles require a course, and for how many months a completion is good (`training`).
 """
 
 import hashlib
@@ -21,7 +23,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
 from typing import Any, Final
@@ -36,7 +38,9 @@ from ringfence.money import INT64_MAX, Currency, currency
 from ringfence.refusal import Refused
 
 PEOPLE_MAX: Final = 20
+MONTHS_MAX: Final = 120
 STANDS_HOURS_MAX: Final = 24 * 31
+_COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
 
@@ -71,11 +75,23 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Course:
+    """A course that some roles require; a completion is good for so many months."""
+
+    name: str
+    title_en: str
+    title_zh: str
+    months: int
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Policy:
     """The rules of one version, with the bytes that they were read from."""
 
     acts: Mapping[str, Act]
     document: bytes
+    courses: Mapping[str, Course] = field(default_factory=dict)
 
     @property
     def sha256(self) -> bytes:
@@ -164,10 +180,34 @@ def _version_of(row: tuple[Any, ...]) -> PolicyVersion:
 
 
 def _policy_of(said: Any) -> Policy:
-    if not isinstance(said, dict) or said.keys() != {"acts"} or not isinstance(said["acts"], dict):
-        raise POLICY_IS_NOT_VALID(detail="it has one table, acts")
+    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "courses"}:
+        raise POLICY_IS_NOT_VALID(detail="it has a table acts and perhaps a table courses")
+    if not all(isinstance(table, dict) for table in said.values()):
+        raise POLICY_IS_NOT_VALID(detail="acts and courses are tables")
     acts = {name: _act_of(name, rule) for name, rule in said["acts"].items()}
-    return Policy(acts, rfc8785.dumps(said))
+    courses = {name: _course_of(name, rule) for name, rule in said.get("courses", {}).items()}
+    return Policy(acts, rfc8785.dumps(said), courses)
+
+
+def _course_of(name: str, rule: Any) -> Course:
+    if not _COURSE.fullmatch(name) or not isinstance(rule, dict) or rule.keys() != {"title", "months", "roles"}:
+        raise POLICY_IS_NOT_VALID(detail=f"{name[:40]} is a word and has title, months and roles")
+    title, months, roles = rule["title"], rule["months"], rule["roles"]
+    if type(months) is not int or not 0 < months <= MONTHS_MAX:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.months is a number up to {MONTHS_MAX}")
+    if not isinstance(roles, list) or not roles or not all(role in set(Role) for role in roles):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.roles are roles of people")
+    return Course(name, *_title_of(name, title), months, tuple(roles))
+
+
+def _title_of(name: str, title: Any) -> tuple[str, str]:
+    if (
+        not isinstance(title, dict)
+        or title.keys() != {"en", "zh"}
+        or not all(isinstance(text, str) for text in title.values())
+    ):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.title is one sentence in en and one in zh")
+    return title["en"], title["zh"]
 
 
 def _act_of(name: str, rule: Any) -> Act:
@@ -175,12 +215,7 @@ def _act_of(name: str, rule: Any) -> Act:
     if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands"}:
         raise POLICY_IS_NOT_VALID(detail=f"{name} has title, makers, stands_hours, otherwise and perhaps bands")
     title, makers, hours, bands = rule["title"], rule["makers"], rule["stands_hours"], rule.get("bands", {})
-    if (
-        not isinstance(title, dict)
-        or title.keys() != {"en", "zh"}
-        or not all(isinstance(t, str) for t in title.values())
-    ):
-        raise POLICY_IS_NOT_VALID(detail=f"{name}.title is one sentence in en and one in zh")
+    title_en, title_zh = _title_of(name, title)
     if not isinstance(makers, list) or not makers or not all(maker in MAKERS for maker in makers):
         raise POLICY_IS_NOT_VALID(detail=f"{name}.makers are roles, client or system")
     if type(hours) is not int or not 0 < hours <= STANDS_HOURS_MAX:
@@ -189,8 +224,8 @@ def _act_of(name: str, rule: Any) -> Act:
         raise POLICY_IS_NOT_VALID(detail=f"{name}.bands is a table by currency")
     return Act(
         name,
-        title["en"],
-        title["zh"],
+        title_en,
+        title_zh,
         tuple(makers),
         hours,
         {code: _bands_of(f"{name}.bands.{code}", code, given) for code, given in bands.items()},

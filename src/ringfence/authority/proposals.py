@@ -198,7 +198,7 @@ def carrying_out(core: Core, proposal_id: UUID, act: str, event: Line) -> Statem
 def approve(core: Core, session: Session, proposal_id: UUID, payload_sha256: bytes, reason: str = "") -> Decided:
     """The person of the session approves exactly the bytes with this SHA-256. Refused, by the database, in this order:
     `session_is_not_valid`, `proposal_must_exist`, `person_decided_already`, `proposal_is_not_open`,
-    `proposal_has_expired`, `payload_was_changed`, `maker_may_not_check`, `person_lacks_the_role`,
+    `proposal_has_expired`, `payload_was_changed`, `maker_may_not_check`, `person_lacks_the_role`, `course_has_lapsed`,
     `password_must_be_changed_first`.
     """
     return _decide(core, session, proposal_id, payload_sha256, "approve", reason)

@@ -59,6 +59,13 @@ PERSON_LACKS_THE_ROLE: Final = refusal(
     en="This person has none of the roles that may do this.",
     zh="此人不具备所需的任何一种角色。",
 )
+COURSE_HAS_LAPSED: Final = refusal(
+    "course_has_lapsed",
+    Fault.PERMISSION,
+    en="A course that the role requires was never completed or has lapsed; until it is completed again this person"
+    " approves nothing by that role.",
+    zh="该角色所要求的培训从未完成或已过期；重新完成之前，此人不得以该角色批准。",
+)
 PASSWORD_MUST_BE_CHANGED_FIRST: Final = refusal(
     "password_must_be_changed_first",
     Fault.PERMISSION,
@@ -125,6 +132,12 @@ ROLES_CONFLICT: Final = refusal(
     en="An administrator or auditor holds no other role, and nobody holds two administrations.",
     zh="管理员或审计员不得兼任其他角色，任何人不得兼任两种管理员。",
 )
+MAKER_MAY_NOT_BE_CHECKER: Final = refusal(
+    "maker_may_not_be_checker",
+    Fault.STATE,
+    en="A treasurer makes payments, so the same person is neither approver nor risk officer, who check them.",
+    zh="司库负责经办付款，同一人不得兼任负责复核的审批人或风控专员。",
+)
 PERSON_MUST_EXIST: Final = refusal(
     "person_must_exist", Fault.UNKNOWN, en="There is no such active person.", zh="没有这一在职人员。"
 )
@@ -167,8 +180,8 @@ POLICY_VERSION_MUST_BE_NEXT: Final = refusal(
 SIGN_IN_MUST_WAIT: Final = refusal(
     "sign_in_must_wait",
     Fault.IDENTITY,
-    en="Too many attempts with this login. Wait {seconds} seconds.",
-    zh="该登录名尝试次数过多，请等待 {seconds} 秒。",
+    en="Too many attempts with this login or from this address. Wait {seconds} seconds.",
+    zh="该登录名或该地址尝试次数过多，请等待 {seconds} 秒。",
 )
 
 FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
@@ -184,6 +197,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         PAYLOAD_WAS_CHANGED,
         MAKER_MAY_NOT_CHECK,
         PERSON_LACKS_THE_ROLE,
+        COURSE_HAS_LAPSED,
         PASSWORD_MUST_BE_CHANGED_FIRST,
         MAKER_MAY_NOT_MAKE_THIS,
         POLICY_HAS_CHANGED,
@@ -195,6 +209,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         EVENT_MUST_SAY_WHAT_HAPPENS,
         DECISION_WAS_COUNTED_MEANWHILE,
         ROLES_CONFLICT,
+        MAKER_MAY_NOT_BE_CHECKER,
         PERSON_MUST_EXIST,
         PERSON_ID_MUST_BE_A_WORD,
         PERSON_HAS_A_SHORT_NAME,

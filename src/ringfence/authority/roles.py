@@ -1,15 +1,16 @@
 """The roles of people, and which of them go together.
 
 An administration (system, security) and the audit stand alone: whoever holds one holds nothing else, so that nobody
-who gives rights uses them, and nobody audits himself. Treasurer, approver and risk officer may be one person, because
-maker and checker are kept apart for each act: nobody approves what he made. The database holds the same rule.
+who gives rights uses them, and nobody audits himself. Whoever makes payments checks none: a treasurer is neither
+approver nor risk officer. An approver may be a risk officer too; both check, and nobody approves what he made. The
+database holds the same rules. What else a policy puts into one hand, `review` finds.
 """
 
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
-from ringfence.authority.refusals import ROLE_IS_UNKNOWN, ROLES_CONFLICT
+from ringfence.authority.refusals import MAKER_MAY_NOT_BE_CHECKER, ROLE_IS_UNKNOWN, ROLES_CONFLICT
 
 
 class Role(StrEnum):
@@ -23,6 +24,7 @@ class Role(StrEnum):
     SECURITY_ADMIN = "security_admin"  # proposes people, takes rights away
 
 
+CHECK: Final = frozenset({Role.APPROVER, Role.RISK_OFFICER})
 STAND_ALONE: Final = frozenset({Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN})
 
 
@@ -32,11 +34,18 @@ def conflict(roles: Collection[str]) -> bool:
     return len(held) > 1 and not held.isdisjoint(STAND_ALONE)
 
 
+def makes_and_checks(roles: Collection[str]) -> bool:
+    """Whether these roles make payments and check them."""
+    return Role.TREASURER in roles and not CHECK.isdisjoint(roles)
+
+
 def require_roles(roles: Collection[str]) -> tuple[Role, ...]:
-    """The roles in order; `role_is_unknown` and `roles_conflict` otherwise."""
+    """The roles in order; `role_is_unknown`, `roles_conflict` or `maker_may_not_be_checker` otherwise."""
     for role in sorted(roles):
         if role not in set(Role):
             raise ROLE_IS_UNKNOWN(role=role)
     if conflict(roles):
         raise ROLES_CONFLICT()
+    if makes_and_checks(roles):
+        raise MAKER_MAY_NOT_BE_CHECKER()
     return tuple(sorted(Role(role) for role in set(roles)))

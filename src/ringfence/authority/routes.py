@@ -9,9 +9,11 @@ from pydantic import Field
 
 from ringfence.authority import clients, people, proposals, sessions
 from ringfence.authority.actors import Session
+from ringfence.authority.door import sign_in
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
+    MAKER_MAY_NOT_BE_CHECKER,
     MAKER_MAY_NOT_CHECK,
     MAKER_MAY_NOT_MAKE_THIS,
     PAYLOAD_WAS_CHANGED,
@@ -36,7 +38,7 @@ from ringfence.authority.refusals import (
 from ringfence.authority.roles import Role
 from ringfence.refusal import Fault, Refused
 from ringfence.web.answers import Answer, Money, money, refuses
-from ringfence.web.visit import Anybody, Client, Visit, scoped
+from ringfence.web.visit import Anybody, Client, Visit, address_of, scoped
 
 router = APIRouter()
 entrance = APIRouter()
@@ -178,11 +180,21 @@ class ActAnswer(Answer):
     bands: list[BandAnswer]
 
 
+class CourseAnswer(Answer):
+    """A course that these roles require; a completion is good for so many months."""
+
+    course: str
+    title: str
+    months: int
+    roles: list[str]
+
+
 class PolicyAnswer(Answer):
     version: int
     effective_from: datetime
     sha256: str
     acts: list[ActAnswer]
+    courses: list[CourseAnswer]
 
 
 @entrance.post(
@@ -191,7 +203,7 @@ class PolicyAnswer(Answer):
     responses=refuses(SIGN_IN_REFUSED, SIGN_IN_MUST_WAIT, SIGN_IN_IS_BUSY),
 )
 def open_session(visit: Anybody, given: Annotated[SignIn, Body()]) -> SessionToken:
-    opened = sessions.sign_in(visit.core, given.name, given.password)
+    opened = sign_in(visit.core, given.name, given.password, address_of(visit.request))
     return SessionToken(
         token=opened.token,
         person=opened.session.person_id,
@@ -261,6 +273,7 @@ def staff(visit: Client) -> PeopleAnswer:
         PERSON_HAS_A_SHORT_NAME,
         ROLE_IS_UNKNOWN,
         ROLES_CONFLICT,
+        MAKER_MAY_NOT_BE_CHECKER,
     ),
 )
 def propose_person(visit: Client, given: Annotated[PersonChange, Body()]) -> PersonProposed:
@@ -354,6 +367,15 @@ def policy(visit: Client) -> PolicyAnswer:
                 ],
             )
             for act in found.policy.acts.values()
+        ],
+        courses=[
+            CourseAnswer(
+                course=each.name,
+                title=each.title_zh if visit.language == "zh" else each.title_en,
+                months=each.months,
+                roles=list(each.roles),
+            )
+            for each in found.policy.courses.values()
         ],
     )
 

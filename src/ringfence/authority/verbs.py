@@ -1,4 +1,4 @@
-"""The verbs `book found` and `book client`, and how somebody signs in on the command line.
+"""The verbs `book found`, `book client` and `authority lint`, and how somebody signs in on the command line.
 
 `book found` needs no sign-in, because nobody is there yet: whoever holds the installation's keys does it, once for a
 book. From then on people decide about people.
@@ -14,10 +14,11 @@ from typing import Annotated, Final
 import typer
 
 from ringfence.authority.actors import Session
-from ringfence.command import AsJson, Home, Screen, verb
+from ringfence.command import EXIT_VERDICT_NO, AsJson, BookName, Home, Screen, verb
 from ringfence.core import Core
 
 DEFAULT_SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write")
+authority = typer.Typer(help="Who may do what / 授权。", no_args_is_help=True)
 Login = Annotated[str, typer.Option("--as", help="Login of who acts / 操作人登录名。")]
 Book = Annotated[str, typer.Argument(help="Book / 账簿。")]
 
@@ -103,6 +104,39 @@ def client(
         )
         screen.say(new.token, new.token)
         screen.result({"book": book, "client": name, "scopes": sorted(new.client.scopes), "token": new.token})
+
+
+@authority.command("lint")
+def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) -> None:
+    """List what is not as it should be with people, roles and policy; 1 if anything is / 检查人员、角色与政策。"""
+    from rich.table import Table
+
+    from ringfence import installation
+    from ringfence.authority import review
+    from ringfence.core import wall_clock
+    from ringfence.ledger.reading import book_named
+
+    with verb(home, as_json=as_json) as screen:
+        now = wall_clock()
+        with installation.opened(screen.settings) as server, server.connect("auditor") as connection:
+            state = review.read_state(connection, book_named(connection, book).book_id, now)
+        found = review.findings(state, now)
+        table = Table(screen.word("finding", "发现"), screen.word("what", "说明"))
+        for each in found:
+            table.add_row(each.rule.name, each.sentence(screen.settings.language))
+        if found:
+            screen.show(table)
+        else:
+            screen.say("Everything is as it should be.", "一切正常。")
+        screen.result(
+            {
+                "book": book,
+                "findings": [each.as_json(screen.settings.language) for each in found],
+                "state_sha256": state.sha256.hex(),
+            }
+        )
+        if found:
+            raise typer.Exit(EXIT_VERDICT_NO)
 
 
 @contextmanager

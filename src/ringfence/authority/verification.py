@@ -8,7 +8,8 @@ The gateway reads a `Record` and asks `verify` before money leaves. It holds whe
   4. nobody rejected it; every approval has its own PROPOSAL_APPROVED, after the proposal and before it expired, with
      the same person and hash;
   5. at least so many distinct people, none of them the maker, approved, each holding one of the roles at that row by
-     both the grants and PERSON_CHANGED in the journal;
+     both the grants and PERSON_CHANGED in the journal, and having completed on that day what that role requires by the
+     policy, by both the records and COURSE_COMPLETED in the journal;
   6. the proposal has not expired now.
 
 The core can append any event, but no approval, policy or grant; somebody who writes those tables as their owner leaves
@@ -17,8 +18,8 @@ a journal that does not say it. Either alone is seen here.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,8 @@ from ringfence.authority.refusals import (
     RECORD_CONTRADICTS_ITSELF,
 )
 from ringfence.authority.terms import Terms
+from ringfence.authority.training import QUERIES as TRAINING
+from ringfence.authority.training import Completion, completions, suspended_roles
 from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
@@ -73,6 +76,8 @@ class Record:
     grants: tuple[Grant, ...]
     events: Mapping[int, Said]
     person_events: tuple[Said, ...]
+    completions: tuple[Completion, ...] = ()
+    course_events: tuple[Said, ...] = ()
 
     @property
     def last_sequence(self) -> int:
@@ -91,7 +96,12 @@ def record_of(connection: Connection, book: int, proposal_id: UUID) -> Record:
     events = [_said_of(row) for row in connection.execute(QUERIES.events_at, asked)]
     person_events = [_said_of(row) for row in connection.execute(QUERIES.person_events, asked)]
     by_sequence = {event.sequence: event for event in events}
-    return Record(book, proposal, policy, tuple(grants), by_sequence, tuple(person_events))
+    whole = Record(book, proposal, policy, tuple(grants), by_sequence, tuple(person_events))
+    if not policy.policy.courses:
+        return whole
+    course_events = [_said_of(row) for row in connection.execute(TRAINING.course_events, asked)]
+    completed = completions(connection, book, persons)
+    return replace(whole, completions=tuple(completed), course_events=tuple(course_events))
 
 
 def approvals_of(connection: Connection, book: int, proposal_id: UUID) -> tuple[Decision, ...]:
@@ -207,7 +217,25 @@ def _may_count(record: Record, approval: Decision, roles: Sequence[str]) -> bool
     for event in record.person_events:
         if event.sequence <= approval.sequence and event.says.get("person") == approval.person_id:
             said = _roles_said(event, said)
-    return not (granted & said).isdisjoint(roles)
+    day = approval.at.astimezone(UTC).date()
+    completed = _completed(record, approval)
+    suspended = suspended_roles(record.policy.policy, completed, approval.person_id, day)
+    return not (granted & said - suspended).isdisjoint(roles)
+
+
+def _completed(record: Record, approval: Decision) -> list[Completion]:
+    """The completions that stand at the row of an approval, by the table and by the journal alike."""
+    before = [event for event in record.course_events if event.sequence <= approval.sequence]
+    said = {event.sequence: event.says for event in before if event.code == EventName.COURSE_COMPLETED}
+    gone = {event.says.get("completion") for event in before if event.code == EventName.COMPLETION_WITHDRAWN}
+    return [
+        each
+        for each in record.completions
+        if each.stands_at(approval.sequence)
+        and each.recorded not in gone
+        and {"person": each.person_id, "course": each.course, "completed_on": each.completed_on.isoformat()}.items()
+        <= said.get(each.recorded, {}).items()
+    ]
 
 
 def _roles_said(event: Said, before: set[str]) -> set[str]:

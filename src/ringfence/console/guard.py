@@ -103,7 +103,8 @@ class Guard:
             await self._refuse(request, no, answer)
         else:
             scope = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
-            scope.setdefault("state", {})
+            # What a signature is of: the method and the bytes as they came.
+            scope["state"] = {**scope.get("state", {}), "method": request.method, "body": body}
             try:
                 await self.app(scope, _replay(body, receive), answer)
             except Exception:

@@ -9,7 +9,7 @@ from ringfence.refusal import Fault, Refused
 from ringfence.web import refusals
 from ringfence.web.answers import status_of
 from ringfence.web.shell import LANGUAGE_COOKIE
-from ringfence.web.visit import Anybody, local_path, session_token, set_cookie
+from ringfence.web.visit import Anybody, address_of, local_path, session_token, set_cookie
 
 YEAR_SECONDS: Final = 365 * 24 * 3600
 _ANSWERED_BY_THE_FORM: Final = (Fault.IDENTITY, Fault.PERMISSION, Fault.UNKNOWN, Fault.STATE)
@@ -33,7 +33,7 @@ def sign_in(
 ) -> Response:
     """The token of a new session goes into a cookie; the one before it, if any, is ended."""
     try:
-        token = visit.shell.door.sign_in(name.strip(), password)
+        token = visit.shell.door.sign_in(name.strip(), password, address_of(visit.request))
     except Refused as no:
         if no.refusal.fault not in _ANSWERED_BY_THE_FORM:
             raise

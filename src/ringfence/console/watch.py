@@ -11,7 +11,7 @@ from ringfence.core import Core
 from ringfence.ledger import reading
 from ringfence.refusal import Refused
 from ringfence.web import refusals
-from ringfence.web.visit import bearer_token, shell_of
+from ringfence.web.visit import bearer_token, shell_of, signed_claim, signer
 
 METRICS_ROLES: Final = ("auditor", "system_admin", "security_admin")
 METRICS_SCOPE: Final = "metrics"
@@ -20,7 +20,7 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def routes(core: Core, meters: Meters) -> APIRouter:
-    """/healthz for everybody; /metrics for this machine, or with the token of a caller whose role reads them."""
+    """/healthz for everybody; /metrics for this machine, or by token or signature for a caller who may read them."""
     router = APIRouter(include_in_schema=False)
     head = Gauge("ringfence_book_head", "Rows in the journal.", ["book"], registry=meters.registry)
     missing = Gauge("ringfence_entries_lag_rows", "Rows without entries.", ["book"], registry=meters.registry)
@@ -42,8 +42,8 @@ def routes(core: Core, meters: Meters) -> APIRouter:
         local = request.client is not None and request.client.host in _LOCAL
         forwarded = any(name in request.headers for name in _FORWARDED)  # a proxy of this machine is not this machine
         if not local or forwarded:
-            token = bearer_token(request)
-            caller = shell_of(request).door.bearer(token) if token else None
+            shell, claim, token = shell_of(request), signed_claim(request), bearer_token(request)
+            caller = signer(shell, claim) if claim else shell.door.bearer(token) if token else None
             if caller is None or not (caller.has_role(*METRICS_ROLES) or METRICS_SCOPE in caller.scopes):
                 raise refusals.METRICS_ARE_FOR_THE_MACHINE()
         with core.connection() as connection:

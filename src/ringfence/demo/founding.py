@@ -4,11 +4,13 @@ done again.
 
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from ringfence.authority import clients, people, sessions
+from ringfence.authority import clients, people, sessions, training
+from ringfence.authority.actors import Session
 from ringfence.authority.people import Founder
+from ringfence.authority.policy import default_toml, read_toml
 from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core
@@ -28,6 +30,15 @@ STAFF: Final = (
     ("sara", "Sara Security / 安全管理", ("security_admin",)),
     ("omar", "Omar Operator / 系统管理", ("system_admin",)),
 )
+# One course, so that the page of training shows something: bella's lapses within the month.
+COURSE: Final = "custody-essentials"
+COURSES: Final = f"""
+[courses.{COURSE}]
+title = {{ en = "Custody essentials: whose money it is, and who may move it", zh = "资金存管基础：资金归属与动用权限" }}
+months = 12
+roles = ["approver"]
+"""
+COMPLETED_DAYS_AGO: Final = {"adam": 60, "bella": 345}
 SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write", "position:read")
 
 
@@ -43,14 +54,24 @@ def found(settings: Settings, core: Core) -> Founded:
     """The people of the book, once, and a token for this run."""
     password = "-".join(secret_key(settings.keys, "demo.password", 8).hex()[at : at + 4] for at in (0, 4, 8, 12))
     try:
-        people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF])
+        policy = read_toml(default_toml() + COURSES)
+        people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF], policy)
     except Refused as refused:
         if refused.refusal is not BOOK_HAS_ITS_PEOPLE_ALREADY:
             raise
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
+    _record_training(core, session)
     client = clients.add_client(core, session, f"platform-{secrets.token_hex(4)}", SCOPES)
     sessions.sign_out(core, session)
     return Founded(password, client.token)
+
+
+def _record_training(core: Core, session: Session) -> None:
+    with core.connection() as connection:
+        known = {each.person_id for each in training.completions(connection, core.book.book_id)}
+    for person, days in COMPLETED_DAYS_AGO.items():
+        if person not in known:
+            training.record(core, session, person, COURSE, core.clock().date() - timedelta(days=days))
 
 
 def open_bank(settings: Settings, bank: Bank) -> SimulatedBank:

@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ringfence.core import Core
+from ringfence.refusal import Refused
+from ringfence.web.signature import Claim
 from ringfence.web.templates import Templates
 from ringfence.web.words import Language
 
@@ -43,14 +45,16 @@ class Door:
 
     `require_scope` refuses a program whose token does not reach that far; people have roles instead.
 
-    `sign_in(name, password)` gives a new session's token or refuses. `person(token)` is the session's person, and
-    `bearer(token)` that or the program's, None when the token stands for nobody any more. `change_password(token, old,
+    `sign_in(name, password, address)` gives a new session's token or refuses. `person(token)` is its person, and
+    `bearer(token)` that or the program's, None when the token stands for nobody any more. `signed(claims)` gives the
+    program behind each signed request, or why it is not let in; a claim is looked at once. `change_password(token, old,
     new)` and `sign_out(token)` are the person's own.
     """
 
-    sign_in: Callable[[str, str], str]
+    sign_in: Callable[[str, str, str | None], str]
     person: Callable[[str], Caller | None]
     bearer: Callable[[str], Caller | None]
+    signed: Callable[[Sequence[Claim]], Sequence[Caller | Refused]]
     sign_out: Callable[[str], None]
     change_password: Callable[[str, str, str], None]
     require_scope: Callable[[Caller, str], None]

@@ -22,6 +22,7 @@ from ringfence.core import Core
 from ringfence.refusal import Refused
 from ringfence.web import refusals
 from ringfence.web.shell import LANGUAGE_COOKIE, Caller, Entry, Shell
+from ringfence.web.signature import Claim, Incoming, claim_of, is_signed
 from ringfence.web.words import LANGUAGES, Language, preferred
 
 SAFE_METHODS: Final = ("GET", "HEAD")
@@ -158,6 +159,31 @@ def bearer_token(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def signed_claim(request: Request) -> Claim | None:
+    """What a request with a signature says of itself, as `web.signature` reads it; None if it has none.
+
+    The method and the body are those that the guard saw: a question for the head alone is one for the whole to us.
+    """
+    if not is_signed(request.headers):
+        return None
+    shell, scope = shell_of(request), request.scope
+    incoming = Incoming(
+        method=request.state.method,
+        scheme="https" if shell.secure else scope["scheme"],
+        authority=request.headers.get("host", ""),
+        path=scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=request.state.body,
+    )
+    return claim_of(incoming)
+
+
+def address_of(request: Request) -> str | None:
+    """Where a request comes from: behind a proxy of this machine, what the proxy says (X-Forwarded-For)."""
+    return request.client.host if request.client else None
+
+
 def form_token(secret: str, session: str) -> str:
     return hmac.new(secret.encode(), b"ringfence/form/v1\0" + session.encode(), hashlib.sha256).hexdigest()
 
@@ -203,20 +229,35 @@ async def guard_form(request: Request) -> None:
 
 
 def client(request: Request) -> Visit:
-    """A caller of the API: by its bearer token, or for questions by the cookie of a browser that is signed in."""
+    """A caller of the API: by the signature of the request if it has one, by its bearer token, or for questions by the
+    cookie of a browser that is signed in.
+    """
     shell = shell_of(request)
-    token = bearer_token(request)
-    if not token:
-        token = session_token(request, shell)
-        if token and request.method not in SAFE_METHODS:
-            raise refusals.COOKIE_DOES_NOT_AUTHORISE()
-    caller = shell.door.bearer(token) if token else None
+    claim = signed_claim(request)
+    caller = signer(shell, claim) if claim else _bearer(request, shell)
     if caller is None:
         raise refusals.NOBODY_IS_SIGNED_IN()
     if caller.must_change_password:
         raise refusals.NEW_PASSWORD_IS_NEEDED()
     request.state.caller = caller
     return Visit(request, shell, caller, language_of(request))
+
+
+def signer(shell: Shell, claim: Claim) -> Caller:
+    """The program that signed a request; refused by the door's names."""
+    [found] = shell.door.signed([claim])
+    if isinstance(found, Refused):
+        raise found
+    return found
+
+
+def _bearer(request: Request, shell: Shell) -> Caller | None:
+    token = bearer_token(request)
+    if not token:
+        token = session_token(request, shell)
+        if token and request.method not in SAFE_METHODS:
+            raise refusals.COOKIE_DOES_NOT_AUTHORISE()
+    return shell.door.bearer(token) if token else None
 
 
 class Scoped:

@@ -109,12 +109,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
+-- Whoever makes payments checks none.
+CREATE FUNCTION authority.roles_make_and_check(roles text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT 'treasurer' = ANY (roles) AND roles && ARRAY['approver', 'risk_officer'];
+$$;
+
 -- Gives a person exactly these roles from `sequence` on.
 CREATE FUNCTION authority.put_roles(book integer, person text, roles text[], from_sequence bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF authority.roles_conflict(roles) THEN
         PERFORM authority.refuse('roles_conflict');
+    ELSIF authority.roles_make_and_check(roles) THEN
+        PERFORM authority.refuse('maker_may_not_be_checker');
     END IF;
     UPDATE authority.person_role r SET withdrawn = from_sequence
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL AND r.role <> ALL (roles);
@@ -169,6 +177,7 @@ CREATE TABLE authority.client (
     token_sha256  bytea   NOT NULL,
     scopes        text[]  NOT NULL,
     active        boolean NOT NULL,
+    signed_only   boolean NOT NULL DEFAULT false,
     added         bigint  NOT NULL,
     CONSTRAINT client_is_unique PRIMARY KEY (book_id, client_id),
     CONSTRAINT client_token_is_unique UNIQUE (book_id, token_sha256),
@@ -176,22 +185,48 @@ CREATE TABLE authority.client (
     CONSTRAINT client_token_is_a_hash CHECK (length(token_sha256) = 32)
 );
 
--- Whose session this is at a time: idle for 30 minutes, 12 hours old, revoked, or of somebody who left, it is nobody's.
-CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+-- How long what opens the door lasts, in seconds; a book without a row has the defaults of authority.door_limits.
+CREATE TABLE authority.door_limit (
+    book_id            integer NOT NULL REFERENCES ledger.book,
+    idle_seconds       integer NOT NULL,
+    session_seconds    integer NOT NULL,
+    signature_seconds  integer NOT NULL,
+    set_at             bigint  NOT NULL,
+    CONSTRAINT door_limit_is_one_a_book PRIMARY KEY (book_id),
+    CONSTRAINT door_limits_are_within_bounds CHECK (idle_seconds BETWEEN 300 AND 1800
+        AND session_seconds BETWEEN 300 AND 43200 AND signature_seconds BETWEEN 10 AND 900)
+);
+
+CREATE FUNCTION authority.door_limits(book integer, OUT idle_seconds integer, OUT session_seconds integer,
+                                      OUT signature_seconds integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id)
-     WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
-       AND at < s.ends_at AND at < s.seen_at + interval '30 minutes';
+    SELECT coalesce(max(l.idle_seconds), 1800), coalesce(max(l.session_seconds), 43200),
+           coalesce(max(l.signature_seconds), 300)
+      FROM authority.door_limit l WHERE l.book_id = book;
 $$;
 
--- Who acts: a person by session, a client (`client:…`) by bearer token, the system itself without a token; else null.
-CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+-- Whose session this is at a time: idle for too long (30 minutes), too old (12 hours), revoked, or of somebody who left, it
+-- is nobody's.
+CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
+    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id),
+           authority.door_limits(book) l
+     WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
+       AND at < s.ends_at AND at < s.opened_at + interval '1 second' * l.session_seconds
+       AND at < s.seen_at + interval '1 second' * l.idle_seconds;
+$$;
+
+-- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
+-- token; else null.
+CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
         authority.person_of_session(book, actor_of.token_sha256, at),
         (SELECT 'client:' || c.client_id FROM authority.client c
-          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active)) END;
-$$;
+          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
+        'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;
+END $$;
 
 -- What is needed to try a password: the salt and cost, and the time until which no attempt counts. Of a login that
 -- nobody has it is a salt that follows from it, and the cost that most people's passwords have.
@@ -309,11 +344,15 @@ END $$;
 
 CREATE FUNCTION authority.client_of(book integer, token_sha256 bytea, OUT client_id text, OUT scopes text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    signs boolean;
 BEGIN
-    SELECT c.client_id, c.scopes INTO client_id, scopes FROM authority.client c
+    SELECT c.client_id, c.scopes, c.signed_only INTO client_id, scopes, signs FROM authority.client c
      WHERE c.book_id = book AND c.token_sha256 = client_of.token_sha256 AND c.active;
     IF NOT FOUND THEN
         PERFORM authority.refuse('client_is_not_known');
+    ELSIF signs THEN
+        PERFORM authority.refuse('client_must_sign');
     END IF;
 END $$;
 
@@ -486,6 +525,13 @@ BEGIN
         WHEN objection.payload_sha256 IS DISTINCT FROM sha256(asked.payload) THEN 'payload_was_changed'
         WHEN decision = 'approve' AND asked.maker = who THEN 'maker_may_not_check'
         WHEN asked.maker <> who AND NOT asked.roles && authority.roles_of(book, who) THEN 'person_lacks_the_role'
+        WHEN decision = 'approve' AND NOT EXISTS (
+                SELECT FROM unnest(asked.roles) role
+                 WHERE role = ANY (authority.roles_of(book, who))
+                   AND role <> ALL (authority.suspended_roles(book,
+                       (SELECT convert_from(p.document, 'UTF8')::jsonb FROM authority.policy p
+                         WHERE p.book_id = book AND p.version = asked.policy_version), who, at)))
+            THEN 'course_has_lapsed'
         WHEN (SELECT w.must_change FROM authority.password w WHERE w.book_id = book AND w.person_id = who)
             THEN 'password_must_be_changed_first'
     END;
@@ -770,5 +816,5 @@ GRANT EXECUTE ON FUNCTION
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client
 TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

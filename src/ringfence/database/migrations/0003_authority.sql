@@ -109,12 +109,20 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
+-- Whoever makes payments checks none.
+CREATE FUNCTION authority.roles_make_and_check(roles text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT 'treasurer' = ANY (roles) AND roles && ARRAY['approver', 'risk_officer'];
+$$;
+
 -- Gives a person exactly these roles from `sequence` on.
 CREATE FUNCTION authority.put_roles(book integer, person text, roles text[], from_sequence bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF authority.roles_conflict(roles) THEN
         PERFORM authority.refuse('roles_conflict');
+    ELSIF authority.roles_make_and_check(roles) THEN
+        PERFORM authority.refuse('maker_may_not_be_checker');
     END IF;
     UPDATE authority.person_role r SET withdrawn = from_sequence
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL AND r.role <> ALL (roles);
@@ -169,6 +177,7 @@ CREATE TABLE authority.client (
     token_sha256  bytea   NOT NULL,
     scopes        text[]  NOT NULL,
     active        boolean NOT NULL,
+    signed_only   boolean NOT NULL DEFAULT false,
     added         bigint  NOT NULL,
     CONSTRAINT client_is_unique PRIMARY KEY (book_id, client_id),
     CONSTRAINT client_token_is_unique UNIQUE (book_id, token_sha256),
@@ -176,22 +185,48 @@ CREATE TABLE authority.client (
     CONSTRAINT client_token_is_a_hash CHECK (length(token_sha256) = 32)
 );
 
--- Whose session this is at a time: idle for 30 minutes, 12 hours old, revoked, or of somebody who left, it is nobody's.
-CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+-- How long what opens the door lasts, in seconds; a book without a row has the defaults of authority.door_limits.
+CREATE TABLE authority.door_limit (
+    book_id            integer NOT NULL REFERENCES ledger.book,
+    idle_seconds       integer NOT NULL,
+    session_seconds    integer NOT NULL,
+    signature_seconds  integer NOT NULL,
+    set_at             bigint  NOT NULL,
+    CONSTRAINT door_limit_is_one_a_book PRIMARY KEY (book_id),
+    CONSTRAINT door_limits_are_within_bounds CHECK (idle_seconds BETWEEN 300 AND 1800
+        AND session_seconds BETWEEN 300 AND 43200 AND signature_seconds BETWEEN 10 AND 900)
+);
+
+CREATE FUNCTION authority.door_limits(book integer, OUT idle_seconds integer, OUT session_seconds integer,
+                                      OUT signature_seconds integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id)
-     WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
-       AND at < s.ends_at AND at < s.seen_at + interval '30 minutes';
+    SELECT coalesce(max(l.idle_seconds), 1800), coalesce(max(l.session_seconds), 43200),
+           coalesce(max(l.signature_seconds), 300)
+      FROM authority.door_limit l WHERE l.book_id = book;
 $$;
 
--- Who acts: a person by session, a client (`client:…`) by bearer token, the system itself without a token; else null.
-CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+-- Whose session this is at a time: idle for too long (30 minutes), too old (12 hours), revoked, or of somebody who left, it
+-- is nobody's.
+CREATE FUNCTION authority.person_of_session(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
+    SELECT s.person_id FROM authority.session s JOIN authority.person p USING (book_id, person_id),
+           authority.door_limits(book) l
+     WHERE s.book_id = book AND s.token_sha256 = person_of_session.token_sha256 AND s.revoked_at IS NULL AND p.active
+       AND at < s.ends_at AND at < s.opened_at + interval '1 second' * l.session_seconds
+       AND at < s.seen_at + interval '1 second' * l.idle_seconds;
+$$;
+
+-- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
+-- token; else null.
+CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
         authority.person_of_session(book, actor_of.token_sha256, at),
         (SELECT 'client:' || c.client_id FROM authority.client c
-          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active)) END;
-$$;
+          WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
+        'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;
+END $$;
 
 -- What is needed to try a password: the salt and cost, and the time until which no attempt counts. Of a login that
 -- nobody has it is a salt that follows from it, and the cost that most people's passwords have.
@@ -309,11 +344,15 @@ END $$;
 
 CREATE FUNCTION authority.client_of(book integer, token_sha256 bytea, OUT client_id text, OUT scopes text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    signs boolean;
 BEGIN
-    SELECT c.client_id, c.scopes INTO client_id, scopes FROM authority.client c
+    SELECT c.client_id, c.scopes, c.signed_only INTO client_id, scopes, signs FROM authority.client c
      WHERE c.book_id = book AND c.token_sha256 = client_of.token_sha256 AND c.active;
     IF NOT FOUND THEN
         PERFORM authority.refuse('client_is_not_known');
+    ELSIF signs THEN
+        PERFORM authority.refuse('client_must_sign');
     END IF;
 END $$;
 
@@ -486,6 +525,13 @@ BEGIN
         WHEN objection.payload_sha256 IS DISTINCT FROM sha256(asked.payload) THEN 'payload_was_changed'
         WHEN decision = 'approve' AND asked.maker = who THEN 'maker_may_not_check'
         WHEN asked.maker <> who AND NOT asked.roles && authority.roles_of(book, who) THEN 'person_lacks_the_role'
+        WHEN decision = 'approve' AND NOT EXISTS (
+                SELECT FROM unnest(asked.roles) role
+                 WHERE role = ANY (authority.roles_of(book, who))
+                   AND role <> ALL (authority.suspended_roles(book,
+                       (SELECT convert_from(p.document, 'UTF8')::jsonb FROM authority.policy p
+                         WHERE p.book_id = book AND p.version = asked.policy_version), who, at)))
+            THEN 'course_has_lapsed'
         WHEN (SELECT w.must_change FROM authority.password w WHERE w.book_id = book AND w.person_id = who)
             THEN 'password_must_be_changed_first'
     END;
@@ -770,5 +816,362 @@ GRANT EXECUTE ON FUNCTION
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client
 TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, door: how long what opens it lasts, and who knocks too often.
+
+-- A security administrator sets the limits of the book's door, within the bounds of authority.door_limit.
+CREATE FUNCTION authority.set_door_limits(book integer, event uuid, token_sha256 bytea, idle_seconds integer,
+                                          session_seconds integer, signature_seconds integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1039);
+    who text   := authority.require_administrator(book, set_door_limits.token_sha256, now.at);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('idle_seconds', idle_seconds, 'session_seconds', session_seconds,
+                                                            'signature_seconds', signature_seconds, 'by', who));
+    INSERT INTO authority.door_limit (book_id, idle_seconds, session_seconds, signature_seconds, set_at)
+    VALUES (book, set_door_limits.idle_seconds, set_door_limits.session_seconds, set_door_limits.signature_seconds,
+            now.sequence)
+    ON CONFLICT ON CONSTRAINT door_limit_is_one_a_book DO UPDATE
+       SET idle_seconds = excluded.idle_seconds, session_seconds = excluded.session_seconds,
+           signature_seconds = excluded.signature_seconds, set_at = excluded.set_at;
+END $$;
+
+-- Failed sign-ins from one address, by its SHA-256. A success takes back the one that it was counted for and no other, so
+-- that nobody who has a password of his own may guess those of others without end.
+CREATE TABLE authority.knock (
+    book_id         integer     NOT NULL REFERENCES ledger.book,
+    address_sha256  bytea       NOT NULL,
+    failures        integer     NOT NULL,
+    last_at         timestamptz NOT NULL,
+    locked_until    timestamptz NOT NULL,
+    CONSTRAINT knock_is_one_an_address PRIMARY KEY (book_id, address_sha256)
+);
+CREATE INDEX knock_age ON authority.knock (book_id, last_at);
+
+-- Counts an attempt from an address as failed before it is looked at; null, or until when the address is locked, in which
+-- case it is not looked at. The 20th failure locks for 2 s, each further one twice as long, at most 15 minutes; after an
+-- hour of quiet the count begins anew.
+CREATE FUNCTION authority.knock_at(book integer, address_sha256 bytea, at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    known authority.knock;
+    count integer;
+BEGIN
+    INSERT INTO authority.knock AS k (book_id, address_sha256, failures, last_at, locked_until)
+    VALUES (book, knock_at.address_sha256, 0, at, '-infinity')
+    ON CONFLICT ON CONSTRAINT knock_is_one_an_address DO UPDATE SET failures = k.failures
+    RETURNING k.* INTO known;
+    IF known.locked_until > at THEN
+        RETURN known.locked_until;
+    END IF;
+    count := CASE WHEN known.last_at < at - interval '1 hour' THEN 1 ELSE least(known.failures + 1, 1000000) END;
+    UPDATE authority.knock k
+       SET failures = count, last_at = at,
+           locked_until = CASE WHEN count < 20 THEN '-infinity'::timestamptz
+                               ELSE at + least(interval '1 second' * 2 ^ least(count - 19, 20), interval '15 minutes') END
+     WHERE k.book_id = book AND k.address_sha256 = knock_at.address_sha256;
+    DELETE FROM authority.knock k WHERE k.book_id = book AND k.last_at < at - interval '1 day';
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION authority.let_in_from(book integer, address_sha256 bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE authority.knock k
+       SET failures = greatest(k.failures - 1, 0),
+           locked_until = CASE WHEN k.failures - 1 < 20 THEN '-infinity' ELSE k.locked_until END
+     WHERE k.book_id = book AND k.address_sha256 = let_in_from.address_sha256;
+$$;
+
+GRANT SELECT ON authority.door_limit TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.set_door_limits, authority.knock_at, authority.let_in_from FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.set_door_limits, authority.knock_at, authority.let_in_from TO ringfence_core;
+-- authority, review: somebody looked at who may do what.
+
+-- A review of access: by whom, at which row of the journal, what was found, and the SHA-256 of what was looked at.
+CREATE TABLE authority.access_review (
+    book_id       integer     NOT NULL,
+    sequence      bigint      NOT NULL,
+    person_id     text        NOT NULL,
+    at            timestamptz NOT NULL,
+    findings      integer     NOT NULL,
+    state_sha256  bytea       NOT NULL,
+    CONSTRAINT access_review_is_at_a_row PRIMARY KEY (book_id, sequence),
+    CONSTRAINT access_review_is_by_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT access_review_counts_findings CHECK (findings >= 0),
+    CONSTRAINT access_review_names_what_it_saw CHECK (length(state_sha256) = 32)
+);
+CREATE TRIGGER access_review_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.access_review
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+CREATE FUNCTION authority.record_access_review(book integer, event uuid, token_sha256 bytea, findings integer,
+                                               state_sha256 bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1038);
+    who text   := authority.require_recorder(book, record_access_review.token_sha256, now.at);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', who, 'findings', findings, 'state_sha256', encode(state_sha256, 'hex')));
+    INSERT INTO authority.access_review (book_id, sequence, person_id, at, findings, state_sha256)
+    VALUES (book, now.sequence, who, now.at, record_access_review.findings, record_access_review.state_sha256);
+END $$;
+
+GRANT SELECT ON authority.access_review TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.record_access_review FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.record_access_review TO ringfence_core;
+-- authority, clients: programs that sign their requests.
+--
+-- A client has public keys, each with scopes of its own and an end. The database cannot check an Ed25519 signature; that
+-- is the core's part, as it is the core's part to say which token came with a request. The database insists on what must
+-- hold over several cores and over time: whose key it is, that it still is one, and that no request is taken twice.
+
+-- `key_id` is what a request calls the key: book/client/fingerprint, so that a request for one book is none for another.
+-- The fingerprint is the first 16 hexadecimal digits of the key's SHA-256. A key that was revoked never comes back.
+CREATE TABLE authority.client_key (
+    book_id     integer     NOT NULL,
+    key_id      text        NOT NULL,
+    client_id   text        NOT NULL,
+    public_key  bytea       NOT NULL,
+    scopes      text[]      NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    added       bigint      NOT NULL,
+    revoked     bigint,
+    CONSTRAINT client_key_is_unique PRIMARY KEY (book_id, key_id),
+    CONSTRAINT client_key_is_a_key_already UNIQUE (book_id, public_key),
+    CONSTRAINT client_key_is_of_a_client FOREIGN KEY (book_id, client_id) REFERENCES authority.client,
+    CONSTRAINT client_key_is_32_bytes CHECK (length(public_key) = 32),
+    CONSTRAINT client_key_ends_after_it_began CHECK (revoked > added)
+);
+CREATE INDEX client_key_client ON authority.client_key (book_id, client_id);
+
+-- The requests of the last minutes, each by the SHA-256 of its key's name and its nonce. The same hash is what the maker
+-- of a proposal is found by.
+CREATE TABLE authority.signed_request (
+    book_id         integer     NOT NULL,
+    request_sha256  bytea       NOT NULL,
+    key_id          text        NOT NULL,
+    created         timestamptz NOT NULL,
+    CONSTRAINT signed_request_is_taken_once PRIMARY KEY (book_id, request_sha256),
+    CONSTRAINT signed_request_is_by_a_key FOREIGN KEY (book_id, key_id) REFERENCES authority.client_key
+);
+CREATE INDEX signed_request_age ON authority.signed_request (book_id, created);
+
+CREATE FUNCTION authority.request_sha256(key_id text, nonce text) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence request v1' || E'\n' || key_id || E'\n' || nonce, 'UTF8'));
+$$;
+
+-- The keys of these names that are keys at a time, and for how many seconds a signature is good. What a key reaches, its
+-- client must reach too. `ended`: it has expired.
+CREATE FUNCTION authority.keys_of(book integer, key_ids text[], at timestamptz)
+RETURNS TABLE (key_id text, client_id text, public_key bytea, scopes text[], ended boolean, good_seconds integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT k.key_id, k.client_id, k.public_key,
+           ARRAY(SELECT scope FROM unnest(k.scopes) scope WHERE scope = ANY (c.scopes) ORDER BY scope), k.expires_at <= at,
+           l.signature_seconds
+      FROM authority.client_key k JOIN authority.client c USING (book_id, client_id), authority.door_limits(book) l
+     WHERE k.book_id = book AND k.key_id = ANY (keys_of.key_ids) AND k.revoked IS NULL AND c.active;
+$$;
+
+-- Takes signed requests and gives the hashes of those that were not taken before. One that is older than any window may be
+-- is never taken, so that what is forgotten after twice that time cannot be said again. The order of hashes is the order
+-- of locks.
+CREATE FUNCTION authority.take_requests(book integer, key_ids text[], nonces text[], created timestamptz[], at timestamptz)
+RETURNS SETOF bytea LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    DELETE FROM authority.signed_request r
+     WHERE r.book_id = book AND r.request_sha256 IN (
+        SELECT o.request_sha256 FROM authority.signed_request o
+         WHERE o.book_id = book AND o.created < at - interval '30 minutes' LIMIT 1000 FOR UPDATE SKIP LOCKED);
+    RETURN QUERY
+    INSERT INTO authority.signed_request AS r (book_id, request_sha256, key_id, created)
+    SELECT book, authority.request_sha256(asked.key_id, asked.nonce), asked.key_id, asked.created
+      FROM unnest(key_ids, nonces, take_requests.created) AS asked (key_id, nonce, created)
+     WHERE asked.created BETWEEN at - interval '15 minutes' AND at + interval '1 minute'
+     ORDER BY 2
+    ON CONFLICT DO NOTHING
+    RETURNING r.request_sha256;
+END $$;
+
+-- Whose request this is: of a key and a client that still are.
+CREATE FUNCTION authority.client_of_request(book integer, request_sha256 bytea, at timestamptz) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT k.client_id FROM authority.signed_request r
+      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
+     WHERE r.book_id = book AND r.request_sha256 = client_of_request.request_sha256 AND k.revoked IS NULL AND c.active
+       AND r.created > at - interval '30 minutes';
+$$;
+
+-- A security administrator adds a key for a program that is known already, for two years at most.
+CREATE FUNCTION authority.add_client_key(book integer, event uuid, token_sha256 bytea, client text, public_key bytea,
+                                         scopes text[], expires_at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now  record := authority.said_now(book, event, 1030);
+    who  text   := authority.require_administrator(book, add_client_key.token_sha256, now.at);
+    name text   := (SELECT b.name FROM ledger.book b WHERE b.book_id = book) || '/' || client || '/'
+                   || left(encode(sha256(public_key), 'hex'), 16);
+    has  text[];
+BEGIN
+    SELECT c.scopes INTO has FROM authority.client c WHERE c.book_id = book AND c.client_id = client AND c.active;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('client_must_exist', client);
+    ELSIF NOT add_client_key.scopes <@ has OR cardinality(add_client_key.scopes) = 0 THEN
+        PERFORM authority.refuse('client_key_reaches_what_its_client_does');
+    ELSIF add_client_key.expires_at <= now.at OR add_client_key.expires_at > now.at + interval '2 years' THEN
+        PERFORM authority.refuse('client_key_must_end_within_two_years');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', 'client:' || client, 'change', 'client key added', 'key', name,
+        'public_key', encode(public_key, 'hex'), 'scopes', to_jsonb(add_client_key.scopes), 'by', who));
+    INSERT INTO authority.client_key (book_id, key_id, client_id, public_key, scopes, expires_at, added)
+    VALUES (book, name, client, add_client_key.public_key, add_client_key.scopes, add_client_key.expires_at, now.sequence);
+END $$;
+
+CREATE FUNCTION authority.revoke_client_key(book integer, event uuid, token_sha256 bytea, key text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now    record := authority.said_now(book, event, 1030);
+    who    text   := authority.require_administrator(book, revoke_client_key.token_sha256, now.at);
+    client text;
+BEGIN
+    UPDATE authority.client_key k SET revoked = now.sequence
+     WHERE k.book_id = book AND k.key_id = key AND k.revoked IS NULL RETURNING k.client_id INTO client;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('client_key_must_exist');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', 'client:' || client, 'change', 'client key revoked',
+                                                            'key', key, 'by', who));
+END $$;
+
+-- From now on a program signs (its token opens nothing), or may do either.
+CREATE FUNCTION authority.set_signed_only(book integer, event uuid, token_sha256 bytea, client text, signed_only boolean)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1030);
+    who text   := authority.require_administrator(book, set_signed_only.token_sha256, now.at);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', 'client:' || client, 'change', 'client signing',
+                                                            'signed_only', set_signed_only.signed_only, 'by', who));
+    UPDATE authority.client c SET signed_only = set_signed_only.signed_only
+     WHERE c.book_id = book AND c.client_id = client AND c.active;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('client_must_exist', client);
+    END IF;
+END $$;
+
+GRANT SELECT ON authority.client_key TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT (signed_only) ON authority.client TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.request_sha256, authority.keys_of, authority.take_requests, authority.client_of_request,
+    authority.add_client_key, authority.revoke_client_key, authority.set_signed_only FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.keys_of, authority.take_requests, authority.add_client_key,
+    authority.revoke_client_key, authority.set_signed_only TO ringfence_core;
+-- authority, training: who has completed which course, and since when it no longer counts.
+--
+-- Which roles require a course, and for how many months a completion is good, is part of the policy: changed by two people,
+-- and a proposal is judged by the version that was in force when it was made. A completion is good from its day to the same
+-- day so many months later, that day included, in UTC; a month that has no such day ends with its last.
+
+-- A completion is recorded at a row of the journal and perhaps withdrawn at another.
+CREATE TABLE authority.completion (
+    book_id       integer NOT NULL,
+    recorded      bigint  NOT NULL,
+    person_id     text    NOT NULL,
+    course        text    NOT NULL,
+    completed_on  date    NOT NULL,
+    recorded_by   text    NOT NULL,
+    withdrawn     bigint,
+    CONSTRAINT completion_is_recorded_once PRIMARY KEY (book_id, recorded),
+    CONSTRAINT completion_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT completion_is_recorded_by_another CHECK (recorded_by <> person_id),
+    CONSTRAINT completion_is_withdrawn_later CHECK (withdrawn > recorded)
+);
+CREATE INDEX completion_person ON authority.completion (book_id, person_id, course);
+
+-- Of a completion nothing changes but that it is withdrawn, once.
+CREATE FUNCTION authority.guard_completion() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF to_jsonb(NEW) - 'withdrawn' IS DISTINCT FROM to_jsonb(OLD) - 'withdrawn' OR OLD.withdrawn IS NOT NULL THEN
+        RAISE EXCEPTION 'completion keeps its history' USING ERRCODE = 'RF003';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER completion_is_withdrawn_or_stays BEFORE UPDATE ON authority.completion
+    FOR EACH ROW EXECUTE FUNCTION authority.guard_completion();
+CREATE TRIGGER completion_keeps_its_history BEFORE DELETE OR TRUNCATE ON authority.completion
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- The roles that a person may not use to approve, because a course that they require is not current. `document` is a
+-- policy's.
+CREATE FUNCTION authority.suspended_roles(book integer, document jsonb, person text, at timestamptz) RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT coalesce(array_agg(DISTINCT role ORDER BY role), '{}')
+      FROM jsonb_each(document->'courses') AS required (course, rule), jsonb_array_elements_text(rule->'roles') role
+     WHERE NOT EXISTS (
+        SELECT FROM authority.completion c
+         WHERE c.book_id = book AND c.person_id = person AND c.course = required.course AND c.withdrawn IS NULL
+           AND (at AT TIME ZONE 'UTC')::date BETWEEN c.completed_on
+               AND (c.completed_on + make_interval(months => (rule->>'months')::integer))::date);
+$$;
+
+-- A security administrator or an auditor acts for this function; who it is.
+CREATE FUNCTION authority.require_recorder(book integer, token_sha256 bytea, at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    who text := authority.person_of_session(book, require_recorder.token_sha256, at);
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF NOT authority.roles_of(book, who) && ARRAY['security_admin', 'auditor'] THEN
+        PERFORM authority.refuse('person_lacks_the_role');
+    END IF;
+    RETURN who;
+END $$;
+
+CREATE FUNCTION authority.record_completion(book integer, event uuid, token_sha256 bytea, person text, course text,
+                                            completed_on date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1036);
+    who text   := authority.require_recorder(book, record_completion.token_sha256, now.at);
+BEGIN
+    IF who = person THEN
+        PERFORM authority.refuse('completion_is_recorded_by_another');
+    ELSIF NOT EXISTS (SELECT FROM authority.person p WHERE p.book_id = book AND p.person_id = person AND p.active) THEN
+        PERFORM authority.refuse('person_must_exist');
+    ELSIF NOT EXISTS (SELECT FROM authority.policy p WHERE p.book_id = book
+                       AND convert_from(p.document, 'UTF8')::jsonb->'courses' ? record_completion.course) THEN
+        PERFORM authority.refuse('course_must_exist', record_completion.course);
+    ELSIF record_completion.completed_on > (now.at AT TIME ZONE 'UTC')::date THEN
+        PERFORM authority.refuse('completion_is_of_a_day_that_has_come');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', person, 'course', record_completion.course, 'completed_on', record_completion.completed_on, 'by', who));
+    INSERT INTO authority.completion (book_id, recorded, person_id, course, completed_on, recorded_by)
+    VALUES (book, now.sequence, person, record_completion.course, record_completion.completed_on, who);
+END $$;
+
+CREATE FUNCTION authority.withdraw_completion(book integer, event uuid, token_sha256 bytea, recorded bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now  record := authority.said_now(book, event, 1037);
+    who  text   := authority.require_recorder(book, withdraw_completion.token_sha256, now.at);
+    gone record;
+BEGIN
+    UPDATE authority.completion c SET withdrawn = now.sequence
+     WHERE c.book_id = book AND c.recorded = withdraw_completion.recorded AND c.withdrawn IS NULL
+    RETURNING c.person_id, c.course INTO gone;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('completion_must_exist');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', gone.person_id, 'course', gone.course, 'completion', withdraw_completion.recorded, 'by', who));
+END $$;
+
+GRANT SELECT ON authority.completion
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.guard_completion, authority.suspended_roles, authority.require_recorder,
+    authority.record_completion, authority.withdraw_completion FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.record_completion, authority.withdraw_completion TO ringfence_core;

@@ -88,7 +88,7 @@ class Posting:
     clock: Callable[[], datetime]
     stopped: Callable[[Connection], None]
     open_to_posting: Query = QUERIES.open_to_posting
-    gate: Gate[Any] = field(default_factory=Gate)  # what requests ask before they may
+    gate: Gate[Any, Any] = field(default_factory=Gate)  # what requests ask before they may
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # of ids, which carry a time of their own
     _groups: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(1024, np.int32))  # by account; 0: not known
     _group_numbers: dict[str, int] = field(default_factory=dict)

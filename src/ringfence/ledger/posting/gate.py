@@ -5,20 +5,21 @@ heavy load the look is paid for once by dozens of requests, and under a light on
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
 
 
-class Gate(Generic[Found]):
+class Gate(Generic[Key, Found]):
     """For one asyncio loop. `ask` is called in a thread with everything that is asked; it answers each key."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Future[Found]] = {}
+        self._waiting: dict[Key, asyncio.Future[Found]] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def look(self, key: str, ask: Callable[[Sequence[str]], Mapping[str, Found]]) -> Found:
+    async def look(self, key: Key, ask: Callable[[Sequence[Key]], Mapping[Key, Found]]) -> Found:
         """The answer for `key`, of a look that begins after this call. Raises what the look raised."""
         if key not in self._waiting:
             self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -27,7 +28,7 @@ class Gate(Generic[Found]):
             self._looking = asyncio.create_task(self._look(ask))
         return await asyncio.shield(future)
 
-    async def _look(self, ask: Callable[[Sequence[str]], Mapping[str, Found]]) -> None:
+    async def _look(self, ask: Callable[[Sequence[Key]], Mapping[Key, Found]]) -> None:
         try:
             while self._waiting:
                 asked, self._waiting = self._waiting, {}

@@ -1,7 +1,8 @@
 """Posting over HTTP: packed rows in bulk, and one transfer as JSON."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -21,7 +22,8 @@ from ringfence.refusal import Refused
 from ringfence.web.answers import Answer, Money, refusal_answer, refuses
 from ringfence.web.refusals import NOBODY_IS_SIGNED_IN
 from ringfence.web.shell import Caller, Shell
-from ringfence.web.visit import bearer_token, shell_of
+from ringfence.web.signature import Claim, is_signed
+from ringfence.web.visit import bearer_token, shell_of, signed_claim
 
 ROWS_TYPE: Final = "application/vnd.ringfence.rows"
 RESULTS_TYPE: Final = "application/vnd.ringfence.results"
@@ -43,17 +45,30 @@ WHOLE: Final = (
 router = APIRouter()
 
 
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """A signed request before the gate. Two are never the same, whatever they say: else one would let the other in."""
+
+    claim: Claim
+
+
 async def program(request: Request) -> Caller:
-    """The program that asks: with a token of the scope, while nothing is stopped. Who it is and whether the brake is
-    pulled is asked of the database for every request, together with those that come at the same time.
+    """The program that asks: with a token or a signature of the scope, while nothing is stopped. Who it is and whether
+    the brake is pulled is asked of the database for every request, together with those that come at the same time.
     """
     shell = shell_of(request)
-    token = bearer_token(request)
-    if not token:
+    presented: str | Presented = bearer_token(request)
+    if is_signed(request.headers):
+        claim = await asyncio.to_thread(signed_claim, request)  # which reads the body
+        assert claim is not None  # noqa: S101 - it is signed
+        presented = Presented(claim)
+    if not presented:
         raise NOBODY_IS_SIGNED_IN()
     desk: Posting = shell.desks[Posting]
-    caller: Caller | None
-    caller, stopped = await desk.gate.look(token, lambda tokens: _looked(shell, desk, tokens))
+    caller: Caller | Refused | None
+    caller, stopped = await desk.gate.look(presented, lambda asked: _looked(shell, desk, asked))
+    if isinstance(caller, Refused):
+        raise caller
     if caller is None:
         raise NOBODY_IS_SIGNED_IN()
     request.state.caller = caller
@@ -65,13 +80,29 @@ async def program(request: Request) -> Caller:
     return caller
 
 
-def _looked(shell: Shell, desk: Posting, tokens: Sequence[str]) -> dict[str, tuple[Caller | None, Refused | None]]:
+def _looked(
+    shell: Shell, desk: Posting, asked: Sequence[str | Presented]
+) -> Mapping[str | Presented, tuple[Caller | Refused | None, Refused | None]]:
     stopped: Refused | None = None
     try:
         desk.require_running()
     except Refused as no:
         stopped = no
-    return {token: (shell.door.bearer(token), stopped) for token in tokens}
+    signed = [each for each in asked if isinstance(each, Presented)]
+    found: dict[str | Presented, Caller | Refused | None] = {
+        token: _bearer(shell, token) for token in asked if isinstance(token, str)
+    }
+    if signed:
+        found |= zip(signed, shell.door.signed([each.claim for each in signed]), strict=True)
+    return {each: (caller, stopped) for each, caller in found.items()}
+
+
+def _bearer(shell: Shell, token: str) -> Caller | Refused | None:
+    """Who stands behind a token. Why one is not let in is of no concern to the others who asked with it."""
+    try:
+        return shell.door.bearer(token)
+    except Refused as no:
+        return no
 
 
 Program = Annotated[Caller, Depends(program)]
