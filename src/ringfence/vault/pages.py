@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority.routes import session_of
@@ -17,8 +17,8 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 pages = APIRouter()
-Place = Annotated[str, Query(max_length=80)]
-Row = Annotated[str, Query(max_length=400)]
+Place = Annotated[str, Path(max_length=80)]
+Row = Annotated[str, Path(max_length=400)]
 
 
 @pages.get("/vault")
@@ -29,22 +29,22 @@ def keys(visit: Signed) -> Response:
     return visit.page("vault/vault.html", census=found, reveals=seen, fields=FIELDS)
 
 
-@pages.get("/vault/reveal")
-def ask(visit: Signed, field: Place, row: Row) -> Response:
-    return _page(visit, field, row)
+@pages.get("/vault/fields/{place}/{row}")
+def ask(visit: Signed, place: Place, row: Row) -> Response:
+    return _page(visit, place, row)
 
 
-@pages.post("/vault/reveal")
+@pages.post("/vault/fields/{place}/{row}")
 def show(
     visit: Signed,
-    field: Annotated[str, Form(max_length=80)],
-    row: Annotated[str, Form(max_length=400)],
+    place: Place,
+    row: Row,
     reason: Annotated[str, Form(max_length=40)],
     note: Annotated[str, Form(max_length=NOTE_CHARACTERS_MAX)] = "",
 ) -> Response:
     """The value is on the answer's page, which no cache keeps, and nowhere else."""
-    found = reveal(visit.core, visit.desk(Vault), session_of(visit), field, row, reason, note)
-    return _page(visit, field, row, value=found.value, sequence=found.sequence)
+    found = reveal(visit.core, visit.desk(Vault), session_of(visit), place, row, reason, note)
+    return _page(visit, place, row, value=found.value, sequence=found.sequence)
 
 
 def _page(visit: Visit, place: str, row: str, **shown: Any) -> Response:
