@@ -76,7 +76,7 @@ def test_whatever_is_sealed_comes_back(value, place, row):
 
 def test_every_algorithm_of_the_table_that_may_be_used_is_there_or_named():
     """Forbidden ones are refused by name whoever asks, and nothing of ours can run them."""
-    for each in registry().algorithms.values():
+    for each in registry().by_name.values():
         for use in each.use:
             if each.standing == "forbidden":
                 with pytest.raises(Refused, match="algorithm_is_forbidden"):
@@ -87,7 +87,7 @@ def test_every_algorithm_of_the_table_that_may_be_used_is_there_or_named():
                     ciphers.encrypt(each.name, bytes(32), NONCE, b"", b"")
             else:
                 assert registry().numbered(each.number, use) == registry().require(each.name, use)
-    numbers = [each.number for each in registry().algorithms.values()]
+    numbers = [each.number for each in registry().by_name.values()]
     assert len(set(numbers)) == len(numbers)
     with pytest.raises(Refused, match="algorithm_is_unknown"):
         registry().numbered(200, "field")

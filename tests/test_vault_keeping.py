@@ -2,12 +2,12 @@
 
 import base64
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from custody_world import PAYEE, POOL_ACCOUNT, custody_world, number
+from custody_world import DAY, PAYEE, POOL_ACCOUNT, custody_world, number
 from ringfence.authority import proposals, sessions
 from ringfence.banking import gateway
 from ringfence.custody import customers, placing
@@ -20,7 +20,7 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.refusal import Refused
 from ringfence.vault.ciphers import Spot, unseal
-from ringfence.vault.fields import FIELDS, IDENTITY_NUMBER, ORDER_ACCOUNT, PAYEE_ACCOUNT, PHONE
+from ringfence.vault.fields import ENTRY_ACCOUNT, FIELDS, IDENTITY_NUMBER, ORDER_ACCOUNT, PAYEE_ACCOUNT, PHONE
 from ringfence.vault.keeping import masks, owner
 from ringfence.vault.queries import QUERIES
 from ringfence.vault.reveal import REASONS, reveal, reveals
@@ -84,6 +84,9 @@ def busy_day(world):
         placing.place_withdrawal(world.desk, order, "c9", amount, payee_account=PAYEE, by=world.sessions["tina"])
     world.approve(large, "adam", "rita")
     world.turn()
+    world.clock[0] = datetime(2026, 3, 3, 1, tzinfo=UTC)
+    world.bank.close_day(DAY, world.now)
+    world.turn()
     return small, large
 
 
@@ -96,6 +99,10 @@ def test_the_whole_database_holds_no_sensitive_value_in_the_clear(world, databas
     assert "••••5678" in text, "masks are there"
     assert world.desk.vault.open(ORDER_ACCOUNT, str(small)) == PAYEE
     assert world.desk.vault.open(IDENTITY_NUMBER, "c9") == IDENTITY
+    with world.core.connection() as connection:
+        entries = connection.execute(b"SELECT account_name || ' ' || key FROM banking.entry").fetchall()
+    accounts = world.desk.vault.open_all(ENTRY_ACCOUNT, [row for (row,) in entries])
+    assert {PAYER, PAYEE} <= set(accounts.values()), "the statement's accounts are kept as well"
     with database.connect("owner") as owner_:
         owner_.execute("UPDATE custody.customer SET name = %s WHERE customer_id = 'c9'", (CARD,))
     assert CARD in dump(database)

@@ -36,11 +36,11 @@ class Algorithm:
 class Registry:
     """The algorithms by name."""
 
-    algorithms: Mapping[str, Algorithm]
+    by_name: Mapping[str, Algorithm]
 
     def require(self, name: str, use: Use) -> Algorithm:
         """The algorithm of that name, if it may be used so: `algorithm_is_unknown`, `algorithm_is_forbidden`."""
-        found = self.algorithms.get(name)
+        found = self.by_name.get(name)
         if found is None or use not in found.use:
             raise ALGORITHM_IS_UNKNOWN(algorithm=name)
         if found.standing == "forbidden":
@@ -49,12 +49,12 @@ class Registry:
 
     def numbered(self, number: int, use: Use) -> Algorithm:
         """The algorithm of a ciphertext's byte; refused as by name."""
-        names = [each.name for each in self.algorithms.values() if each.number == number]
+        names = [each.name for each in self.by_name.values() if each.number == number]
         return self.require(names[0] if names else f"number {number}", use)
 
     def preferred(self, use: Use) -> Algorithm:
         """What a new key is of, unless somebody chose; where it is forbidden here, the first that is accepted."""
-        fit = [each for each in self.algorithms.values() if use in each.use and each.standing != "forbidden"]
+        fit = [each for each in self.by_name.values() if use in each.use and each.standing != "forbidden"]
         return min(fit, key=lambda each: STANDINGS.index(each.standing))
 
 

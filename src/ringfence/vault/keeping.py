@@ -138,7 +138,7 @@ class Vault:
 
     def sealed(self, key: FieldKey, spot: Spot, value: bytes) -> bytes:
         """A new ciphertext of a value."""
-        algorithm = self.choice.registry.require(key.algorithm, "field")
+        algorithm = self.choice.algorithms.require(key.algorithm, "field")
         return seal(key, algorithm.number, spot, value, self.randomness(NONCE_BYTES))
 
     def field_key(self, whose: str) -> FieldKey:
@@ -156,7 +156,7 @@ class Vault:
 
     def new_field_key(self, whose: str) -> tuple[FieldKey, WrappingKey]:
         """A new key of an owner, which the database does not know yet, and the key to wrap it under."""
-        algorithm = self.choice.registry.require(self.choice.field, "field").name
+        algorithm = self.choice.algorithms.require(self.choice.field, "field").name
         return FieldKey(self.new_id(), whose, algorithm, self.randomness(KEY_BYTES[algorithm])), self.wrapping_key()
 
     def wrapped_row(self, key: FieldKey, wrapping: WrappingKey) -> dict[str, object]:
@@ -206,7 +206,7 @@ class Vault:
             raise FIELD_WAS_ERASED()
         if (known := self._memory.get(found.key_id)) is not None:
             return known
-        self.choice.registry.require(found.wrap, "wrap")
+        self.choice.algorithms.require(found.wrap, "wrap")
         provider = self.choice.provider_named(found.provider)
         context = self._context(found.key_id, found.owner)
         secret = provider.unwrap(found.wrapping_id, bytes(found.wrapped), context)
@@ -226,6 +226,8 @@ class Vault:
 
     def open_all(self, what: Field, rows: Sequence[str]) -> dict[str, str]:
         """The whole values of rows that have one, by row."""
+        if not rows:
+            return {}
         question = {"book": self.book, "place": what.place, "rows": list(rows)}
         query = QUERIES.payment if what is PAYMENT else QUERIES.field
         with self.connect() as connection, connection.cursor(row_factory=class_row(KeptField)) as cursor:
@@ -236,7 +238,7 @@ class Vault:
         """The value of a ciphertext as it was read at a place."""
         key = self.unwrapped(found)
         sealed = bytes(found.sealed)
-        algorithm = self.choice.registry.numbered(number_of(sealed), "field")
+        algorithm = self.choice.algorithms.numbered(number_of(sealed), "field")
         if algorithm.name != key.algorithm:
             raise CIPHERTEXT_DOES_NOT_BELONG_HERE(place=place)
         return unseal(key, algorithm.number, Spot(self.book, place, found.row_key), sealed)

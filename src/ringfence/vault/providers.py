@@ -55,7 +55,7 @@ class Choice:
     wrap: str
     provider: str
     providers: Mapping[str, Provider]
-    registry: Registry
+    algorithms: Registry
 
     def provider_named(self, name: str) -> Provider:
         """`key_provider_is_unknown` unless this installation has it."""

@@ -111,7 +111,7 @@ def algorithms(home: Home = None, as_json: AsJson = False) -> None:
         said: list[dict[str, Any]] = [
             {"name": each.name, "use": list(each.use), "standing": each.standing, "source": each.source}
             | {"available": here[each.name] if each.name in here else available(each.name)}
-            for each in choice.registry.algorithms.values()
+            for each in choice.algorithms.by_name.values()
         ]
         table = Table("algorithm", "use", "standing", "here", "source")
         for each in said:

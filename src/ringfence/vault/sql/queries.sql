@@ -54,7 +54,7 @@ SELECT f.place, f.row_key, f.sealed, k.key_id, k.owner, k.algorithm, k.wrapping_
        w.algorithm AS wrap
   FROM vault.field_key k JOIN vault.wrapping_key w ON w.book_id = k.book_id AND w.wrapping_id = k.wrapping_id
   JOIN vault.field f ON f.book_id = k.book_id AND f.key_id = k.key_id
- WHERE k.book_id = %(book)s AND k.state = 'leaving' ORDER BY k.key_id LIMIT %(limit)s;
+ WHERE k.book_id = %(book)s AND k.state = 'leaving' ORDER BY k.key_id, f.place, f.row_key LIMIT %(limit)s;
 
 -- name: reseal
 SELECT vault.reseal(%(book)s, %(place)s, %(row)s, %(was)s, %(key)s, %(sealed)s);
