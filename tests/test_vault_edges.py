@@ -187,7 +187,7 @@ def test_the_verbs_count_rotate_and_reveal(tmp_path):
     (tmp_path / "people.toml").write_text(PEOPLE)
     home, page = tmp_path / "home", documented()
     founded = run(home, "book", "found", "own", "--people", str(tmp_path / "people.toml"), "--generate")
-    password = next(each["password"] for each in founded["people"] if each["login"] == "barbara")
+    password = {each["login"]: each["password"] for each in founded["people"]}
     settings = read_settings({}, home)
     with installation.opened(settings) as server, installation.core_of(server, "own") as core:
         vault = installation.vault_of(settings, core)
@@ -210,6 +210,10 @@ def test_the_verbs_count_rotate_and_reveal(tmp_path):
         assert shape(found | {"keys": found["keys"][-1:]}) == shape(page[verb])
     assert shape(run(home, "vault", "algorithms")) == shape(page["vault algorithms"])
     asked = ("vault", "reveal", PHONE.place, "c1", "--book", "own", "--as", "barbara", "--reason")
-    refused = run(home, *asked, "curiosity", ends=2, RINGFENCE_PASSWORD=password)
-    assert refused["refused"] in ("password_must_be_changed_first", "reveal_must_have_a_reason")
+    seen = run(home, *asked, "audit", RINGFENCE_PASSWORD=password["barbara"])
+    assert (seen["value"], shape(seen)) == (MOBILE, shape(page["vault reveal"]))
+    refused = run(home, *asked, "curiosity", ends=2, RINGFENCE_PASSWORD=password["barbara"])
+    assert refused["refused"] == "reveal_must_have_a_reason"
+    erasing = ("vault", "erase", "c1", "--book", "own", "--as", "grace", "--reason", "asked")
+    assert run(home, *erasing, ends=2, RINGFENCE_PASSWORD=password["grace"])["refused"] == "customer_must_exist"
     assert run(home, "vault", "rotate", "--keys", "both", ends=2)["refused"] == "setting_is_wrong"

@@ -20,6 +20,7 @@ from ringfence.vault.fields import PHONE
 from ringfence.vault.keeping import owner
 from ringfence.vault.key_file import hybrid_is_available
 from ringfence.vault.providers import read_choice
+from ringfence.vault.queries import QUERIES
 from ringfence.vault.rotation import rotate
 from vault_key_server import key_server
 
@@ -136,7 +137,7 @@ def test_it_goes_on_while_others_write_and_nobody_is_refused(world):
     for each in writers:
         each.start()
     for keys in ("field", "wrapping"):
-        rotate(world.core, vault, keys, batch=7, settle=timedelta(seconds=0.6))
+        rotate(world.core, vault, keys, batch=7, settle=timedelta(seconds=1.5))
     stop.set()
     for each in writers:
         each.join()
@@ -154,18 +155,40 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(world, database, tmp_path)
             keep(world, vault, number, row)
     arguments = [database.conninfo("core"), str(tmp_path), str(world.core.book.book_id)]
     program = Path(__file__).with_name("vault_crash.py")
-    with subprocess.Popen([sys.executable, program, *arguments], stdout=subprocess.PIPE, text=True) as child:
-        assert [child.stdout.readline().strip() for _ in range(3)] == ["5", "10", "15"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, program, *arguments], **pipes) as child:
+        for step in ("5", "10", "15"):
+            assert child.stdout.readline().strip() == step
+            if step != "15":
+                child.stdin.write("go on\n")
+                child.stdin.flush()
         os.kill(child.pid, signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
     broken_off = counted(world)
     [open_rotation] = broken_off.rotations
-    assert 0 < broken_off.left <= 3 * OWNERS + 1 - 15
+    assert broken_off.left == 3 * OWNERS + 1 - 15
     assert vault.open(PHONE, "x0-0") == phone(0)
     done = rotate(world.core, vault, "field", settle=AT_ONCE)
     assert done.rotation_id == open_rotation["rotation_id"]
     assert (done.replaced, counted(world).left, counted(world).rotations) == (0, 0, ())
     for number in range(OWNERS):
         assert [vault.open(PHONE, f"x{number}-{row}") for row in range(3)] == [phone(number, row) for row in range(3)]
+
+
+def test_broken_off_between_the_new_wrapping_key_and_its_row_it_makes_no_second_one(world, tmp_path):
+    """The key's id follows from the rotation: the file that a crash left behind is the one that the next run takes."""
+    vault = world.desk.vault
+    keep(world, vault, 1)
+    rotation = vault.new_id()
+    with world.core.connection() as connection:
+        row = {"book": vault.book, "rotation": rotation, "keys": "wrapping", "at": world.now}
+        connection.execute(QUERIES.begin_rotation, row)
+    vault.choice.provider_named("file").make(f"{vault.book}-{rotation.hex}", vault.choice.wrap)
+    files = {each.name for each in (tmp_path / "keys" / "vault").iterdir()}
+    done = rotate(world.core, vault, "wrapping", settle=AT_ONCE)
+    assert (done.rotation_id, done.changed, counted(world).left) == (rotation, 2, 0)
+    assert {each.name for each in (tmp_path / "keys" / "vault").iterdir()} == files
+    assert vault.wrapping_key().wrapping_id == f"{vault.book}-{rotation.hex}"
 
 
 def test_every_algorithm_and_provider_is_exchanged_by_configuration(world, tmp_path):

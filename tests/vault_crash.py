@@ -1,10 +1,10 @@
-"""A program that rotates the field keys of a book in small steps and says a line after each, so that it can be killed.
+"""A program that rotates the field keys of a book in small steps. After each it says a line and waits for one, so that
+it is killed where the test wants it.
 
 python vault_crash.py <conninfo> <home> <book>
 """
 
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def main(conninfo: str, home: str, number: str) -> None:
     def tell(changed: int) -> None:
         sys.stdout.write(f"{changed}\n")
         sys.stdout.flush()
-        time.sleep(0.05)
+        sys.stdin.readline()
 
     with pool(conninfo, largest=4) as connections, connect(conninfo) as connection:
         [book] = [each for each in books(connection) if each.book_id == int(number)]
