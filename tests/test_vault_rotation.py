@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from custody_world import custody_world
+from custody_world import POOL_ACCOUNT, custody_world
+from custody_world import number as account_number
+from ringfence.banking import gateway
 from ringfence.core import wall_clock
 from ringfence.refusal import Refused
 from ringfence.vault.census import census
 from ringfence.vault.ciphers import available, number_of
 from ringfence.vault.fields import PHONE
-from ringfence.vault.keeping import owner
+from ringfence.vault.keeping import BOOK, Vault, owner
 from ringfence.vault.key_file import hybrid_is_available
 from ringfence.vault.providers import read_choice
 from ringfence.vault.queries import QUERIES
@@ -173,6 +175,22 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(world, database, tmp_path)
     assert (done.replaced, counted(world).left, counted(world).rotations) == (0, 0, ())
     for number in range(OWNERS):
         assert [vault.open(PHONE, f"x{number}-{row}") for row in range(3)] == [phone(number, row) for row in range(3)]
+
+
+def test_a_bank_file_that_meets_a_rotation_is_taken_in_the_next_turn(world, monkeypatch):
+    """The gateway read its key just before it was retired. That is not the file's fault: no quarantine."""
+    old = world.desk.vault.field_key(BOOK)
+    rotate(world.core, world.desk.vault, "field", settle=AT_ONCE)
+    world.bank.receive(
+        POOL_ACCOUNT, 50_00, "Some Payer", account_number("LT", "1000011101001000"), "RF-c1", world.now, receipt_id="r1"
+    )
+    world.bank.serve_once(world.now)
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "field_key", lambda *_: old)
+        with pytest.raises(Refused, match="field_key_is_retired"):
+            gateway.turn(world.gateway)
+    taken = gateway.turn(world.gateway)
+    assert (taken.read, taken.quarantined) == (1, 0)
 
 
 def test_broken_off_between_the_new_wrapping_key_and_its_row_it_makes_no_second_one(world, tmp_path):

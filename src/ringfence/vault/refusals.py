@@ -65,13 +65,13 @@ OWNER_WAS_ERASED = refusal(
 )
 FIELD_KEY_IS_RETIRED = refusal(
     "field_key_is_retired",
-    Fault.STATE,
+    Fault.MACHINE,  # nothing was written: ask again
     en="The field key was retired meanwhile; ask again.",
     zh="字段密钥已退役，请重新提交。",
 )
 WRAPPING_KEY_IS_RETIRED = refusal(
     "wrapping_key_is_retired",
-    Fault.STATE,
+    Fault.MACHINE,  # nothing was written: ask again
     en="The wrapping key was retired meanwhile; ask again.",
     zh="包装密钥已退役，请重新提交。",
 )
