@@ -18,6 +18,8 @@ from ringfence.evidence.keys import read_verifier
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Kind, Line
 from ringfence.refusal import Refused
 from ringfence.vault.ciphers import Spot, unseal
 from ringfence.vault.fields import ENTRY_ACCOUNT, FIELDS, IDENTITY_NUMBER, ORDER_ACCOUNT, PAYEE_ACCOUNT, PHONE
@@ -282,6 +284,16 @@ def test_the_core_cannot_say_that_somebody_saw_without_an_event_that_says_so(wor
     row |= {"token_sha256": world.sessions["rita"].token_sha256, "reason": REASONS[0], "note": ""}
     with pytest.raises(Refused, match="event_must_say_what_happens"), world.core.connection() as connection:
         connection.execute(QUERIES.reveal_to, row)
+    for who, named, name in (
+        ("tina", "tina", "person_lacks_the_role"),
+        ("rita", "adam", "event_must_say_what_happens"),
+    ):
+        said = {"field": PHONE.place, "row": "c9", "reason": REASONS[0], "person": named}
+        event = Line(Kind.EVENT, world.core.new_id(), code=EventName.FIELD_REVEALED, payload=said)
+        told = row | {"event": event.id, "token_sha256": world.sessions[who].token_sha256}
+        with pytest.raises(Refused, match=name):
+            world.core.post(Unit([event], [(QUERIES.reveal_to, told)]))
+    assert not events(world, EventName.FIELD_REVEALED)
     with pytest.raises(psycopg.errors.InsufficientPrivilege), world.core.pool.connection() as connection:
         connection.execute("INSERT INTO vault.reveal VALUES (1, 1, 'rita', 'p', 'r', 'audit', '', now())")
 
