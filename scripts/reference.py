@@ -40,6 +40,7 @@ PACKAGES = (
     ("authority", "Authority: who may do this, and did they?"),
     ("incident", "Incident: what do we do now?"),
     ("risk", "Risk: should this be happening?"),
+    ("vault", "Vault: who may see it, and did they?"),
     ("banking", "Banking: what does the bank say?"),
     ("custody", "Custody: what business was done, under which rule?"),
     ("reconciliation", "Reconciliation: do we and the bank agree, item by item?"),

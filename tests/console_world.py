@@ -109,7 +109,9 @@ def console_world(database, home: Path, **options) -> Iterator[Console]:
     """A platform on which something has happened: receipts, a payout, a held one, a transfer, a freeze, a statement."""
     with custody_world(database, home) as world:
         core = world.core
-        customers.register(core, "evil", name=SCRIPT, nature="firm", payee_account=PAYEE, bank="bank:alpha:client")
+        customers.register(
+            core, world.desk.vault, "evil", name=SCRIPT, nature="firm", payee_account=PAYEE, bank="bank:alpha:client"
+        )
         world.pay_in("c1", 30_000_00)
         world.pay_in("evil", 70_00, payer=SCRIPT)
         world.pay_in("", 12_34, "whose is this?")
@@ -137,6 +139,7 @@ def console_world(database, home: Path, **options) -> Iterator[Console]:
             modules(),
             desks=[
                 desk,
+                desk.vault,
                 Lookout(figures, read_thresholds(default_toml())),
                 Log(world.gateway.evidence),
                 calendar_of("eu-psd2"),

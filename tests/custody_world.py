@@ -22,6 +22,7 @@ from ringfence.core import Core, uuid7_source
 from ringfence.custody import customers, days
 from ringfence.custody.orders import Desk
 from ringfence.database.connection import pool
+from ringfence.database.refusals import refusing
 from ringfence.evidence.keys import read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Signer
@@ -33,6 +34,8 @@ from ringfence.risk import desk as risk_desk
 from ringfence.risk import lists, rules
 from ringfence.risk.screening import Screen
 from ringfence.rounds import one_round
+from ringfence.vault.keeping import Vault
+from ringfence.vault.providers import read_choice
 
 DAY = date(2026, 3, 2)
 PASSWORD = "correct horse battery staple 7"
@@ -105,6 +108,24 @@ class World:
                         break
 
 
+def vault_of(core: Core, home: Path) -> Vault:
+    """The vault as the core holds it, with a key file in the home."""
+    found = Vault(core.book.book_id, core.connection, read_choice(home), b"k" * 32, core.clock, core.new_id)
+    found.found()
+    return found
+
+
+def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> Vault:
+    """The vault as the gateway holds it: nothing is looked up there."""
+
+    @contextmanager
+    def connect():
+        with refusing(), connections.connection() as connection:
+            yield connection
+
+    return Vault(book, connect, read_choice(home), None, clock, uuid7_source())
+
+
 @contextmanager
 def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
     clock = [datetime(2026, 3, 2, 9, tzinfo=UTC)]
@@ -144,7 +165,8 @@ def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
             risk = risk_desk.open_desk(
                 connection, book.book_id, rules.load("eu-psd2"), Screen(lists.load_sample()), now()
             )
-        desk = Desk(core, risk, b"k" * 32)
+        vault = vault_of(core, home)
+        desk = Desk(core, risk, vault)
         bank.open_account(POOL_ACCOUNT, "Platform clients", currency("EUR"), opened_on=DAY)
         customers.open_custodian_account(
             core,
@@ -160,6 +182,7 @@ def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
         for each in range(1, customers_ + 1):
             customers.register(
                 core,
+                vault,
                 f"c{each}",
                 name=f"Ann Number {each}",
                 nature="person",
@@ -173,6 +196,7 @@ def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
             log,
             lambda: read_verifier(log) if (log / "notary.vkey").exists() else None,
             now,
+            gateway_vault(book.book_id, gateway_pool, home, now),
         )
         yield World(core, desk, gateway_desk, notary, bank, signed_in, clock)
         notary.close()

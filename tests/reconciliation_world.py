@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import psycopg
 
+from custody_world import vault_of
 from ringfence.core import Core, uuid7_source
 from ringfence.custody import customers, days
 from ringfence.custody.queries import QUERIES as CUSTODY
@@ -164,8 +167,9 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
         book = reading.open_book(connection, "demo", now())
         connection.commit()
     writer = Writer(Journal(lambda: database.server.connect("core", database.name), book.book_id), now)
-    with pool(database.conninfo("core"), largest=4) as core_pool:
+    with pool(database.conninfo("core"), largest=4) as core_pool, TemporaryDirectory() as home:
         core = Core(book, writer, core_pool, now, uuid7_source())
+        vault = vault_of(core, Path(home))
         for place, name in enumerate(banks):
             _, bank, account = name.split(":")
             customers.open_custodian_account(
@@ -180,6 +184,8 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
             )
         days.open_day(core, MONDAY)
         for each in ("c1", "c2", "c3") if banks else ():
-            customers.register(core, each, name=f"Ann {each}", nature="person", payee_account="NL00X", bank=banks[0])
+            customers.register(
+                core, vault, each, name=f"Ann {each}", nature="person", payee_account="NL00X", bank=banks[0]
+            )
         yield World(core, database.connect("gateway"), clock)
         writer.close()

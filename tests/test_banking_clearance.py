@@ -22,6 +22,10 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
+from ringfence.vault.ciphers import Spot
+from ringfence.vault.fields import PAYMENT
+from ringfence.vault.keeping import owner
+from ringfence.vault.queries import QUERIES as VAULT
 
 THIEF = "NL91ABNA0417164300"
 ORDER = UUID(int=0xBAD, version=4)
@@ -40,10 +44,25 @@ def instruction(amount: str = "500.00", order: UUID = ORDER, **other) -> Instruc
 
 
 def order_payment(world, said: Instruction) -> None:
-    """What the core may write: a row of the outbox."""
+    """What the core may write: a row of the outbox, and its bytes in the vault."""
     row = {"book": world.core.book.book_id, "order_id": said.order_id, "account_name": "bank:alpha:client"}
+    bytes_of_it = world.desk.vault.keep(owner("c1"), PAYMENT, str(said.order_id), said.canonical().decode())
     with world.core.connection() as connection:
-        connection.execute(QUERIES.insert_payment_order, row | {"payload": said.canonical(), "at": world.now})
+        connection.execute(QUERIES.insert_payment_order, row | {"at": world.now})
+        connection.execute(*bytes_of_it)
+
+
+def exchange_bytes(world, said: Instruction) -> None:
+    """What a core that was taken can do to a payment: seal other bytes under the right key, in the right place."""
+    vault, row = world.desk.vault, str(said.order_id)
+    key = vault.field_key(owner("c1"))
+    sealed = vault.sealed(key, Spot(vault.book, PAYMENT.place, row), said.canonical())
+    told = {"book": vault.book, "place": PAYMENT.place, "row": row, "key": key.key_id, "sealed": sealed}
+    with world.core.connection() as connection:
+        [(was,)] = connection.execute(
+            b"SELECT sealed FROM vault.field WHERE row_key = %s AND place = %s", (row, PAYMENT.place)
+        )
+        assert connection.execute(VAULT.reseal, told | {"was": was}).fetchone() == (True,)
 
 
 def post(world, *lines: Line) -> None:
@@ -132,7 +151,10 @@ def test_what_was_approved_for_one_payee_does_not_pay_another(world):
     assert placed.state == "held"
     world.approve(ORDER, "adam", "rita")
     changed = instruction("20000.00")
-    order_payment(world, changed)  # before the core's own, which the row's key then keeps out
+    exchange_bytes(world, changed)
+    with world.core.connection() as connection:  # before the core's own, which the row's key then keeps out
+        row = {"book": world.core.book.book_id, "order_id": ORDER, "account_name": "bank:alpha:client"}
+        connection.execute(QUERIES.insert_payment_order, row | {"at": world.now})
     post(world, payment_event(ORDER, changed.canonical(), DAY))
     assert reasons(world) == {"approved_something_else"}
 
@@ -181,7 +203,8 @@ def test_a_hold_that_was_released_pays_nothing(world):
     "statement",
     [
         "INSERT INTO banking.submission VALUES (1, gen_random_uuid(), 'x', 'x', 'x', now())",
-        "UPDATE banking.payment_order SET payload = ''",
+        "UPDATE banking.payment_order SET ordered_at = now()",
+        "UPDATE vault.field SET sealed = ''",
         "DELETE FROM banking.withheld",
         "INSERT INTO banking.statement VALUES (1, 'bank:alpha:client', 's', now(), 0, 0, 0, '', '')",
         "INSERT INTO banking.payment_status VALUES (1, gen_random_uuid(), 'ACSC', 'settled', '', '', now())",
@@ -196,7 +219,9 @@ def test_the_core_cannot_write_what_the_bank_says_or_the_gateway_did(world, stat
     "statement",
     [
         "SELECT ledger.advance(1, 0, 1, now())",
-        "INSERT INTO banking.payment_order VALUES (1, gen_random_uuid(), 'bank:alpha:client', '', now())",
+        "INSERT INTO banking.payment_order VALUES (1, gen_random_uuid(), 'bank:alpha:client', now())",
+        "SELECT sealed FROM vault.field",
+        "SELECT vault.reseal(1, 'a', 'b', '', gen_random_uuid(), '')",
         "UPDATE banking.payment_status SET outcome = 'settled'",
         "DELETE FROM banking.file",
         "SELECT custody.move_order(1, gen_random_uuid(), 'a', 'b', now())",

@@ -48,6 +48,8 @@ def there(console):
         "sequence": 5,
         "name": "customer:evil:available",
         "customer_id": "evil",
+        "place": "custody.customer.payee_account",
+        "row": "evil",
         "order_id": held.order_id,
         "proposal_id": about[0].proposal_id,
         "session_id": UUID(int=1),

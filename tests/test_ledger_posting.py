@@ -312,7 +312,9 @@ def test_money_stays_on_its_custodian_account(platform):
         bank_code="BETALT2X",
         unit="EUR",
     )
-    customers.register(world.core, "c9", name="Nina", nature="person", payee_account=PAYEE, bank="bank:beta:client")
+    customers.register(
+        world.core, world.desk.vault, "c9", name="Nina", nature="person", payee_account=PAYEE, bank="bank:beta:client"
+    )
     with world.core.connection() as connection:
         there = reading.account(connection, world.core.book.book_id, "customer:c9:available").account
     answer = post(platform.program("journal:post"), tampered(platform, credit_account=there))

@@ -36,6 +36,7 @@ ORDER = (
     "authority",
     "incident",
     "risk",
+    "vault",
     "banking",
     "custody",
     "reconciliation",

@@ -7,7 +7,7 @@ import typer
 from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.banking.verbs import statement
-from ringfence.custody.verbs import account
+from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.evidence.verbs import evidence
@@ -17,6 +17,7 @@ from ringfence.ledger.verbs import bench, book, journal
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
+from ringfence.vault.verbs import vault
 
 HELP: Final = (
     "Ringfence keeps customers' money apart, proves every day that all of it is there, and stops it from leaving"
@@ -38,6 +39,8 @@ app.add_typer(authority.authority, name="authority")
 app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
+vault.command("erase")(erase)
+app.add_typer(vault, name="vault")
 app.command("reconcile")(reconcile)
 app.command("safeguard")(safeguard)
 app.add_typer(day, name="day")

@@ -10,8 +10,10 @@ from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody import queries as custody_queries
 from ringfence.custody.orders import Desk
 from ringfence.database import RoleName, files
+from ringfence.database.connection import Connection, Pool
 from ringfence.database.embedded import Progress
 from ringfence.database.migrate import require_current
+from ringfence.database.refusals import refusing
 from ringfence.database.server import Server, open_server, prepare
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
@@ -29,6 +31,8 @@ from ringfence.risk import desk as risk_desk
 from ringfence.risk import lists, rules
 from ringfence.risk.screening import Screen
 from ringfence.settings import Settings
+from ringfence.vault.keeping import Vault
+from ringfence.vault.providers import read_choice
 
 NOTARY_IS_ANOTHER_ONE = refusal(
     "notary_is_another_one",
@@ -83,7 +87,15 @@ def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | N
     listed = lists.load(sanctions) if sanctions else lists.load_sample()
     with core.connection() as connection:
         risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
-    return Desk(core, risk, secret_key(settings.keys, "payee.key"))
+    return Desk(core, risk, vault_of(settings, core))
+
+
+def vault_of(settings: Settings, core: Core) -> Vault:
+    """The vault as the core holds it, its first wrapping key made."""
+    choice, index_key = read_choice(settings.home), secret_key(settings.keys, "index.key")
+    found = Vault(core.book.book_id, core.connection, choice, index_key, core.clock, core.new_id)
+    found.found()
+    return found
 
 
 def posting_of(core: Core) -> Posting:
@@ -133,7 +145,8 @@ def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wal
     log = settings.evidence(book)
     pinned = settings.keys / f"gateway.{book}.notary.vkey"
     with server.pool("gateway", largest=2) as pool:
-        yield GatewayDesk(found, pool, settings.banks, log, lambda: _notary_of(log, pinned), clock)
+        vault = Vault(found.book_id, lambda: _refusing(pool), read_choice(settings.home), None, clock, uuid7_source())
+        yield GatewayDesk(found, pool, settings.banks, log, lambda: _notary_of(log, pinned), clock, vault)
 
 
 @contextmanager
@@ -151,6 +164,13 @@ def notary_of(
         yield notary
     finally:
         notary.close()
+
+
+@contextmanager
+def _refusing(pool: Pool) -> Iterator[Connection]:
+    """A connection for one transaction; database errors come out as refusals."""
+    with refusing(), pool.connection() as connection:
+        yield connection
 
 
 def _notary_of(log: Path, pinned: Path) -> Verifier | None:

@@ -1,6 +1,6 @@
 """Secret keys of an installation: one file each under home/keys, mode 0600, made at first use.
 
-Each process reads only its own: the core the payee key, the notary its signing key, a role its password.
+Each process reads only its own: the core the index key, the notary its signing key, a role its password.
 """
 
 import os

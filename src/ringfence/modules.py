@@ -11,6 +11,7 @@ from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
 from ringfence.reconciliation.pages import MODULE as RECONCILIATION
 from ringfence.safeguarding.pages import MODULE as SAFEGUARDING
+from ringfence.vault.pages import MODULE as VAULT
 from ringfence.web.shell import Module
 
 MODULES: Final[Sequence[Module]] = (
@@ -22,4 +23,5 @@ MODULES: Final[Sequence[Module]] = (
     SAFEGUARDING,
     EVIDENCE,
     INCIDENT,
+    VAULT,
 )

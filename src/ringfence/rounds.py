@@ -19,6 +19,7 @@ from ringfence.custody import settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import decide_all
 from ringfence.custody.orders import Desk, orders
+from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
 from ringfence.evidence.reading import alarms, last_signed
@@ -66,7 +67,7 @@ def core_round(desk: Desk, thresholds: Thresholds) -> int:
     """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
-    decided = release_brake(desk) + acts.carry_out_all(desk.core)
+    decided = release_brake(desk) + acts.carry_out_all(desk.core) + erasure.carry_out_all(desk.core)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 

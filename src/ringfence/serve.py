@@ -85,7 +85,15 @@ def serve_core(
             core,
             door,
             MODULES,
-            desks=[desk, lookout, log_of_book, calendar_of(profile), installation.posting_of(core), neighbourhood],
+            desks=[
+                desk,
+                desk.vault,
+                lookout,
+                log_of_book,
+                calendar_of(profile),
+                installation.posting_of(core),
+                neighbourhood,
+            ],
             hosts=hosts,
             secure=secure,
         )

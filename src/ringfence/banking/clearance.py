@@ -8,8 +8,8 @@ this order:
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
   5  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  6  the policy in force asks for so many people for this amount, and they approved these bytes (dynamic linking:
-     Delegated Regulation (EU) 2018/389, Article 5)
+  6  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
+     and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5)
   7  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
 
 Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look again in a moment.
@@ -38,6 +38,7 @@ from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
+from ringfence.vault.fields import Shape, mask
 
 PAYMENT_IS_NOT_IN_THE_JOURNAL = refusal(
     "payment_is_not_in_the_journal",
@@ -83,8 +84,8 @@ class Waiting:
 
     order_id: UUID
     account_name: str
-    payload: bytes
     ordered_at: datetime
+    payload: bytes = b""
 
 
 def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account: CustodianAccount) -> Instruction:
@@ -151,7 +152,8 @@ def _approved(desk: GatewayDesk, connection: Connection, said: Instruction, act:
     found = {"act": terms.act, "order": terms.order, "amount": terms.amount, "currency": _code(terms)}
     wanted = {"act": act, "order": said.order_id, "amount": said.minor, "currency": said.currency}
     found |= {name: terms.facts.get(name) for name in ("creditor_name", "creditor_account", "payment_sha256")}
-    wanted |= {"creditor_name": said.creditor_name, "creditor_account": said.creditor_account}
+    account = mask(Shape.ACCOUNT, said.creditor_account)
+    wanted |= {"creditor_name": said.creditor_name, "creditor_account": account}
     for field, value in (wanted | {"payment_sha256": said.sha256()}).items():
         if found[field] != value:
             raise APPROVED_SOMETHING_ELSE(field=field)

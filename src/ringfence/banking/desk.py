@@ -13,6 +13,7 @@ from ringfence.database.connection import Connection, Pool
 from ringfence.database.refusals import refusing
 from ringfence.evidence.note import Verifier
 from ringfence.ledger.reading import Book
+from ringfence.vault.keeping import Vault
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class CustodianAccount:
 
 @dataclass(frozen=True)
 class GatewayDesk:
-    """One book, connections in role gateway, the banks' exchange folders, and the notary's public key."""
+    """One book, connections in role gateway, the banks' exchange folders, the notary's public key, and the vault as far
+    as the gateway sees it: the payments, and what it keeps itself.
+    """
 
     book: Book
     pool: Pool
@@ -45,6 +48,7 @@ class GatewayDesk:
     evidence: Path
     notary: Callable[[], Verifier | None]
     clock: Callable[[], datetime]
+    vault: Vault
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -55,6 +59,11 @@ class GatewayDesk:
     def folder(self, bank: str, name: str) -> Path:
         """`to_bank`, `from_bank` or `archive` of a bank."""
         return self.banks / bank / name
+
+
+def sheet(account_name: str, key: str) -> str:
+    """The row under which the vault keeps what is sensitive on a line of the bank's paper."""
+    return f"{account_name} {key}"
 
 
 def custodian_accounts(connection: Connection, book: int) -> list[CustodianAccount]:

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from ringfence.banking import exchange
 from ringfence.banking.csv_description import Description, description_of
-from ringfence.banking.desk import CustodianAccount, GatewayDesk, custodian_accounts
+from ringfence.banking.desk import CustodianAccount, GatewayDesk, custodian_accounts, sheet
 from ringfence.banking.exchange import Arrival
-from ringfence.banking.instruction import parse_instruction
+from ringfence.banking.instruction import end_to_end_id
 from ringfence.banking.payment_status import StatusReport, read_status_report, status_of
 from ringfence.banking.queries import QUERIES
 from ringfence.banking.reading import read_notifications, read_statement_file
@@ -30,6 +30,9 @@ from ringfence.banking.statement import Entry, Heading, Notification, Statement
 from ringfence.database.connection import Connection
 from ringfence.database.refusals import register
 from ringfence.refusal import Fault, Refused, refusal
+from ringfence.vault.fields import ADVICE_ACCOUNT, ENTRY_ACCOUNT, Field
+from ringfence.vault.keeping import BOOK
+from ringfence.vault.queries import QUERIES as VAULT
 
 STATEMENT_IS_OF_A_STRANGE_ACCOUNT = refusal(
     "statement_is_of_a_strange_account",
@@ -190,14 +193,27 @@ def _shelve_statement(
     row |= {"opening": statement.opening.amount, "closing": statement.closing.amount, "entries": len(booked)}
     connection.execute(QUERIES.insert_statement, row)
     connection.cursor().executemany(QUERIES.insert_entry, [row | _columns(entry) for entry in booked])
+    _keep_accounts(connection, desk, account, ENTRY_ACCOUNT, booked)
 
 
 def _shelve_advices(
     connection: Connection, desk: GatewayDesk, account: CustodianAccount, arrival: Arrival, notification: Notification
 ) -> None:
     row = {"book": desk.book.book_id, "account_name": account.name, "sha256": arrival.sha256}
-    booked = [row | _columns(entry) for entry in notification.entries if entry.booked]
-    connection.cursor().executemany(QUERIES.insert_advice, booked)
+    booked = [entry for entry in notification.entries if entry.booked]
+    connection.cursor().executemany(QUERIES.insert_advice, [row | _columns(entry) for entry in booked])
+    _keep_accounts(connection, desk, account, ADVICE_ACCOUNT, booked)
+
+
+def _keep_accounts(
+    connection: Connection, desk: GatewayDesk, account: CustodianAccount, what: Field, entries: Sequence[Entry]
+) -> None:
+    """The counterparties' accounts go into the vault, under the book's own key: nobody knows yet whose they are."""
+    known = [(sheet(account.name, each.key), each.counterparty_account) for each in entries]
+    if any(number for _, number in known):
+        key = desk.vault.field_key(BOOK)
+        rows = [desk.vault.keep_under(key, what, row, number)[1] for row, number in known if number]
+        connection.cursor().executemany(VAULT.keep, rows)
 
 
 def _shelve_status(connection: Connection, desk: GatewayDesk, arrival: Arrival, report: StatusReport) -> None:
@@ -205,8 +221,8 @@ def _shelve_status(connection: Connection, desk: GatewayDesk, arrival: Arrival, 
     row = connection.execute(QUERIES.order_of_message, asked).fetchone()
     if row is None:
         raise STATUS_IS_OF_A_STRANGE_MESSAGE(message=report.original_message_id)
-    order_id, payload = row
-    status = status_of(report, report.original_message_id, parse_instruction(bytes(payload)).end_to_end_id)
+    [order_id] = row
+    status = status_of(report, report.original_message_id, end_to_end_id(order_id))
     if status is None or status.is_about_a_duplicate:
         return
     reasons = "; ".join(" ".join((reason.code, *reason.texts)) for reason in status.reasons)
@@ -226,6 +242,5 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "end_to_end_id": entry.end_to_end_id,
         "original_reference": entry.sole.original_reference,
         "counterparty_name": entry.counterparty_name,
-        "counterparty_account": entry.counterparty_account,
         "remittance": entry.remittance,
     }

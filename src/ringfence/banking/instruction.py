@@ -57,7 +57,7 @@ class Instruction:
     @property
     def end_to_end_id(self) -> str:
         """32 hexadecimal digits: what the bank gives back with the entry and with the status."""
-        return self.order_id.hex
+        return end_to_end_id(self.order_id)
 
     def canonical(self) -> bytes:
         return canonical(
@@ -79,6 +79,11 @@ class Instruction:
 
     def sha256(self) -> str:
         return sha256(self.canonical()).hexdigest()
+
+
+def end_to_end_id(order_id: UUID) -> str:
+    """What stands for an order at the bank."""
+    return order_id.hex
 
 
 def parse_instruction(payload: bytes) -> Instruction:

@@ -10,7 +10,7 @@ with the same message id, pays once, and answers "duplicate", which says nothing
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -20,11 +20,12 @@ from ringfence.banking import exchange
 from ringfence.banking.account_number import AccountNumber, Scheme, account_number, iban, other_number
 from ringfence.banking.clearance import PAYMENT_IS_NOT_NOTARISED_YET, Waiting, cleared
 from ringfence.banking.desk import CustodianAccount, GatewayDesk, custodian_accounts
-from ringfence.banking.instruction import Instruction
+from ringfence.banking.instruction import Instruction, parse_instruction
 from ringfence.banking.payment_file import DebtorAccount, PaymentOrder, payment_file
 from ringfence.banking.queries import QUERIES
 from ringfence.money import currency
 from ringfence.refusal import Fault, Refused
+from ringfence.vault.fields import PAYMENT, Shape, mask
 
 SENT_AT_A_TIME: Final = 200
 
@@ -70,6 +71,7 @@ def payment_of(order: Instruction, account: CustodianAccount) -> PaymentOrder:
 
 def _send(desk: GatewayDesk, waiting: Waiting, account: CustodianAccount) -> str:
     try:
+        waiting = replace(waiting, payload=desk.vault.open(PAYMENT, str(waiting.order_id)).encode())
         with desk.connection() as connection:
             order = cleared(desk, connection, waiting, account)
         message = message_id(order)
@@ -97,9 +99,19 @@ def _send(desk: GatewayDesk, waiting: Waiting, account: CustodianAccount) -> str
 
 def _withhold(desk: GatewayDesk, waiting: Waiting, refused: Refused) -> None:
     row = {"book": desk.book.book_id, "order_id": waiting.order_id, "reason": refused.name}
-    row |= {"sentence": refused.sentence(), "at": desk.clock()}
+    sentence = refused.sentence()
+    for account in _creditors(waiting.payload):  # a refusal may speak of it; what is kept is masked
+        sentence = sentence.replace(account, mask(Shape.ACCOUNT, account))
+    row |= {"sentence": sentence, "at": desk.clock()}
     with desk.connection() as connection:
         connection.execute(QUERIES.insert_withheld, row)
+
+
+def _creditors(payload: bytes) -> list[str]:
+    try:
+        return [parse_instruction(payload).creditor_account]
+    except Refused:
+        return []
 
 
 def _creditor(text: str) -> AccountNumber:

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Path, Query
 from psycopg.rows import dict_row
 from pydantic import Field
 
-from ringfence.banking.desk import CustodianAccount, custodian_accounts
+from ringfence.banking.desk import CustodianAccount, custodian_accounts, sheet
 from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection
 from ringfence.database.queries import Query as Named
 from ringfence.ledger import reading
+from ringfence.vault.fields import ENTRY_ACCOUNT
+from ringfence.vault.keeping import masks
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Limit
 from ringfence.web.refusals import ADDRESS_LEADS_NOWHERE
@@ -130,7 +132,7 @@ def statement(
     return StatementWithEntries(
         statement=_statement(row, {account: unit}),
         entries=[
-            EntryAnswer(**{**_without(each, "amount", "counterparty_account"), "amount": money(each["amount"], unit)})
+            EntryAnswer(**{**_without(each, "amount", "masked_account"), "amount": money(each["amount"], unit)})
             for each in entries
         ],
     )
@@ -171,6 +173,9 @@ def statement_of(visit: Visit, account: str, statement_id: str) -> tuple[dict[st
             raise ADDRESS_LEADS_NOWHERE(path=f"/statements/{account}/{statement_id}"[:200])
         question = {"book": visit.book, "account_name": account, "statement_id": statement_id}
         entries = shelf(connection, QUERIES.entries_of_statement, **question)
+        shown = masks(connection, visit.book, [ENTRY_ACCOUNT], [sheet(account, each["key"]) for each in entries])
+    for each in entries:
+        each["masked_account"] = shown[sheet(account, each["key"])].get(ENTRY_ACCOUNT.name)
     return found[0], entries, units[account]
 
 

@@ -17,16 +17,22 @@ from ringfence.custody.refusals import (
     CUSTOMER_ID_IS_NOT_A_WORD,
     CUSTOMER_IS_REGISTERED_ALREADY,
     CUSTOMER_MUST_EXIST,
+    IDENTITY_NUMBER_IS_MALFORMED,
+    PHONE_IS_MALFORMED,
 )
 from ringfence.database.connection import Connection
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import Unit
+from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.money import currency
+from ringfence.vault.fields import IDENTITY_NUMBER, PAYEE_ACCOUNT, PHONE, Shape, normalised
+from ringfence.vault.keeping import Vault, owner
 
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_IDENTITY_NUMBER: Final = re.compile(r"[A-Z0-9]{5,30}", re.ASCII)
+_PHONE: Final = re.compile(r"\+?[0-9]{5,20}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,6 @@ class Customer:
     customer_id: str
     name: str
     nature: str
-    payee_account: str
     bank: str
     currency: str
     available: int
@@ -87,27 +92,49 @@ def open_custodian_account(
         return custodian_account(connection, core.book.book_id, name)
 
 
-def register(core: Core, customer_id: str, *, name: str, nature: str, payee_account: str, bank: str) -> Customer:
+def register(
+    core: Core,
+    vault: Vault,
+    customer_id: str,
+    *,
+    name: str,
+    nature: str,
+    payee_account: str,
+    bank: str,
+    identity_number: str | None = None,
+    phone: str | None = None,
+) -> Customer:
     """Register a customer: two accounts in the ledger, money held at the custodian account `bank`. The same again
-    changes nothing; other particulars under the same id are refused.
+    changes nothing; other particulars under the same id are refused, and so is the identity number of another customer.
+    What is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`.
     """
     if not _WORD.fullmatch(customer_id):
         raise CUSTOMER_ID_IS_NOT_A_WORD(customer=customer_id[:60])
+    if identity_number is not None and not _IDENTITY_NUMBER.fullmatch(normalised(Shape.IDENTITY, identity_number)):
+        raise IDENTITY_NUMBER_IS_MALFORMED()
+    if phone is not None and not _PHONE.fullmatch(normalised(Shape.PHONE, phone)):
+        raise PHONE_IS_MALFORMED()
     with core.connection() as connection:
         held_at = custodian_account(connection, core.book.book_id, bank)
         known = find_customer(connection, core.book.book_id, customer_id)
     if known is not None:
-        if (known.name, known.nature, known.payee_account, known.bank) != (name, nature, payee_account, bank):
+        same = (known.name, known.nature, known.bank) == (name, nature, bank)
+        given = ((PAYEE_ACCOUNT, payee_account), (IDENTITY_NUMBER, identity_number), (PHONE, phone))
+        if not same or not all(vault.has(what, customer_id, value) for what, value in given):
             raise CUSTOMER_IS_REGISTERED_ALREADY(customer=customer_id)
         return known
-    owner, unit = f"customer:{customer_id}", currency(held_at.currency).code
-    available, frozen = f"{owner}:available", f"{owner}:frozen"
-    _open_accounts(core, [Account(0, each, unit, "credit", 0, None, owner, "client") for each in (available, frozen)])
+    whose, unit = owner(customer_id), currency(held_at.currency).code
+    available, frozen = f"{whose}:available", f"{whose}:frozen"
+    _open_accounts(core, [Account(0, each, unit, "credit", 0, None, whose, "client") for each in (available, frozen)])
     row = {"book": core.book.book_id, "customer_id": customer_id, "name": name, "nature": nature, "bank": bank}
-    row |= {"payee_account": payee_account, "currency": unit, "available": available, "frozen": frozen}
+    row |= {"currency": unit, "available": available, "frozen": frozen, "at": core.clock()}
+    also: list[Statement] = [(QUERIES.insert_customer, row)]
+    for what, value in ((PAYEE_ACCOUNT, payee_account), (IDENTITY_NUMBER, identity_number), (PHONE, phone)):
+        if value is not None:
+            also.append(vault.keep(whose, what, customer_id, value))
     said = {"customer": customer_id, "nature": nature, "bank": bank}
     registered = _event(core, EventName.CUSTOMER_REGISTERED, f"customer {customer_id}", said)
-    core.post(Unit([registered], [(QUERIES.insert_customer, row | {"at": core.clock()})]))
+    core.post(Unit([registered], also))
     with core.connection() as connection:
         return customer(connection, core.book.book_id, customer_id)
 

@@ -33,6 +33,7 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import account
 from ringfence.refusal import Refused
+from ringfence.vault.fields import PAYMENT
 
 
 def decide_order(desk: Desk, order_id: UUID) -> Order:
@@ -104,9 +105,10 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
     chain = [moved]
     also = [move(core, found, becomes)]
     also += [proposals.carrying_out(core, each.proposal_id, each.act, moved) for each in about]
-    if found.kind in PAYOUTS and found.payment is not None:
-        chain.append(payment_event(found.order_id, found.payment, day))
-        also.append(payment_order(core, found.order_id, found.account_name, found.payment))
+    if found.kind in PAYOUTS:
+        payment = desk.vault.open(PAYMENT, str(found.order_id)).encode()
+        chain.append(payment_event(found.order_id, payment, day))
+        also.append(payment_order(core, found.order_id, found.account_name))
     elif found.kind == "allocation":
         chain.append(_allocation_line(core, found, day))
     elif hold is not None:

@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
-from hmac import digest as hmac_digest
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +23,8 @@ from ringfence.ledger.journal import Statement
 from ringfence.ledger.model import Kind, Line
 from ringfence.money import currency, format_minor
 from ringfence.risk.desk import Desk as RiskDesk
+from ringfence.vault.fields import ORDER_ACCOUNT, PAYMENT
+from ringfence.vault.keeping import BOOK, Vault, owner
 
 PURPOSES: Final = {
     "deposit": Purpose.DEPOSIT,
@@ -42,20 +43,20 @@ LATEST_ID: Final = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True)
 class Desk:
-    """Where orders are placed: the core, the risk engine, and the key that makes fingerprints of payees' accounts."""
+    """Where orders are placed: the core, the risk engine, and the vault of what is sensitive."""
 
     core: Core
     risk: RiskDesk
-    payee_key: bytes
+    vault: Vault
 
     def fingerprint(self, account: str) -> str:
         """What stands for a payee's account where the account itself must not stand (journal, risk features)."""
-        return hmac_digest(self.payee_key, account.replace(" ", "").upper().encode(), "sha256")[:16].hex()
+        return self.vault.fingerprint(account)
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order as it stands. `amount` is in minor units of `currency`; `payment` is the canonical instruction."""
+    """An order as it stands. `amount` is in minor units of `currency`; the payee's account is in the vault."""
 
     order_id: UUID
     kind: str
@@ -67,11 +68,9 @@ class Order:
     currency: str
     amount: int
     payee_name: str | None
-    payee_account: str | None
     reference: str
     maker: str
     asked: str
-    payment: bytes | None
     placed_at: datetime
     moved_at: datetime
 
@@ -96,10 +95,10 @@ class Asked:
     payee_account: str | None = None
     reference: str = ""
 
-    def digest(self) -> str:
+    def digest(self, vault: Vault) -> str:
         told: tuple[str | None, ...] = (self.kind, str(self.amount), self.currency, self.customer_id)
         told += (self.other_customer, self.account_name, self.payee_name, self.payee_account, self.reference)
-        return sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
+        return vault.digest(json.dumps(told, ensure_ascii=False))
 
 
 def order(connection: Connection, book: int, order_id: UUID) -> Order:
@@ -192,9 +191,32 @@ def move(core: Core, found: Order, becomes: str) -> Statement:
     return QUERIES.move_order, row | {"at": core.clock()}
 
 
-def payment_order(core: Core, order_id: UUID, account_name: str | None, payment: bytes) -> Statement:
-    row = {"book": core.book.book_id, "order_id": order_id, "account_name": account_name, "payload": payment}
+def payment_order(core: Core, order_id: UUID, account_name: str | None) -> Statement:
+    row = {"book": core.book.book_id, "order_id": order_id, "account_name": account_name}
     return QUERIES.insert_payment_order, row | {"at": core.clock()}
+
+
+def inserted(desk: Desk, asked: Asked, state: str, day: date) -> list[Statement]:
+    """What puts an order's row down: the row, and the payee's account in the vault. The account that a customer pays is
+    the customer's own; one that paid in is somebody's, and under the book's key.
+    """
+    row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
+    row |= {"book": desk.core.book.book_id, "state": state, "day": day, "asked": asked.digest(desk.vault)}
+    put: list[Statement] = [(QUERIES.insert_order, row | {"at": desk.core.clock()})]
+    if asked.payee_account:
+        whose = owner_of(asked)
+        put.append(desk.vault.keep(whose, ORDER_ACCOUNT, str(asked.order_id), asked.payee_account))
+    return put
+
+
+def kept_payment(desk: Desk, asked: Asked, payment: bytes) -> Statement:
+    """The canonical instruction, in the vault from placement on: what people approve is what moves."""
+    return desk.vault.keep(owner_of(asked), PAYMENT, str(asked.order_id), payment.decode())
+
+
+def owner_of(asked: Asked) -> str:
+    """Whose field key the payee's account of an order is under."""
+    return owner(asked.customer_id) if asked.customer_id and asked.kind == "withdrawal" else BOOK
 
 
 def stored(core: Core, order_id: UUID) -> Order:

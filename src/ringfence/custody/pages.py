@@ -12,6 +12,7 @@ from ringfence.authority import proposals
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
+from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
 from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
@@ -21,6 +22,8 @@ from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
+from ringfence.custody.personal import erasure
+from ringfence.custody.personal.routes import router
 from ringfence.custody.routes import (
     amount_at,
     maker,
@@ -28,7 +31,6 @@ from ringfence.custody.routes import (
     place_of,
     propose_allocation,
     receipts,
-    router,
     wallet,
 )
 from ringfence.ledger import reading
@@ -36,6 +38,10 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
 from ringfence.ledger.routes import code_word, point
 from ringfence.risk.reading import decision_of
+from ringfence.vault.erasure import ACT as ERASURE
+from ringfence.vault.erasure import is_erased
+from ringfence.vault.fields import MAY_SEE, OF_A_CUSTOMER, ORDER_ACCOUNT, PAYMENT
+from ringfence.vault.keeping import masks
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text
 from ringfence.web.shell import Entry, Module, Panel
 from ringfence.web.visit import Signed, Visit
@@ -102,6 +108,8 @@ def one_customer(
         lines = reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
+        masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
+        erased = is_erased(connection, visit.book, customer_id)
     here = f"/customers/{customer_id}"
     older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
     return visit.page(
@@ -120,7 +128,22 @@ def one_customer(
         older=older,
         newest=here if before is not None or day else None,
         kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
+        masked=masked,
+        erased=erased,
+        may_see=visit.person.has_role(*MAY_SEE),
+        may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
+        reason_max=REASON_CHARACTERS_MAX,
     )
+
+
+@pages.post("/customers/{customer_id}/erasure")
+def propose_erasure(
+    visit: Signed,
+    customer_id: Annotated[str, Path(max_length=40)],
+    reason: Annotated[str, Form(max_length=REASON_CHARACTERS_MAX)] = "",
+) -> Response:
+    made = erasure.propose_erasure(visit.core, session_of(visit), customer_id, reason)
+    return visit.go(f"/approvals/{made.proposal_id}", said="change_proposed")
 
 
 @pages.get("/orders")
@@ -171,6 +194,7 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         submission = connection.execute(BANKING.submission_of, question).fetchone()
         statuses = connection.execute(BANKING.statuses_of, question).fetchall()
         withheld = connection.execute(BANKING.withheld_of, question).fetchall()
+        masked = masks(connection, visit.book, [ORDER_ACCOUNT, PAYMENT], [str(order_id)])[str(order_id)]
     rules = visit.desk(Desk).risk.rules
     return visit.page(
         "custody/order.html",
@@ -184,6 +208,8 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         submission=submission,
         statuses=statuses,
         withheld=withheld,
+        masked=masked,
+        may_see=visit.person.has_role(*MAY_SEE),
         tones=TONES,
         code_word=code_word,
         may_cancel=visit.person.has_role(Role.TREASURER) and _may(found, "cancelled"),
@@ -331,6 +357,13 @@ def _carry_out(visit: Visit, proposal_id: UUID) -> None:
         decide_order(visit.desk(Desk), about)
 
 
+def _erase(visit: Visit, proposal_id: UUID) -> None:
+    with visit.core.connection() as connection:
+        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
+    if complete:
+        erasure.carry_out_erasure(visit.core, proposal_id)
+
+
 MODULE: Final = Module(
     package="custody",
     router=router,
@@ -342,7 +375,8 @@ MODULE: Final = Module(
         Entry("/receipts", msg("Unallocated receipts"), 22, _ownerless),
         Entry("/own-money", msg("Own money"), 24),
     ],
-    carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out),
+    carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
+    | {ERASURE: _erase},
     words={
         "order kind": list(LIFECYCLE),
         "order state": list(STATES),

@@ -12,7 +12,6 @@ answer is final for that order id.
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from ringfence.authority.actors import Actor, maker_of
@@ -29,13 +28,14 @@ from ringfence.custody.orders import (
     Desk,
     Order,
     find_order,
+    inserted,
+    kept_payment,
     order,
     payment_event,
     payment_order,
     state_event,
     stored,
 )
-from ringfence.custody.queries import QUERIES
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CUSTOMERS_MUST_BE_DIFFERENT,
@@ -45,11 +45,12 @@ from ringfence.custody.refusals import (
     RECEIPT_MUST_BE_UNALLOCATED,
 )
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import Statement, Unit
+from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
+from ringfence.vault.fields import Shape, mask
 
 
 @dataclass(frozen=True)
@@ -157,33 +158,31 @@ def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: s
         raise RECEIPT_MUST_BE_UNALLOCATED(order=receipt)
     asked = Asked(order_id, "allocation", found.amount, found.currency, maker_of(by), customer_id)
     asked = replace(asked, account_name=found.account_name, reference=str(receipt))
-    if known := _replayed(core, asked):
+    if known := _replayed(desk, asked):
         return known
     state = lifecycle.moves("allocation", None, "proposed")
     facts = {"customer": customer_id, "receipt": str(receipt), "payer": found.payee_name or "", "text": found.reference}
     drafted = _draft(core, by, policy, "allocation", asked, facts)
-    row = _order_row(core, asked, state, day)
     event = state_event(asked, state, None, day)
-    core.post(Unit([event, drafted.line], [(QUERIES.insert_order, row), *drafted.also]))
+    core.post(Unit([event, drafted.line], [*inserted(desk, asked, state, day), *drafted.also]))
     return stored(core, order_id)
 
 
 def _announce(desk: Desk, asked: Asked) -> Order:
     core = desk.core
-    if known := _replayed(core, asked):
+    if known := _replayed(desk, asked):
         return known
     _check_amount(asked)
     with core.connection() as connection:
         day = current_day(connection, core.book.book_id)
     state = lifecycle.moves(asked.kind, None, "announced")
-    row = _order_row(core, asked, state, day)
-    core.post(Unit([state_event(asked, state, None, day)], [(QUERIES.insert_order, row)]))
+    core.post(Unit([state_event(asked, state, None, day)], inserted(desk, asked, state, day)))
     return stored(core, asked.order_id)
 
 
 def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
     core, book = desk.core, desk.core.book.book_id
-    if known := _replayed(core, asked):
+    if known := _replayed(desk, asked):
         return known
     _check_amount(asked)
     with core.connection() as connection:
@@ -196,25 +195,26 @@ def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mov
         act = act_of(asked.kind)
         people = required(policy, act, asked.amount, currency(asked.currency)).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
-        row = _order_row(core, asked, state, day)
         chain = [state_event(asked, state, None, day, desk), ruling.line]
-        also: list[Statement] = []
+        also = inserted(desk, asked, state, day)
         facts = _facts_for_people(asked)
+        payment = b""
         if state != "refused":
             chain.append(_money_line(asked, money, day, at_once=state == "settled"))
             if act:
-                payment = _instruction(core, asked, day, policy.version)
-                row["payment"] = payment.canonical()
-                facts |= {"payment_sha256": payment.sha256()}
+                instruction = _instruction(core, asked, day, policy.version)
+                payment = instruction.canonical()
+                also.append(kept_payment(desk, asked, payment))
+                facts |= {"payment_sha256": instruction.sha256()}
         needed = [each for each, wanted in (("hold_release", state == "held"), (act, people > 0)) if wanted and each]
         for each in needed if state in ("held", "awaiting_approval") else ():
             drafted = _draft(core, by, policy, each, asked, facts)
             chain.append(drafted.line)
             also += drafted.also
         if state == "released":
-            chain.append(payment_event(asked.order_id, row["payment"], day))
-            also.append(payment_order(core, asked.order_id, asked.account_name, row["payment"]))
-        core.post(Unit(chain, [(QUERIES.insert_order, row), *also]))
+            chain.append(payment_event(asked.order_id, payment, day))
+            also.append(payment_order(core, asked.order_id, asked.account_name))
+        core.post(Unit(chain, also))
     return stored(core, asked.order_id)
 
 
@@ -231,10 +231,10 @@ def _first_act(decision: Decision, people: int) -> str:
     return "placed above the limit" if people else "placed"
 
 
-def _replayed(core: Core, asked: Asked) -> Order | None:
-    with core.connection() as connection:
-        found = find_order(connection, core.book.book_id, asked.order_id)
-    if found is not None and found.asked != asked.digest():
+def _replayed(desk: Desk, asked: Asked) -> Order | None:
+    with desk.core.connection() as connection:
+        found = find_order(connection, desk.core.book.book_id, asked.order_id)
+    if found is not None and found.asked != asked.digest(desk.vault):
         raise ORDER_ID_ALREADY_HAS_OTHER_CONTENT(order=asked.order_id)
     return found
 
@@ -242,12 +242,6 @@ def _replayed(core: Core, asked: Asked) -> Order | None:
 def _check_amount(asked: Asked) -> None:
     if asked.amount <= 0:
         raise AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE(amount=asked.amount)
-
-
-def _order_row(core: Core, asked: Asked, state: str, day: date) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
-    row |= {"book": core.book.book_id, "state": state, "day": day, "asked": asked.digest()}
-    return row | {"payment": None, "at": core.clock()}
 
 
 def _facts(desk: Desk, asked: Asked, day: date) -> OrderFacts:
@@ -287,14 +281,16 @@ def _instruction(core: Core, asked: Asked, day: date, policy_version: int) -> In
 
 
 def _facts_for_people(asked: Asked) -> dict[str, str]:
-    """What the approval page shows, and the gateway compares."""
+    """What the approval page shows, and the gateway compares. These bytes are kept in the clear, so the account is
+    masked in them; the payment's SHA-256 beside it binds all of it.
+    """
     told = {
         "kind": asked.kind,
         "customer": asked.customer_id,
         "to_customer": asked.other_customer,
         "debtor_account": asked.account_name,
         "creditor_name": asked.payee_name,
-        "creditor_account": asked.payee_account,
+        "creditor_account": mask(Shape.ACCOUNT, asked.payee_account) if asked.payee_account else None,
         "reference": asked.reference,
     }
     return {name: text for name, text in told.items() if text}

@@ -39,6 +39,24 @@ CUSTOMER_IS_REGISTERED_ALREADY = refusal(
     en="Customer {customer} is registered with other particulars.",
     zh="客户 {customer} 已以不同资料登记。",
 )
+IDENTITY_NUMBER_IS_MALFORMED = refusal(
+    "identity_number_is_malformed",
+    Fault.INPUT,
+    en="An identity number has 5 to 30 letters and digits; spaces and hyphens do not count.",
+    zh="证件号码应为 5 至 30 位字母或数字，空格与连字符不计。",
+)
+PHONE_IS_MALFORMED = refusal(
+    "phone_is_malformed",
+    Fault.INPUT,
+    en="A phone number has 5 to 20 digits, and may begin with +.",
+    zh="电话号码应为 5 至 20 位数字，可以 + 开头。",
+)
+CUSTOMER_MUST_HAVE_NO_MONEY = refusal(
+    "customer_must_have_no_money",
+    Fault.STATE,
+    en="Customer {customer} still has money here, or on its way; only an empty account's holder is erased.",
+    zh="客户 {customer} 尚有资金或在途资金；仅可擦除账户已清空的客户。",
+)
 CUSTOMER_ID_IS_NOT_A_WORD = refusal(
     "customer_id_is_not_a_word",
     Fault.INPUT,

@@ -31,9 +31,11 @@ from ringfence.custody.refusals import (
     CUSTOMER_MUST_EXIST,
     CUSTOMERS_MUST_BE_DIFFERENT,
     CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT,
+    IDENTITY_NUMBER_IS_MALFORMED,
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
     ORDER_MUST_EXIST,
+    PHONE_IS_MALFORMED,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
 from ringfence.ledger import reading
@@ -41,6 +43,9 @@ from ringfence.ledger.model import Result
 from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, currency, parse_minor
 from ringfence.refusal import Fault, refusal
+from ringfence.vault.fields import OF_A_CUSTOMER
+from ringfence.vault.keeping import masks
+from ringfence.vault.refusals import VALUE_IS_KEPT_ALREADY
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Text
 from ringfence.web.refusals import REQUEST_IS_MALFORMED
@@ -125,9 +130,12 @@ class CustomerPage(Answer):
 
 
 class WalletAnswer(Answer):
-    """A customer with the money: `held` is on its way out, `frozen` is set aside."""
+    """A customer with the money: `held` is on its way out, `frozen` is set aside. What is sensitive is masked."""
 
     customer: CustomerAnswer
+    payee_account: str | None = Field(description="Masked.", examples=["LT60••••5678"])
+    identity_number: str | None = Field(description="Masked.", examples=["110••••002X"])
+    phone: str | None = Field(description="Masked.", examples=["138••••5678"])
     balance: Money
     available: Money
     held: Money
@@ -140,6 +148,8 @@ class NewCustomer(Answer):
     nature: str = Field(pattern="^(person|firm)$")
     payee_account: str = Field(min_length=1, max_length=34, description="The customer's own account elsewhere.")
     bank: str = Field(description="The custodian account that is to hold the money.")
+    identity_number: str | None = Field(None, max_length=40, description="Kept in cipher; one customer a number.")
+    phone: str | None = Field(None, max_length=40, description="Kept in cipher.")
 
 
 class OrderAnswer(Answer):
@@ -236,18 +246,27 @@ def one_customer(visit: Client, id: Annotated[str, Path(max_length=40)]) -> Wall
     dependencies=WRITE_CUSTOMERS,
     summary="Register a customer",
     responses=refuses(
-        PERSON_LACKS_THE_ROLE, CUSTOMER_ID_IS_NOT_A_WORD, CUSTOMER_IS_REGISTERED_ALREADY, CUSTODIAN_ACCOUNT_MUST_EXIST
+        PERSON_LACKS_THE_ROLE,
+        CUSTOMER_ID_IS_NOT_A_WORD,
+        IDENTITY_NUMBER_IS_MALFORMED,
+        PHONE_IS_MALFORMED,
+        CUSTOMER_IS_REGISTERED_ALREADY,
+        VALUE_IS_KEPT_ALREADY,
+        CUSTODIAN_ACCOUNT_MUST_EXIST,
     ),
 )
 def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> WalletAnswer:
     maker(visit)
     register(
         visit.core,
+        visit.desk(Desk).vault,
         given.id,
         name=given.name,
         nature=given.nature,
         payee_account=given.payee_account,
         bank=given.bank,
+        identity_number=given.identity_number,
+        phone=given.phone,
     )
     return wallet_answer(visit, given.id)
 
@@ -508,10 +527,12 @@ def wallet(visit: Visit, found: Customer, before: int = reading.LATEST) -> dict[
 def wallet_answer(visit: Visit, customer_id: str) -> WalletAnswer:
     with visit.core.connection() as connection:
         found = customer(connection, visit.book, customer_id)
+        masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
     parts = wallet(visit, found)
     free, frozen = parts["available"], parts["frozen"]
     return WalletAnswer(
         customer=customer_answer(found),
+        **{each.name: masked.get(each.name) or None for each in OF_A_CUSTOMER},
         balance=money(free.balance + frozen.balance, found.currency),
         available=money(free.available, found.currency),
         held=money(free.held, found.currency),

@@ -10,13 +10,14 @@ So is what an account's maximum keeps out: the bank has the money already, and i
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ringfence.banking.desk import sheet
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.customers import (
@@ -34,6 +35,7 @@ from ringfence.custody.orders import (
     Order,
     find_order,
     hold_of,
+    inserted,
     move,
     moved_event,
     order,
@@ -47,6 +49,7 @@ from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import account
 from ringfence.refusal import Refused
 from ringfence.risk.decision import OrderFacts, Outcome
+from ringfence.vault.fields import ADVICE_ACCOUNT
 
 TAKEN_AT_A_TIME: Final = 500
 _REFERENCE: Final = re.compile(r"\bRF-([a-z0-9][a-z0-9-]{0,39})(?![a-z0-9-])", re.ASCII)
@@ -65,11 +68,11 @@ class Advice:
     end_to_end_id: str | None
     original_reference: str | None
     counterparty_name: str | None
-    counterparty_account: str | None
     remittance: str | None
     currency: str
     pool: str
     ledger_account: int
+    counterparty_account: str | None = field(default=None, repr=False)  # from the vault
 
     @property
     def texts(self) -> str:
@@ -130,7 +133,9 @@ def take_advices(desk: Desk) -> int:
         day = current_day(connection, book)
         with connection.cursor(row_factory=class_row(Advice)) as cursor:
             found = cursor.execute(QUERIES.new_advices, {"book": book, "limit": TAKEN_AT_A_TIME}).fetchall()
-    for advice in found:
+    payers = desk.vault.open_all(ADVICE_ACCOUNT, [sheet(each.account_name, each.key) for each in found])
+    for each in found:
+        advice = replace(each, counterparty_account=payers.get(sheet(each.account_name, each.key)))
         if advice.amount < 0:
             _take_debit(core, advice, day)
         else:
@@ -213,7 +218,7 @@ def _take_receipt(desk: Desk, advice: Advice, day: date, *, kept_out: bool = Fal
     asked = replace(asked, account_name=advice.account_name, payee_name=advice.counterparty_name)
     asked = replace(asked, payee_account=advice.counterparty_account, reference=(advice.texts or advice.key)[:140])
     if expected is not None and expected.kind == "funding":
-        _credit(core, advice, replace(asked, kind="funding"), expected, funding, day, [])
+        _credit(desk, advice, replace(asked, kind="funding"), expected, funding, day, [])
         return
     facts = OrderFacts(
         order_id=order_id,
@@ -230,7 +235,7 @@ def _take_receipt(desk: Desk, advice: Advice, day: date, *, kept_out: bool = Fal
         clear = owner is not None and ruling.decision.outcome == Outcome.ALLOW
         found = replace(asked, customer_id=owner.customer_id) if owner and clear else asked
         target = owner.available if owner and clear else unallocated
-        _credit(core, advice, found, expected if clear else None, target, day, [ruling.line])
+        _credit(desk, advice, found, expected if clear else None, target, day, [ruling.line])
 
 
 def _is_told_twice(core: Core, advice: Advice) -> bool:
@@ -246,7 +251,7 @@ def _is_told_twice(core: Core, advice: Advice) -> bool:
 
 
 def _credit(
-    core: Core,
+    desk: Desk,
     advice: Advice,
     asked: Asked,
     expected: Order | None,
@@ -254,6 +259,7 @@ def _credit(
     day: date,
     decided: list[Line],
 ) -> None:
+    core = desk.core
     known_owner = asked.customer_id is not None or asked.kind == "funding"
     act = "received by the bank" if known_owner else "received, owner unknown"
     state = lifecycle.moves(asked.kind, expected.state if expected else None, act)
@@ -261,15 +267,12 @@ def _credit(
     purpose = PURPOSES[asked.kind] if known_owner else Purpose.UNALLOCATED_RECEIPT
     money = replace(money, order_id=asked.order_id, code=purpose, value_date=day)
     if expected is not None:
-        event, placed = moved_event(expected, state, day), move(core, expected, state)
+        event, placed = moved_event(expected, state, day), [move(core, expected, state)]
     else:
-        row: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
-        row |= {"book": core.book.book_id, "state": state, "day": day, "asked": asked.digest(), "payment": None}
-        event = state_event(asked, state, None, day)
-        placed = (QUERIES.insert_order, row | {"at": core.clock()})
+        event, placed = state_event(asked, state, None, day), inserted(desk, asked, state, day)
     key = advice.bank_reference or advice.key
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
-    core.post(Unit([event, *decided, money], [placed, known, _receipt(core, advice, asked.order_id)]))
+    core.post(Unit([event, *decided, money], [*placed, known, _receipt(core, advice, asked.order_id)]))
 
 
 def _expected(connection: Any, book: int, advice: Advice) -> Order | None:

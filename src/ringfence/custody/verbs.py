@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from ringfence.authority.verbs import Book
-from ringfence.command import AsJson, Home, verb
+from ringfence.authority.verbs import Book, Login, signed_in
+from ringfence.command import AsJson, BookName, Home, verb
 from ringfence.refusal import Fault, refusal
 
 WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
@@ -126,3 +126,20 @@ def account(
                 "exchange": str(folder),
             }
         )
+
+
+def erase(
+    customer: Annotated[str, typer.Argument(help="Id of the customer / 客户编号。")],
+    login: Login,
+    reason: Annotated[str, typer.Option(help="Why / 原因。")],
+    home: Home = None,
+    book: BookName = "demo",
+    as_json: AsJson = False,
+) -> None:
+    """Propose to erase a customer's sensitive fields for good; others approve it / 提议永久擦除客户敏感信息。"""
+    from ringfence.custody.personal.erasure import propose_erasure
+
+    with verb(home, as_json=as_json) as screen, signed_in(screen, book, login) as (core, session):
+        drafted = propose_erasure(core, session, customer, reason)
+        screen.say(f"Proposed: {drafted.proposal_id}", f"已提议：{drafted.proposal_id}")
+        screen.result({"book": book, "customer": customer, "proposal": str(drafted.proposal_id)})

@@ -28,6 +28,7 @@ PACKAGES = (
     "authority",
     "incident",
     "risk",
+    "vault",
     "banking",
     "custody",
     "reconciliation",

@@ -52,6 +52,7 @@ class Platform:
     def register(self, customer: Customer) -> None:
         said = {"id": customer.customer_id, "name": customer.name, "nature": customer.nature}
         said |= {"payee_account": customer.payee_account, "bank": customer.bank.custodian_account}
+        said |= {"identity_number": customer.identity_number, "phone": customer.phone}
         self.ask("POST", "/api/v1/customers", said)
 
     def place(self, act: Act) -> str:

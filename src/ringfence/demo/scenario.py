@@ -58,6 +58,16 @@ class Customer:
         """What a payer writes so that the money finds this customer."""
         return f"RF-{self.customer_id}"
 
+    @property
+    def identity_number(self) -> str:
+        """Invented, and each customer's own."""
+        return f"X99{self.customer_id[1:]:0>8}"
+
+    @property
+    def phone(self) -> str:
+        """Invented."""
+        return f"+99960{self.customer_id[1:]:0>6}"
+
 
 @dataclass(frozen=True)
 class Receipt:

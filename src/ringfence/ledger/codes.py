@@ -62,3 +62,6 @@ class EventName(IntEnum):
     CROSSING_BEGUN = 1110
     CROSSING_BARRED = 1111  # the book it was to reach does not take it any more
     CROSSING_ENDED = 1112
+    FIELD_REVEALED = 1140  # a person saw a sensitive value, for a reason
+    CUSTOMER_ERASED = 1141
+    KEYS_ROTATED = 1142

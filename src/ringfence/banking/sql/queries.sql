@@ -17,24 +17,20 @@ VALUES (%(book)s, %(account_name)s, %(statement_id)s, %(day)s, %(opening)s, %(cl
 
 -- name: insert_entry
 INSERT INTO banking.entry (book_id, account_name, key, statement_id, amount, booking_date, value_date, reversal,
-                           bank_reference, end_to_end_id, counterparty_name, counterparty_account, remittance)
+                           bank_reference, end_to_end_id, counterparty_name, remittance)
 VALUES (%(book)s, %(account_name)s, %(key)s, %(statement_id)s, %(amount)s, %(booking_date)s, %(value_date)s,
-        %(reversal)s, %(bank_reference)s, %(end_to_end_id)s, %(counterparty_name)s, %(counterparty_account)s,
-        %(remittance)s);
+        %(reversal)s, %(bank_reference)s, %(end_to_end_id)s, %(counterparty_name)s, %(remittance)s);
 
 -- An advice that comes again in another file is the same advice.
 -- name: insert_advice
 INSERT INTO banking.advice (book_id, account_name, key, amount, booking_date, reversal, bank_reference, end_to_end_id,
-                            original_reference, counterparty_name, counterparty_account, remittance, file_sha256)
+                            original_reference, counterparty_name, remittance, file_sha256)
 VALUES (%(book)s, %(account_name)s, %(key)s, %(amount)s, %(booking_date)s, %(reversal)s, %(bank_reference)s,
-        %(end_to_end_id)s, %(original_reference)s, %(counterparty_name)s, %(counterparty_account)s, %(remittance)s,
-        %(sha256)s)
+        %(end_to_end_id)s, %(original_reference)s, %(counterparty_name)s, %(remittance)s, %(sha256)s)
 ON CONFLICT (book_id, account_name, key) DO NOTHING;
 
 -- name: order_of_message
-SELECT s.order_id, o.payload FROM banking.submission s
-  JOIN banking.payment_order o ON o.book_id = s.book_id AND o.order_id = s.order_id
- WHERE s.book_id = %(book)s AND s.message_id = %(message_id)s;
+SELECT order_id FROM banking.submission WHERE book_id = %(book)s AND message_id = %(message_id)s;
 
 -- name: insert_status
 INSERT INTO banking.payment_status (book_id, order_id, code, outcome, reasons, file_sha256, reported_at)
@@ -46,7 +42,7 @@ SELECT code, outcome, reasons, reported_at FROM banking.payment_status
  WHERE book_id = %(book)s AND order_id = %(order_id)s ORDER BY taken;
 
 -- name: waiting_payments
-SELECT o.order_id, o.account_name, o.payload, o.ordered_at FROM banking.payment_order o
+SELECT o.order_id, o.account_name, o.ordered_at FROM banking.payment_order o
  WHERE o.book_id = %(book)s
    AND NOT EXISTS (SELECT FROM banking.submission s WHERE s.book_id = o.book_id AND s.order_id = o.order_id)
  ORDER BY o.ordered LIMIT %(limit)s;
@@ -89,8 +85,7 @@ SELECT DISTINCT ON (account_name) account_name, statement_id, day, opening, clos
   FROM banking.statement WHERE book_id = %(book)s ORDER BY account_name, taken DESC;
 
 -- name: entries_of_statement
-SELECT key, amount, booking_date, value_date, reversal, bank_reference, end_to_end_id, counterparty_name,
-       counterparty_account, remittance
+SELECT key, amount, booking_date, value_date, reversal, bank_reference, end_to_end_id, counterparty_name, remittance
   FROM banking.entry WHERE book_id = %(book)s AND account_name = %(account_name)s AND statement_id = %(statement_id)s
  ORDER BY booking_date, key;
 

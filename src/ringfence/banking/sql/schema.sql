@@ -3,7 +3,7 @@
 -- Two shelves of paper. The inbox: files as they came, by their SHA-256, and what was read from them; a file that fails
 -- a gate is kept too, in quarantine, and nothing of it is read. The outbox: payment orders as the core wrote them, what
 -- the gateway sent, and what the bank answered. The gateway fills the inbox and reads the outbox; the core the other way
--- round. Nobody changes or deletes a sheet.
+-- round. Nobody changes or deletes a sheet. Accounts of counterparties and the bytes of a payment are fields of the vault.
 
 CREATE SCHEMA banking;
 
@@ -73,7 +73,6 @@ CREATE TABLE banking.entry (
     bank_reference        text,
     end_to_end_id         text,
     counterparty_name     text,
-    counterparty_account  text,
     remittance            text,
     CONSTRAINT entry_is_unique PRIMARY KEY (book_id, account_name, key),
     FOREIGN KEY (book_id, account_name, statement_id) REFERENCES banking.statement (book_id, account_name, statement_id)
@@ -92,7 +91,6 @@ CREATE TABLE banking.advice (
     end_to_end_id         text,
     original_reference    text,
     counterparty_name     text,
-    counterparty_account  text,
     remittance            text,
     file_sha256           text    NOT NULL,
     taken                 bigint  GENERATED ALWAYS AS IDENTITY,
@@ -142,13 +140,12 @@ CREATE CONSTRAINT TRIGGER statement_adds_up AFTER INSERT ON banking.statement
 
 -- The outbox ----------------------------------------------------------------------------------------------------------
 
--- What was signed is what moves: `payload` are the canonical bytes that people approved, and the gateway pays from
--- these bytes alone, after it has found their hash in the journal and everything else by itself.
+-- What was signed is what moves: the canonical bytes that people approved are in the vault under the order's id, and the
+-- gateway pays from these bytes alone, after it has found their hash in the journal and everything else by itself.
 CREATE TABLE banking.payment_order (
     book_id       integer     NOT NULL REFERENCES ledger.book,
     order_id      uuid        NOT NULL,
     account_name  text        NOT NULL,
-    payload       bytea       NOT NULL,
     ordered_at    timestamptz NOT NULL,
     ordered       bigint      GENERATED ALWAYS AS IDENTITY,
     CONSTRAINT payment_is_ordered_once PRIMARY KEY (book_id, order_id),

@@ -11,18 +11,17 @@ SELECT day FROM custody.day WHERE book_id = %(book)s AND closed_at IS NULL;
 SELECT day, opened_at, closed_at FROM custody.day WHERE book_id = %(book)s ORDER BY day DESC LIMIT %(limit)s;
 
 -- name: insert_customer
-INSERT INTO custody.customer (book_id, customer_id, name, nature, payee_account, bank, currency, available, frozen,
-                              registered_at)
-SELECT %(book)s, %(customer_id)s, %(name)s, %(nature)s, %(payee_account)s, %(bank)s, %(currency)s,
+INSERT INTO custody.customer (book_id, customer_id, name, nature, bank, currency, available, frozen, registered_at)
+SELECT %(book)s, %(customer_id)s, %(name)s, %(nature)s, %(bank)s, %(currency)s,
        (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(available)s),
        (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(frozen)s), %(at)s;
 
 -- name: customer
-SELECT customer_id, name, nature, payee_account, bank, currency, available, frozen, registered_at
+SELECT customer_id, name, nature, bank, currency, available, frozen, registered_at
   FROM custody.customer WHERE book_id = %(book)s AND customer_id = %(customer_id)s;
 
 -- name: customers
-SELECT customer_id, name, nature, payee_account, bank, currency, available, frozen, registered_at
+SELECT customer_id, name, nature, bank, currency, available, frozen, registered_at
   FROM custody.customer
  WHERE book_id = %(book)s AND (customer_id ILIKE %(pattern)s OR name ILIKE %(pattern)s) AND customer_id > %(after)s
  ORDER BY customer_id LIMIT %(limit)s;
@@ -43,22 +42,21 @@ SELECT %(book)s, %(name)s, %(bank)s, %(scheme)s, %(identification)s, %(holder)s,
 
 -- name: insert_order
 INSERT INTO custody."order" (book_id, order_id, kind, state, day, customer_id, other_customer, account_name, currency,
-    amount, payee_name, payee_account, reference, maker, asked, payment, placed_at, moved_at)
+    amount, payee_name, reference, maker, asked, placed_at, moved_at)
 VALUES (%(book)s, %(order_id)s, %(kind)s, %(state)s, %(day)s, %(customer_id)s, %(other_customer)s, %(account_name)s,
-    %(currency)s, %(amount)s, %(payee_name)s, %(payee_account)s, %(reference)s, %(maker)s, %(asked)s, %(payment)s,
-    %(at)s, %(at)s);
+    %(currency)s, %(amount)s, %(payee_name)s, %(reference)s, %(maker)s, %(asked)s, %(at)s, %(at)s);
 
 -- name: move_order
 SELECT custody.move_order(%(book)s, %(order_id)s, %(seen)s, %(becomes)s, %(at)s);
 
 -- name: order_by_id
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, placed_at, moved_at
+       reference, maker, asked, placed_at, moved_at
   FROM custody."order" WHERE book_id = %(book)s AND order_id = %(order_id)s;
 
 -- name: orders
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, placed_at, moved_at
+       reference, maker, asked, placed_at, moved_at
   FROM custody."order"
  WHERE book_id = %(book)s AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
    AND (%(customer)s::text IS NULL OR customer_id = %(customer)s) AND (%(day)s::date IS NULL OR day = %(day)s)
@@ -71,13 +69,13 @@ SELECT kind, state, count(*) AS orders, sum(amount)::bigint AS amount, currency 
 
 -- name: expected_deposit
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, placed_at, moved_at
+       reference, maker, asked, placed_at, moved_at
   FROM custody."order" WHERE book_id = %(book)s AND state = 'expected' AND kind IN ('deposit', 'funding')
    AND reference = %(reference)s AND amount = %(amount)s ORDER BY placed_at LIMIT 1;
 
 -- name: insert_payment_order
-INSERT INTO banking.payment_order (book_id, order_id, account_name, payload, ordered_at)
-VALUES (%(book)s, %(order_id)s, %(account_name)s, %(payload)s, %(at)s);
+INSERT INTO banking.payment_order (book_id, order_id, account_name, ordered_at)
+VALUES (%(book)s, %(order_id)s, %(account_name)s, %(at)s);
 
 -- name: insert_cash_movement
 INSERT INTO custody.cash_movement (book_id, account_name, journal_id, key_kind, key)
@@ -92,8 +90,7 @@ INSERT INTO custody.status_taken (book_id, order_id, code) VALUES (%(book)s, %(o
 
 -- name: new_advices
 SELECT a.account_name, a.key, a.amount, a.booking_date, a.reversal, a.bank_reference, a.end_to_end_id,
-       a.original_reference, a.counterparty_name, a.counterparty_account, a.remittance, b.currency, b.pool,
-       b.ledger_account
+       a.original_reference, a.counterparty_name, a.remittance, b.currency, b.pool, b.ledger_account
   FROM banking.advice a JOIN banking.account b ON b.book_id = a.book_id AND b.name = a.account_name
  WHERE a.book_id = %(book)s
    AND NOT EXISTS (SELECT FROM custody.receipt r WHERE r.book_id = a.book_id AND r.account_name = a.account_name
@@ -113,7 +110,7 @@ SELECT o.order_id FROM custody."order" o JOIN banking.submission s ON s.book_id 
 
 -- name: unallocated
 SELECT order_id, kind, state, day, customer_id, other_customer, account_name, currency, amount, payee_name,
-       payee_account, reference, maker, asked, payment, placed_at, moved_at
+       reference, maker, asked, placed_at, moved_at
   FROM custody."order" o WHERE book_id = %(book)s AND kind = 'deposit' AND state = 'unallocated'
    AND NOT EXISTS (SELECT FROM custody."order" a WHERE a.book_id = o.book_id AND a.kind = 'allocation'
                       AND a.reference = o.order_id::text AND a.state = 'settled')

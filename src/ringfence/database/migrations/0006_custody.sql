@@ -1,7 +1,8 @@
 -- custody: what business was done, under which rule?
 --
 -- An order's row says where it stands now; how it came there stands in the journal, as one ORDER_STATE event a step,
--- written in the same append. The row can only move from the state that the writer saw.
+-- written in the same append. The row can only move from the state that the writer saw. Accounts of customers and payees,
+-- and the bytes of a payment from placement on, are fields of the vault.
 
 CREATE SCHEMA custody;
 
@@ -20,7 +21,6 @@ CREATE TABLE custody.customer (
     customer_id      text        NOT NULL,
     name             text        NOT NULL,
     nature           text        NOT NULL,
-    payee_account    text        NOT NULL,
     bank             text        NOT NULL,
     currency         text        NOT NULL,
     available        bigint      NOT NULL,
@@ -46,11 +46,9 @@ CREATE TABLE custody."order" (
     currency       text        NOT NULL,
     amount         bigint      NOT NULL,
     payee_name     text,
-    payee_account  text,
     reference      text        NOT NULL,
     maker          text        NOT NULL,
     asked          text        NOT NULL,
-    payment        bytea,
     placed_at      timestamptz NOT NULL,
     moved_at       timestamptz NOT NULL,
     CONSTRAINT order_is_placed_once PRIMARY KEY (book_id, order_id),
@@ -60,8 +58,7 @@ CREATE TABLE custody."order" (
 );
 CREATE INDEX order_state ON custody."order" (book_id, state, placed_at);
 CREATE INDEX order_customer ON custody."order" (book_id, customer_id, placed_at);
-COMMENT ON COLUMN custody."order".asked IS 'SHA-256 of what was asked for: the test of an exact replay';
-COMMENT ON COLUMN custody."order".payment IS 'canonical payment instruction, from placement on: what people approve is what moves';
+COMMENT ON COLUMN custody."order".asked IS 'HMAC-SHA-256 of what was asked for: the test of an exact replay';
 
 -- Why a movement on a cashbook happened, by the key that the bank has for it too: what reconciliation matches on.
 CREATE TABLE custody.cash_movement (
