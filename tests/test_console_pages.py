@@ -53,6 +53,7 @@ def there(console):
         "session_id": UUID(int=1),
         "person_id": "bella",
         "client_id": "shop",
+        "credential": "ab" * 32,
         "account": account,
         "statement_id": statement_id,
         "discrepancy_id": rest[0] if rest else None,

@@ -18,12 +18,14 @@ from ringfence.authority import (
     sessions,
 )
 from ringfence.authority.actors import Session
+from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
+from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in, sign_in_question
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.roles import Role
-from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, router, session_of
 from ringfence.authority.standing import acts
 from ringfence.authority.standing.pages import TONES, monitors_on, pages
 from ringfence.core import Core
@@ -69,6 +71,8 @@ def approval(visit: Signed, proposal_id: UUID) -> Response:
     return visit.page(
         "authority/approval.html",
         proposal=found,
+        question=approval_question(visit, found) if found.state == "open" else None,
+        raw_facts=RAW_FACTS,
         terms=found.terms,
         against=against,
         titles=_titles(visit, policy),
@@ -82,8 +86,19 @@ def decide(
     decision: Annotated[Literal["approve", "reject"], Form()],
     sha256: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     reason: Annotated[str, Form(max_length=500)] = "",
+    credential: Raw = "",
+    client_data: Raw = "",
+    authenticator_data: Raw = "",
+    signature: Raw = "",
 ) -> Response:
-    decided = decide_and_carry_out(visit, proposal_id, bytes.fromhex(sha256), decision, reason)
+    raw = {
+        "credential": credential,
+        "client_data": client_data,
+        "authenticator_data": authenticator_data,
+        "signature": signature,
+    }
+    assertion = assertion_of(raw) if credential else None
+    decided = decide_and_carry_out(visit, proposal_id, bytes.fromhex(sha256), decision, reason, assertion)
     said = "rejected" if decision == "reject" else "approved_by_all" if decided.complete else "approved"
     return visit.go(f"/approvals/{proposal_id}", said=said)
 
@@ -246,6 +261,8 @@ def door(core: Core) -> Door:
 
     return Door(
         sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
+        passkey_question=lambda origin: sign_in_question(core, origin),
+        sign_in_by_passkey=lambda origin, said: sign_in(core, origin, said),
         person=person,
         bearer=bearer,
         sign_out=sign_out,
@@ -273,9 +290,11 @@ MODULE: Final = Module(
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
         Entry("/rules", msg("Rules"), 95, monitors_on),
         Entry("/people", msg("People"), 110),
+        Entry("/passkeys", msg("Passkeys"), 112),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
+        ACT: lambda visit, proposal_id: _if_complete(visit, proposal_id, enrol),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
         **dict.fromkeys(
             acts.ACTS.values(),
@@ -288,13 +307,14 @@ MODULE: Final = Module(
         "decision": ["approve", "reject"],
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
-            "client_revoked", "change_proposed", "monitor_set",
+            "client_revoked", "change_proposed", "monitor_set", "passkey_proposed", "passkey_revoked",
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
             "currency", "minimum", "maximum", "minimum_before", "maximum_before", "through", "pool", "codes",
             "codes_before", "monitor", "owner_class", "side", "measure", "below", "above", "below_before",
-            "above_before", "reason", "row",
+            "above_before", "reason", "row", "label", "rp_id", "credential", "aaguid", "counter", "public_key",
+            "client_data", "attestation_object",
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),

@@ -7,13 +7,13 @@ file, is the first version of a new book, and is the form in which people read a
 >>> from ringfence.money import currency
 >>> policy = read_toml(default_toml())
 >>> required(policy, "payout", 1_000_000, currency("EUR"))
-Requirement(people=0, roles=())
+Requirement(people=0, roles=(), signed=False)
 >>> required(policy, "payout", 1_000_001, currency("EUR"))
-Requirement(people=1, roles=('approver',))
+Requirement(people=1, roles=('approver',), signed=False)
 >>> required(policy, "payout", 1, currency("CHF"))
-Requirement(people=2, roles=('approver',))
+Requirement(people=2, roles=('approver',), signed=False)
 >>> required(policy, "brake_release")
-Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'))
+Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=False)
 """
 
 import hashlib
@@ -37,6 +37,7 @@ from ringfence.refusal import Refused
 
 PEOPLE_MAX: Final = 20
 STANDS_HOURS_MAX: Final = 24 * 31
+WAIT_HOURS: Final = 24
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
 
@@ -47,6 +48,7 @@ class Requirement:
 
     people: int
     roles: tuple[str, ...]
+    signed: bool = False  # by a passkey each
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Policy:
 
     acts: Mapping[str, Act]
     document: bytes
+    wait_hours: int = WAIT_HOURS  # before a new passkey approves
 
     @property
     def sha256(self) -> bytes:
@@ -164,10 +167,19 @@ def _version_of(row: tuple[Any, ...]) -> PolicyVersion:
 
 
 def _policy_of(said: Any) -> Policy:
-    if not isinstance(said, dict) or said.keys() != {"acts"} or not isinstance(said["acts"], dict):
-        raise POLICY_IS_NOT_VALID(detail="it has one table, acts")
+    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "passkeys"}:
+        raise POLICY_IS_NOT_VALID(detail="it has a table acts, and perhaps passkeys")
+    if not isinstance(said["acts"], dict):
+        raise POLICY_IS_NOT_VALID(detail="acts is a table")
     acts = {name: _act_of(name, rule) for name, rule in said["acts"].items()}
-    return Policy(acts, rfc8785.dumps(said))
+    return Policy(acts, rfc8785.dumps(said), _wait_hours_of(said.get("passkeys", {"wait_hours": WAIT_HOURS})))
+
+
+def _wait_hours_of(given: Any) -> int:
+    hours = given.get("wait_hours") if isinstance(given, dict) and given.keys() == {"wait_hours"} else None
+    if type(hours) is not int or not 0 <= hours <= STANDS_HOURS_MAX:
+        raise POLICY_IS_NOT_VALID(detail=f"passkeys.wait_hours is a number of hours up to {STANDS_HOURS_MAX}")
+    return hours
 
 
 def _act_of(name: str, rule: Any) -> Act:
@@ -218,11 +230,13 @@ def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:
 
 
 def _requirement_of(place: str, given: Any) -> Requirement:
-    if not isinstance(given, dict) or given.keys() != {"people", "roles"}:
-        raise POLICY_IS_NOT_VALID(detail=f"{place} says people and roles")
-    people, roles = given["people"], given["roles"]
+    if not isinstance(given, dict) or not {"people", "roles"} <= given.keys() <= {"people", "roles", "signed"}:
+        raise POLICY_IS_NOT_VALID(detail=f"{place} says people and roles, and perhaps signed")
+    people, roles, signed = given["people"], given["roles"], given.get("signed", False)
+    if type(signed) is not bool or (signed and not people):
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: signed is true or false, and somebody has to sign")
     if type(people) is not int or not 0 <= people <= PEOPLE_MAX:
         raise POLICY_IS_NOT_VALID(detail=f"{place}: people is a number up to {PEOPLE_MAX}")
     if not isinstance(roles, list) or not all(role in set(Role) for role in roles) or bool(people) != bool(roles):
         raise POLICY_IS_NOT_VALID(detail=f"{place}: roles are roles of people, none if nobody is asked")
-    return Requirement(people, tuple(roles))
+    return Requirement(people, tuple(roles), signed)

@@ -50,6 +50,7 @@ class SessionLine:
 
     session_id: UUID
     person_id: str
+    opened_by: str
     opened_at: datetime
     seen_at: datetime
     ends_at: datetime
@@ -86,7 +87,7 @@ def session_of(core: Core, token: str) -> Session:
         row = connection.execute(QUERIES.touch_session, asked).fetchone()
     if row is None:
         raise SESSION_IS_NOT_VALID()
-    session_id, person_id, display_name, roles, opened_at, ends_at, must_change = row
+    session_id, person_id, display_name, roles, opened_at, ends_at, must_change, opened_by = row
     return Session(
         session_id,
         person_id,
@@ -95,6 +96,7 @@ def session_of(core: Core, token: str) -> Session:
         opened_at,
         ends_at,
         must_change,
+        opened_by,
         hash_of(token),
     )
 

@@ -39,6 +39,8 @@ class EventName(IntEnum):
     POLICY_SET = 1023
     PERSON_CHANGED = 1030
     SIGNED_IN = 1031
+    PASSKEY_ENROLLED = 1032
+    PASSKEY_REVOKED = 1033
     PAYMENT_ORDERED = 1040
     PAYMENT_STATUS = 1041
     ADVICE_SHELVED = 1042  # an advice of the bank that moved nothing

@@ -1,0 +1,87 @@
+"""The page of passkeys: one's own, a new one, and everybody's for who watches over people."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Form
+from fastapi.responses import Response
+
+from ringfence.authority.passkeys import keys, signing
+from ringfence.authority.passkeys.assertions import RelyingParty, approval_challenge, relying_party, to_text
+from ringfence.authority.passkeys.routes import Credential, propose, question_of, shown_to
+from ringfence.authority.proposals import Proposal
+from ringfence.authority.roles import Role
+from ringfence.authority.routes import RAW_CHARACTERS_MAX, assertion_of, session_of
+from ringfence.authority.standing.pages import pages
+from ringfence.core import Core
+from ringfence.refusal import Refused
+from ringfence.web.visit import Signed, Visit
+
+Raw = Annotated[str, Form(max_length=RAW_CHARACTERS_MAX)]
+
+
+@pages.get("/passkeys")
+def passkeys(visit: Signed) -> Response:
+    try:
+        question, sentence = question_of(visit).model_dump(), None
+    except Refused as no:
+        question, sentence = None, no.sentence(visit.language)
+    return visit.page(
+        "authority/passkeys.html",
+        passkeys=shown_to(visit),
+        question=question,
+        sentence=sentence,
+        mine=session_of(visit).person_id,
+        administers=visit.person.has_role(Role.SECURITY_ADMIN),
+        label_max=keys.LABEL_CHARACTERS_MAX,
+    )
+
+
+@pages.post("/passkeys")
+def propose_passkey(
+    visit: Signed,
+    label: Annotated[str, Form(max_length=200)],
+    challenge: Raw,
+    client_data: Raw,
+    attestation_object: Raw,
+) -> Response:
+    proposal, _ = propose(visit, label, challenge, client_data, attestation_object)
+    return visit.go(f"/approvals/{proposal}", said="passkey_proposed")
+
+
+@pages.post("/passkeys/{credential}/revocation")
+def revoke_passkey(visit: Signed, credential: Credential) -> Response:
+    keys.revoke(visit.core, session_of(visit), bytes.fromhex(credential))
+    return visit.go("/passkeys", said="passkey_revoked")
+
+
+def approval_question(visit: Visit, proposal: Proposal) -> dict[str, Any] | None:
+    """What the person's device is asked to sign: exactly the bytes that the page shows. None without a fitting key."""
+    ours = party_at(visit.origin)
+    if ours is None:
+        return None
+    with visit.core.connection() as connection:
+        known = keys.in_use(connection, visit.book, session_of(visit).person_id)
+    allow = [to_text(each.credential_id) for each in known if each.rp_id == ours.rp_id]
+    challenge = to_text(approval_challenge(proposal.payload))
+    return {"challenge": challenge, "rp_id": ours.rp_id, "allow": allow} if allow else None
+
+
+def sign_in_question(core: Core, origin: str) -> dict[str, Any] | None:
+    """What the sign-in page asks of devices: any key of this place."""
+    ours = party_at(origin)
+    if ours is None:
+        return None
+    return {"challenge": to_text(keys.new_challenge(core)), "rp_id": ours.rp_id, "allow": []}
+
+
+def sign_in(core: Core, origin: str, said: Mapping[str, str]) -> str:
+    """A new session's token, by what a device said."""
+    return signing.sign_in(core, assertion_of(said), relying_party(origin)).token
+
+
+def party_at(origin: str) -> RelyingParty | None:
+    try:
+        return relying_party(origin)
+    except Refused:
+        return None
