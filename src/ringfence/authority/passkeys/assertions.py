@@ -182,8 +182,8 @@ def verify_assertion(found: Assertion, challenge: bytes, rp_id: str, public_key:
 
 def read_registration(found: Registration, challenge: bytes, ours: RelyingParty) -> NewKey:
     """A new key, if what the device says of it holds. An attestation is verified as far as it goes without trusted
-    roots, and no make of device is required. `registration_is_not_valid`, `passkey_must_be_es256`,
-    `user_was_not_verified`, and those of `require_our_page`.
+    roots, and no make of device is required. Refused by those of `require_our_page`, `user_was_not_verified`,
+    `passkey_must_be_es256`, `registration_is_not_valid`.
     """
     require_our_page(found.client_data, "webauthn.create", challenge, ours.origin, ours.rp_id)
     try:
@@ -203,11 +203,7 @@ def read_registration(found: Registration, challenge: bytes, ours: RelyingParty)
             supported_pub_key_algs=[ES256],
         )
     except _UNREADABLE as error:
-        if "algorithm" in str(error).lower():
-            raise PASSKEY_MUST_BE_ES256() from error
         raise REGISTRATION_IS_NOT_VALID(detail=str(error)[:200].rstrip(".")) from error
-    if not _POINT.fullmatch(verified.credential_public_key):
-        raise PASSKEY_MUST_BE_ES256()
     return NewKey(verified.credential_id, verified.credential_public_key, UUID(verified.aaguid), verified.sign_count)
 
 
@@ -217,6 +213,8 @@ def _credential_of(found: Registration) -> bytes:
         raise USER_WAS_NOT_VERIFIED()
     if said.attested_credential_data is None:
         raise REGISTRATION_IS_NOT_VALID(detail="no key is in it")
+    if not _POINT.fullmatch(said.attested_credential_data.credential_public_key):
+        raise PASSKEY_MUST_BE_ES256()
     return said.attested_credential_data.credential_id
 
 
