@@ -2,13 +2,17 @@
 done again.
 """
 
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+import rfc8785
+
 from ringfence.authority import clients, people, sessions
 from ringfence.authority.people import Founder
+from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
 from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core
@@ -43,7 +47,7 @@ def found(settings: Settings, core: Core) -> Founded:
     """The people of the book, once, and a token for this run."""
     password = "-".join(secret_key(settings.keys, "demo.password", 8).hex()[at : at + 4] for at in (0, 4, 8, 12))
     try:
-        people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF])
+        people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF], policy())
     except Refused as refused:
         if refused.refusal is not BOOK_HAS_ITS_PEOPLE_ALREADY:
             raise
@@ -51,6 +55,16 @@ def found(settings: Settings, core: Core) -> Founded:
     client = clients.add_client(core, session, f"platform-{secrets.token_hex(4)}", SCOPES)
     sessions.sign_out(core, session)
     return Founded(password, client.token)
+
+
+def policy() -> Policy:
+    """The policy that comes along, but payouts above the second limit are signed by passkeys, and these approve at
+    once: a demo has no day to wait.
+    """
+    said = json.loads(read_toml(default_toml()).document)
+    said["acts"]["payout"]["otherwise"]["signed"] = True
+    said["passkeys"]["wait_hours"] = 0
+    return read_document(rfc8785.dumps(said))
 
 
 def open_bank(settings: Settings, bank: Bank) -> SimulatedBank:
