@@ -15,7 +15,7 @@ from authority_world import LOCALHOST, Device, World, device_of, enrolled, world
 from ringfence.authority import people, policies, proposals, sessions, verification
 from ringfence.authority.passkeys import assertions, keys, signing
 from ringfence.authority.passkeys.assertions import Assertion
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import Policy, default_toml, read_toml
 from ringfence.authority.proposals import Decided, Drafted
 from ringfence.ledger.codes import EventName
 from ringfence.money import currency
@@ -31,9 +31,14 @@ SIGNED = default_toml().replace(
 )
 
 
+def signing_policy() -> Policy:
+    """Payouts above every band are signed by passkeys; a new key waits for a day."""
+    return read_toml(SIGNED)
+
+
 @pytest.fixture
 def world(database) -> Iterator[World]:
-    with world_of(database, policy=read_toml(SIGNED)) as found:
+    with world_of(database, policy=signing_policy()) as found:
         yield found
 
 
