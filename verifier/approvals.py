@@ -1,8 +1,8 @@
 """Approvals that were signed by passkeys (W3C Web Authentication), verified from the rows alone.
 
-PROPOSAL_MADE says whether the approvals of a proposal have to be signed. PASSKEY_ENROLLED says a person's public key, by
-a proposal of that person which others approved; PASSKEY_REVOKED, or the person's leaving, ends it. PROPOSAL_APPROVED of
-a signed approval says the credential, the challenge (SHA-256 of the proposal's bytes under a tag; the bytes are not in
+PROPOSAL_MADE says whether the approvals of a proposal have to be signed. PASSKEY_ENROLLED says a person's public key,
+by a proposal of that person which others approved; PASSKEY_REVOKED, or the person's leaving, ends it. PROPOSAL_APPROVED
+of a signed approval says the credential, the challenge (SHA-256 of the proposal's bytes under a tag; they are not in
 the journal), the client data, the authenticator data and the signature. It holds if the key was that person's, had
 waited as long as its enrolment says, and made the signature over this challenge on a page of its own host, having
 verified its user.
