@@ -12,12 +12,13 @@ import pytest
 from authority_world import device_at
 from console_world import Console, console_world, post
 from custody_world import PASSWORD
-from ringfence.authority import proposals
+from ringfence.authority import codes, proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import RelyingParty, to_text
 from ringfence.authority.policy import Policy, default_toml, read_toml
 from ringfence.custody.orders import orders
 from ringfence.ledger.codes import EventName
+from test_authority_codes import code_at
 
 QUESTION = re.compile(r'data-passkey="(get|create)" data-question="([^"]+)"')
 BAND = '{ up_to_minor = "5000000", people = 1, roles = ["approver"]'
@@ -212,3 +213,33 @@ def test_an_approved_key_that_a_crash_left_is_enrolled_by_the_core_itself(consol
             b"SELECT count(*) FROM ledger.journal WHERE code = %s", (int(EventName.PASSKEY_ENROLLED),)
         ).fetchone()
     assert (kept.credential_id, said) == (found.credential_id, (1,))
+
+
+def test_a_device_for_codes_is_set_up_on_its_page_and_over_http_and_asked_for_at_the_door(console):
+    adam = browser_at_localhost(console, "adam")
+    page = adam.get("/code-device")
+    text = re.search(r'name="secret" value="([A-Z2-7]{32})"', page.text)[1]
+    secret = codes.secret_of(text)
+    said = {"secret": text, "password": PASSWORD, "code": "000000"}
+    refused = post(adam, "/code-device", said, form="/code-device")
+    assert (refused.status_code, text in refused.text) == (401, True)
+    said["code"] = code_at(console.world.now, secret)
+    assert post(adam, "/code-device", said, form="/code-device").status_code == 303
+    console.world.wait(seconds=60)
+
+    nobody = browser_at_localhost(console)
+    fields = {"name": "adam", "password": PASSWORD}
+    assert post(nobody, "/sign-in", fields, form="/sign-in").status_code == 401
+    fields["code"] = code_at(console.world.now, secret)
+    assert post(nobody, "/sign-in", fields, form="/sign-in").status_code == 303
+
+    console.world.wait(seconds=60)
+    asked = {"name": "adam", "password": PASSWORD, "code": code_at(console.world.now, secret)}
+    opened = program_of(console, "").post("/api/v1/sessions", json=asked)
+    assert opened.status_code == 200, opened.text
+    other = bytes(range(20))
+    put = {"password": PASSWORD, "secret": codes.text_of(other), "code": code_at(console.world.now, other)}
+    assert program_of(console, opened.json()["token"]).put("/api/v1/code-device", json=put).status_code == 204
+    first = adam  # the session that the password alone opened, before there was a device
+    said = {"secret": text, "password": PASSWORD, "code": code_at(console.world.now, secret)}
+    assert post(first, "/code-device", said, form="/code-device").status_code == 403

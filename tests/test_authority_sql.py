@@ -54,6 +54,7 @@ TABLES = [
     "proposal",
     "approval",
     "passkey",
+    "code_device",
     "spent_challenge",
 ]
 WRITES = {
@@ -74,7 +75,14 @@ def test_no_role_writes_a_table_of_authority(world):
                 assert refused.value.sqlstate in {"42501", "25006"}, f"{role} may {word} {table}"
 
 
-SECRETS = ["password.verifier", "password.salt", "decoy.secret", "session.token_sha256", "client.token_sha256"]
+SECRETS = [
+    "code_device.secret",
+    "password.verifier",
+    "password.salt",
+    "decoy.secret",
+    "session.token_sha256",
+    "client.token_sha256",
+]
 
 
 def test_no_role_reads_a_secret(world):
@@ -90,11 +98,12 @@ OF_THE_CORE = [
     "authority.decide(1, gen_random_uuid(), ''::bytea, NULL, ''::bytea, 'approve', '', NULL, NULL, NULL, NULL)",
     "authority.make_proposal(1, gen_random_uuid(), gen_random_uuid(), ''::bytea, NULL)",
     "authority.carry_out(1, gen_random_uuid(), 1, gen_random_uuid(), 'payout')",
-    "authority.try_password(1, 'tess', ''::bytea, now())",
+    "authority.try_password(1, 'tess', ''::bytea, now(), '')",
     "authority.found_policy(1, gen_random_uuid(), ''::bytea)",
     "authority.enrol_passkey(1, gen_random_uuid(), gen_random_uuid())",
     "authority.revoke_passkey(1, gen_random_uuid(), ''::bytea, ''::bytea)",
     "authority.new_challenge(1, now())",
+    "authority.set_code_device(1, gen_random_uuid(), NULL, NULL, NULL, NULL)",
     "authority.open_session_by_passkey(1, gen_random_uuid(), NULL, NULL, NULL, NULL, NULL, NULL)",
 ]
 OF_NOBODY = [
@@ -104,6 +113,8 @@ OF_NOBODY = [
     "authority.password_fits(1, 'tess', ''::bytea)",
     "authority.use_passkey(1, NULL, NULL, NULL, NULL, NULL, now())",
     "authority.seal_of(1, ''::bytea)",
+    "authority.code_fits(1, 'tess', '', now())",
+    "authority.code_at(''::bytea, 1)",
 ]
 
 
@@ -265,7 +276,7 @@ def test_the_core_does_not_change_people_or_policy_without_a_complete_proposal(w
 def test_the_core_opens_no_session_without_the_password(world):
     session = world.new_id()
     line = event(world, EventName.SIGNED_IN, person="abel", session=str(session))
-    row = {"login": "abel", "session": session, "token_sha256": hash_of("mine"), "stretched": bytes(32)}
+    row = {"login": "abel", "session": session, "token_sha256": hash_of("mine"), "stretched": bytes(32), "code": ""}
     assert forge(world, QUERIES.open_session, line, **row) == "session_is_not_valid"
 
 

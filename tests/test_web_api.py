@@ -61,6 +61,7 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/people/{id}/deactivation",
         "/api/v1/clients",
         "/api/v1/clients/{id}",
+        "/api/v1/code-device",
         "/api/v1/passkeys",
         "/api/v1/passkeys/challenges",
         "/api/v1/passkeys/{credential}",

@@ -260,7 +260,7 @@ def door(core: Core) -> Door:
             caller.actor.require_scope(scope)
 
     return Door(
-        sign_in=lambda name, password: sessions.sign_in(core, name, password).token,
+        sign_in=lambda name, password, code: sessions.sign_in(core, name, password, code).token,
         passkey_question=lambda origin: sign_in_question(core, origin),
         sign_in_by_passkey=lambda origin, said: sign_in(core, origin, said),
         person=person,
@@ -308,6 +308,7 @@ MODULE: Final = Module(
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", "passkey_proposed", "passkey_revoked",
+            "code_device_set",
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",

@@ -7,6 +7,7 @@ class _Queries(NamedQueries):
     begin_sign_in: Query
     try_password: Query
     open_session: Query
+    set_code_device: Query
     new_challenge: Query
     require_challenge: Query
     open_session_by_passkey: Query

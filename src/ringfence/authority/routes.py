@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Path
 from pydantic import Field
 
-from ringfence.authority import clients, people, proposals, sessions
+from ringfence.authority import clients, codes, people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passkeys.assertions import (
     Assertion,
@@ -35,6 +35,9 @@ from ringfence.authority.passkeys.refusals import (
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
+    CODE_DOES_NOT_FIT,
+    CODE_IS_NEEDED_FIRST,
+    CODE_SECRET_MUST_HAVE_20_BYTES,
     MAKER_MAY_NOT_CHECK,
     MAKER_MAY_NOT_MAKE_THIS,
     PAYLOAD_WAS_CHANGED,
@@ -92,6 +95,15 @@ FOR_PEOPLE = [Depends(session_of)]
 class SignIn(Answer):
     name: str = Field(max_length=200)
     password: str = Field(max_length=1000)
+    code: str = Field("", max_length=10, description="Of the person's device for codes, if there is one.")
+
+
+class CodeDevice(Answer):
+    """A secret that a device has taken, and what it shows."""
+
+    password: str = Field(max_length=1000)
+    secret: str = Field(max_length=60, description="20 bytes in base32.")
+    code: str = Field(max_length=10, examples=["287082"])
 
 
 class SessionToken(Answer):
@@ -240,13 +252,30 @@ class PolicyAnswer(Answer):
     responses=refuses(SIGN_IN_REFUSED, SIGN_IN_MUST_WAIT, SIGN_IN_IS_BUSY),
 )
 def open_session(visit: Anybody, given: Annotated[SignIn, Body()]) -> SessionToken:
-    opened = sessions.sign_in(visit.core, given.name, given.password)
+    opened = sessions.sign_in(visit.core, given.name, given.password, given.code)
     return session_token_of(opened)
 
 
 @router.delete("/sessions/current", status_code=204, summary="Sign out", responses=refuses(SESSION_IS_NOT_VALID))
 def close_session(visit: Client) -> None:
     sessions.sign_out(visit.core, session_of(visit))
+
+
+@router.put(
+    "/code-device",
+    status_code=204,
+    dependencies=FOR_PEOPLE,
+    summary="Set up a device for codes: from now on a sign-in by password takes a code as well (people only)",
+    responses=refuses(
+        SIGN_IN_REFUSED,
+        SIGN_IN_MUST_WAIT,
+        CODE_SECRET_MUST_HAVE_20_BYTES,
+        CODE_IS_NEEDED_FIRST,
+        CODE_DOES_NOT_FIT,
+    ),
+)
+def set_code_device(visit: Client, given: Annotated[CodeDevice, Body()]) -> None:
+    codes.set_device(visit.core, session_of(visit), given.password, codes.secret_of(given.secret), given.code)
 
 
 @router.get("/proposals", dependencies=ORDERS, summary="What waits for approval, the oldest first", responses=refuses())

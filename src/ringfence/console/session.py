@@ -31,10 +31,11 @@ def sign_in(
     visit: Anybody,
     name: Annotated[str, Form(max_length=200)],
     password: Annotated[str, Form(max_length=1000)],
+    code: Annotated[str, Form(max_length=10)] = "",
     back: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
     """The token of a new session goes into a cookie; the one before it, if any, is ended."""
-    return _entered(visit, lambda: visit.shell.door.sign_in(name.strip(), password), back, name)
+    return _entered(visit, lambda: visit.shell.door.sign_in(name.strip(), password, code), back, name)
 
 
 @pages.post("/sign-in/passkey")

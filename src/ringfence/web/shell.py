@@ -43,14 +43,14 @@ class Door:
 
     `require_scope` refuses a program whose token does not reach that far; people have roles instead.
 
-    `sign_in(name, password)` gives a new session's token or refuses; `sign_in_by_passkey(origin, fields)` does it by
-    what a device said. `passkey_question(origin)` is what the sign-in page at an address asks of devices; None where
-    there are no passkeys, because the address has no host name. `person(token)` is the session's person, and
+    `sign_in(name, password, code)` gives a new session's token or refuses; `sign_in_by_passkey(origin, fields)` does it
+    by what a device said. `passkey_question(origin)` is what the sign-in page at an address asks of devices; None
+    where there are no passkeys, because the address has no host name. `person(token)` is the session's person, and
     `bearer(token)` that or the program's, None when the token stands for nobody any more. `change_password(token, old,
     new)` and `sign_out(token)` are the person's own.
     """
 
-    sign_in: Callable[[str, str], str]
+    sign_in: Callable[[str, str, str], str]
     passkey_question: Callable[[str], Mapping[str, Any] | None]
     sign_in_by_passkey: Callable[[str, Mapping[str, str]], str]
     person: Callable[[str], Caller | None]

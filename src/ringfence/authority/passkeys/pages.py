@@ -1,11 +1,13 @@
 """The page of passkeys: one's own, a new one, and everybody's for who watches over people."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Form
 from fastapi.responses import Response
 
+from ringfence.authority import codes
 from ringfence.authority.passkeys import keys, signing
 from ringfence.authority.passkeys.assertions import RelyingParty, approval_challenge, relying_party, to_text
 from ringfence.authority.passkeys.routes import Credential, propose, question_of, shown_to
@@ -14,7 +16,8 @@ from ringfence.authority.roles import Role
 from ringfence.authority.routes import RAW_CHARACTERS_MAX, assertion_of, session_of
 from ringfence.authority.standing.pages import pages
 from ringfence.core import Core
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refused
+from ringfence.web.answers import status_of
 from ringfence.web.visit import Signed, Visit
 
 Raw = Annotated[str, Form(max_length=RAW_CHARACTERS_MAX)]
@@ -47,6 +50,42 @@ def propose_passkey(
 ) -> Response:
     proposal, _ = propose(visit, label, challenge, client_data, attestation_object)
     return visit.go(f"/approvals/{proposal}", said="passkey_proposed")
+
+
+@pages.get("/code-device")
+def code_device(visit: Signed) -> Response:
+    """The lesser way: a new secret for a device, shown until it is used."""
+    return _code_device(visit, secrets.token_bytes(codes.SECRET_BYTES))
+
+
+@pages.post("/code-device")
+def set_code_device(
+    visit: Signed,
+    secret: Annotated[str, Form(max_length=60)],
+    code: Annotated[str, Form(max_length=10)],
+    password: Annotated[str, Form(max_length=1000)],
+) -> Response:
+    taken = codes.secret_of(secret)
+    try:
+        codes.set_device(visit.core, session_of(visit), password, taken, code)
+    except Refused as no:
+        if no.refusal.fault not in (Fault.IDENTITY, Fault.PERMISSION):
+            raise
+        visit.request.state.refused = no.name
+        return _code_device(visit, taken, sentence=no.sentence(visit.language), status=status_of(no.refusal))
+    return visit.go("/passkeys", said="code_device_set")
+
+
+def _code_device(visit: Visit, secret: bytes, *, sentence: str | None = None, status: int = 200) -> Response:
+    text = codes.text_of(secret)
+    return visit.page(
+        "authority/code_device.html",
+        status=status,
+        secret=text,
+        groups=[text[at : at + 4] for at in range(0, len(text), 4)],
+        address=codes.uri_of(session_of(visit).person_id, secret),
+        sentence=sentence,
+    )
 
 
 @pages.post("/passkeys/{credential}/revocation")

@@ -5,10 +5,11 @@ SELECT salt, memory_kib, passes, lanes, locked_until
   FROM authority.begin_sign_in(%(book)s, %(login)s, %(at)s);
 
 -- name: try_password
-SELECT fits, failures, locked_until FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s);
+SELECT fits, failures, locked_until, has_device
+  FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s, %(code)s);
 
 -- name: open_session
-SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(session)s, %(token_sha256)s);
+SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(code)s, %(session)s, %(token_sha256)s);
 
 -- name: touch_session
 SELECT session_id, person_id, display_name, roles, opened_at, ends_at, must_change, opened_by
@@ -23,6 +24,11 @@ SELECT authority.end_session(%(book)s, %(event)s, %(token_sha256)s, %(session)s)
 -- name: sessions
 SELECT session_id, person_id, opened_by, opened_at, seen_at, ends_at, revoked_at
   FROM authority.session WHERE book_id = %(book)s ORDER BY opened_at DESC, session_id LIMIT %(limit)s;
+
+-- Codes.
+
+-- name: set_code_device
+SELECT authority.set_code_device(%(book)s, %(event)s, %(token_sha256)s, %(stretched)s, %(secret)s, %(code)s);
 
 -- Passkeys.
 

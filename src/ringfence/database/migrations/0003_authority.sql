@@ -45,7 +45,7 @@ BEGIN
     END IF;
 END $$;
 
--- 1. People and their roles -----------------------------------------------------------------------------------------
+-- 1. People and their roles ------------------------------------------------------------------------------------------
 
 CREATE TABLE authority.person (
     book_id       integer  NOT NULL REFERENCES ledger.book,
@@ -134,7 +134,95 @@ LANGUAGE sql SET search_path = pg_catalog AS $$
            verifier = excluded.verifier, must_change = excluded.must_change;
 $$;
 
--- 2. Sessions and clients -------------------------------------------------------------------------------------------
+-- 2. Codes -----------------------------------------------------------------------------------------------------------
+-- The lesser second factor: six digits of a device that shares a secret with us (TOTP, RFC 6238: HMAC-SHA-1, 30 s). It
+-- steps a password up and nothing else; where approvals have to be signed it does not help. Most devices speak SHA-1
+-- only, so it stands here: its weakness is collisions, which HMAC does not rest on.
+
+CREATE FUNCTION authority.sha1(message bytea) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    mask   CONSTANT bigint := 4294967295;
+    padded CONSTANT bytea := message || '\x80' || decode(repeat('00', (119 - length(message) % 64) % 64), 'hex')
+                             || int8send(8 * length(message)::bigint);
+    h0 bigint := 1732584193;  h1 bigint := 4023233417;  h2 bigint := 2562383102;  h3 bigint := 271733878;
+    h4 bigint := 3285377520;
+    a  bigint;  b bigint;  c bigint;  d bigint;  e bigint;  f bigint;
+    w  bigint[];
+BEGIN
+    FOR block IN 0 .. length(padded) / 64 - 1 LOOP
+        FOR i IN 0 .. 15 LOOP
+            w[i] := authority.number_of(substr(padded, block * 64 + i * 4 + 1, 4))::bigint;
+        END LOOP;
+        FOR i IN 16 .. 79 LOOP
+            f := w[i - 3] # w[i - 8] # w[i - 14] # w[i - 16];
+            w[i] := ((f << 1) | (f >> 31)) & mask;
+        END LOOP;
+        a := h0; b := h1; c := h2; d := h3; e := h4;
+        FOR i IN 0 .. 79 LOOP
+            f := CASE WHEN i < 20 THEN ((b & c) | ((mask # b) & d)) + 1518500249
+                      WHEN i < 40 THEN (b # c # d) + 1859775393
+                      WHEN i < 60 THEN ((b & c) | (b & d) | (c & d)) + 2400959708
+                      ELSE (b # c # d) + 3395469782 END;
+            f := ((((a << 5) | (a >> 27)) & mask) + f + e + w[i]) & mask;
+            e := d; d := c; c := ((b << 30) | (b >> 2)) & mask; b := a; a := f;
+        END LOOP;
+        h0 := (h0 + a) & mask; h1 := (h1 + b) & mask; h2 := (h2 + c) & mask; h3 := (h3 + d) & mask;
+        h4 := (h4 + e) & mask;
+    END LOOP;
+    RETURN substr(int8send(h0), 5) || substr(int8send(h1), 5) || substr(int8send(h2), 5) || substr(int8send(h3), 5)
+           || substr(int8send(h4), 5);
+END $$;
+
+-- The code of a secret (20 bytes) in a step of 30 s since 1970 (RFC 4226, 5.3).
+CREATE FUNCTION authority.code_at(secret bytea, step bigint) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    inner_key bytea := secret || decode(repeat('00', 64 - length(secret)), 'hex');
+    outer_key bytea := inner_key;
+    mac       bytea;
+    place     integer;
+BEGIN
+    FOR i IN 0 .. 63 LOOP
+        outer_key := set_byte(outer_key, i, get_byte(inner_key, i) # 92);
+        inner_key := set_byte(inner_key, i, get_byte(inner_key, i) # 54);
+    END LOOP;
+    mac := authority.sha1(outer_key || authority.sha1(inner_key || int8send(step)));
+    place := get_byte(mac, 19) & 15;
+    RETURN lpad(((authority.number_of(substr(mac, place + 1, 4))::bigint & 2147483647) % 1000000)::text, 6, '0');
+END $$;
+
+CREATE FUNCTION authority.step_of(at timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT floor(extract(epoch FROM at) / 30)::bigint;
+$$;
+
+-- A person's shared secret, and the last step whose code was used: that one and those before it are burned.
+CREATE TABLE authority.code_device (
+    book_id    integer NOT NULL,
+    person_id  text    NOT NULL,
+    secret     bytea   NOT NULL,
+    last_step  bigint  NOT NULL,
+    CONSTRAINT code_device_is_one_a_person PRIMARY KEY (book_id, person_id),
+    CONSTRAINT code_device_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT code_secret_must_have_20_bytes CHECK (length(secret) = 20)
+);
+
+-- The step whose code this is: of now, of just before or of just after, and not burned; else null.
+CREATE FUNCTION authority.fitting_step(secret bytea, last_step bigint, code text, at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT min(step) FROM generate_series(authority.step_of(at) - 1, authority.step_of(at) + 1) step
+     WHERE step > last_step AND authority.code_at(secret, step) = code;
+$$;
+
+-- Whether a code opens the door for a login: somebody without a device needs none.
+CREATE FUNCTION authority.code_fits(book integer, login text, code text, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT NOT EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login
+                          AND authority.fitting_step(d.secret, d.last_step, code, at) IS NULL);
+$$;
+
+-- 3. Sessions and clients --------------------------------------------------------------------------------------------
 
 CREATE TABLE authority.session (
     book_id       integer     NOT NULL,
@@ -223,9 +311,11 @@ $$;
 
 -- Tries a password, given as the output of argon2id. Attempts with one login wait for one another, and each counts
 -- before it is answered: the fourth failure in a row locks the login for 2 s, each further one twice as long, at most
--- 15 minutes. While it is locked no attempt is looked at. `failures` counts those before a success, else all so far.
-CREATE FUNCTION authority.try_password(book integer, login text, stretched bytea, at timestamptz,
-                                       OUT fits boolean, OUT failures integer, OUT locked_until timestamptz)
+-- 15 minutes. While it is locked no attempt is looked at. `failures` counts those before a success, else all so far. A
+-- code is tried with it, unless it is null: then the password alone is asked about.
+CREATE FUNCTION authority.try_password(book integer, login text, stretched bytea, at timestamptz, code text,
+                                       OUT fits boolean, OUT failures integer, OUT locked_until timestamptz,
+                                       OUT has_device boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     asked bytea := sha256(convert_to(login, 'UTF8'));
@@ -239,7 +329,8 @@ BEGIN
         RETURN;
     END IF;
     locked_until := NULL;
-    fits := authority.password_fits(book, login, stretched);
+    fits := authority.password_fits(book, login, stretched) AND (code IS NULL OR authority.code_fits(book, login, code, at));
+    has_device := EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login);
     IF fits THEN
         UPDATE authority.attempt a SET failures = 0, locked_until = '-infinity'
          WHERE a.book_id = book AND a.login_sha256 = asked;
@@ -256,18 +347,31 @@ BEGIN
     DELETE FROM authority.attempt a WHERE a.book_id = book AND a.last_at < at - interval '1 day';
 END $$;
 
-CREATE FUNCTION authority.open_session(book integer, event uuid, login text, stretched bytea, session uuid,
+-- Opens a session by a password, and by a code of a person who has a device for them; the code's step is burned.
+CREATE FUNCTION authority.open_session(book integer, event uuid, login text, stretched bytea, code text, session uuid,
                                        token_sha256 bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    now record := authority.said_now(book, event, 1031);
+    now    record := authority.said_now(book, event, 1031);
+    device authority.code_device;
+    means  text := 'password';
 BEGIN
     IF NOT authority.password_fits(book, login, stretched) THEN
         PERFORM authority.refuse('session_is_not_valid', 'the password does not fit');
     END IF;
-    PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session));
+    SELECT * INTO device FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login FOR UPDATE;
+    IF FOUND THEN
+        means := 'code';
+        UPDATE authority.code_device d SET last_step = authority.fitting_step(device.secret, device.last_step, code, now.at)
+         WHERE d.book_id = book AND d.person_id = login
+           AND authority.fitting_step(device.secret, device.last_step, code, now.at) IS NOT NULL;
+        IF NOT FOUND THEN
+            PERFORM authority.refuse('code_does_not_fit');
+        END IF;
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session, 'by', means));
     INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
-    VALUES (book, session, token_sha256, login, 'password', now.at, now.at, now.at + interval '12 hours');
+    VALUES (book, session, token_sha256, login, means, now.at, now.at, now.at + interval '12 hours');
 END $$;
 
 -- A person is here: who it is, and until when. Seen at most once a minute, so that pages do not write.
@@ -320,7 +424,7 @@ BEGIN
     END IF;
 END $$;
 
--- 3. Passkeys -------------------------------------------------------------------------------------------------------
+-- 4. Passkeys --------------------------------------------------------------------------------------------------------
 -- A person signs in and approves by a key pair in the own device (W3C Web Authentication, level 3). PostgreSQL verifies
 -- the signatures itself, so that a core that has been taken cannot speak for a person by saying that a signature fits.
 
@@ -645,7 +749,7 @@ BEGIN
     VALUES (book, session, token_sha256, key.person_id, 'passkey', now.at, now.at, now.at + interval '12 hours');
 END $$;
 
--- 4. The policy -----------------------------------------------------------------------------------------------------
+-- 5. The policy ------------------------------------------------------------------------------------------------------
 
 -- `document` is canonical JSON (RFC 8785): for each act who may make it, how long a proposal stands, and how many
 -- people of which roles approve, by currency and amount.
@@ -679,7 +783,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
                     document #> ARRAY['acts', act, 'otherwise']);
 $$;
 
--- 5. Proposals and approvals ----------------------------------------------------------------------------------------
+-- 6. Proposals and approvals -----------------------------------------------------------------------------------------
 
 CREATE TABLE authority.proposal (
     book_id         integer     NOT NULL REFERENCES ledger.book,
@@ -945,7 +1049,7 @@ BEGIN
     END IF;
 END $$;
 
--- 6. Changing people and policy -------------------------------------------------------------------------------------
+-- 7. Changing people and policy --------------------------------------------------------------------------------------
 
 -- The first people of a book, all in one append; afterwards `change_person` is the only way to more.
 CREATE FUNCTION authority.found_person(book integer, event uuid, person text, called text, roles text[], secret jsonb)
@@ -1002,7 +1106,8 @@ BEGIN
                                  convert_to(facts->>'document', 'UTF8'), event);
 END $$;
 
--- A person is added, gets other roles or a new password, as a complete proposal says: roles separated by spaces.
+-- A person is added, gets other roles or a new password, as a complete proposal says: roles separated by spaces. With a
+-- new password a device for codes is forgotten: that is how somebody who has lost it comes back, by two other people.
 CREATE FUNCTION authority.change_person(book integer, event uuid, proposal uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -1019,6 +1124,7 @@ BEGIN
     PERFORM authority.put_roles(book, person, roles, now.sequence);
     IF facts ? 'verifier' THEN
         PERFORM authority.put_password(book, person, facts || '{"must_change": true}');
+        DELETE FROM authority.code_device d WHERE d.book_id = book AND d.person_id = person;
         UPDATE authority.session s SET revoked_at = now.at
          WHERE s.book_id = book AND s.person_id = person AND s.revoked_at IS NULL;
     END IF;
@@ -1143,6 +1249,32 @@ BEGIN
     UPDATE authority.passkey k SET revoked = now.sequence WHERE k.book_id = book AND k.credential_id = credential;
 END $$;
 
+-- A person sets up a device for codes: with the password and a code of the new secret, and where there was a device in a
+-- session that was opened by its code or by a passkey.
+CREATE FUNCTION authority.set_code_device(book integer, event uuid, token_sha256 bytea, stretched bytea, secret bytea,
+                                          code text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now  record := authority.said_now(book, event, 1030);
+    who  text   := authority.person_of_session(book, set_code_device.token_sha256, now.at);
+    step bigint := authority.fitting_step(set_code_device.secret, 0, code, now.at);
+BEGIN
+    IF who IS NULL OR NOT authority.password_fits(book, who, stretched) THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = who)
+          AND EXISTS (SELECT FROM authority.session s WHERE s.book_id = book AND s.opened_by = 'password'
+                         AND s.token_sha256 = set_code_device.token_sha256) THEN
+        PERFORM authority.refuse('code_is_needed_first');
+    ELSIF step IS NULL THEN
+        PERFORM authority.refuse('code_does_not_fit');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', who, 'change', 'code device'));
+    INSERT INTO authority.code_device (book_id, person_id, secret, last_step)
+    VALUES (book, who, set_code_device.secret, step)
+    ON CONFLICT ON CONSTRAINT code_device_is_one_a_person DO UPDATE
+       SET secret = excluded.secret, last_step = excluded.last_step;
+END $$;
+
 -- A client of the platform may make orders within its scopes, but approves nothing, so one administrator is enough.
 CREATE FUNCTION authority.add_client(book integer, event uuid, token_sha256 bytea, client text, client_token_sha256 bytea,
                                      scopes text[]) RETURNS void
@@ -1174,8 +1306,8 @@ BEGIN
     END IF;
 END $$;
 
--- 7. Who may what ---------------------------------------------------------------------------------------------------
--- Nobody writes a table; nobody reads a password, a decoy, an attempt, or the hash of a token.
+-- 8. Who may what ----------------------------------------------------------------------------------------------------
+-- Nobody writes a table; nobody reads a password, a secret of codes, a decoy, an attempt, or the hash of a token.
 
 GRANT USAGE ON SCHEMA authority TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON authority.person, authority.person_role, authority.policy, authority.proposal, authority.approval,
@@ -1192,7 +1324,7 @@ GRANT EXECUTE ON FUNCTION
     authority.carry_out, authority.carry_out_standing, authority.found_person, authority.found_policy, authority.change_policy,
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
     authority.revoke_client, authority.new_challenge, authority.require_challenge, authority.open_session_by_passkey,
-    authority.enrol_passkey, authority.revoke_passkey
+    authority.enrol_passkey, authority.revoke_passkey, authority.set_code_device
 TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.approval_challenge
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
