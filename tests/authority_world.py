@@ -1,5 +1,6 @@
 """A book with a staff, for the tests of authority and incident."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,17 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ringfence.authority import people, sessions
+from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
+from ringfence.authority.passkeys import keys, signing
+from ringfence.authority.passkeys.assertions import Assertion, Registration, RelyingParty, relying_party, to_text
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
+from ringfence.authority.policy import Policy
+from ringfence.authority.proposals import Drafted
 from ringfence.core import Core, uuid7_source
 from ringfence.database.connection import pool
+from ringfence.demo.authenticator import Authenticator, bytes_of
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LOCALHOST = RelyingParty("localhost", "http://localhost:8400")
 QUICK = Cost(memory_kib=64, passes=1, lanes=1)
 
 STAFF = {
@@ -55,6 +62,7 @@ class World:
     clock: Clock
     connect: Callable[[str], Any]
     signed_in: dict[str, Session] = field(default_factory=dict)
+    randomness: Callable[[int], bytes] = field(default_factory=lambda: random.Random(7).randbytes)
 
     @property
     def book(self) -> int:
@@ -75,8 +83,48 @@ class World:
         return [event.said for event in reading.events(self.connect("core"), self.book, code)]
 
 
+class Device(Authenticator):
+    """A device of somebody, as the operations take what it says."""
+
+    def registration(self, challenge: bytes) -> Registration:
+        said = self.register(to_text(challenge))
+        return Registration(bytes_of(said["client_data"]), bytes_of(said["attestation_object"]))
+
+    def assertion(self, challenge: bytes, **client: Any) -> Assertion:
+        said = self.sign(to_text(challenge), **client)
+        raw = ("credential", "client_data", "authenticator_data", "signature")
+        return Assertion(*(bytes_of(said[name]) for name in raw))
+
+    def proposed(self, world: World, person: str) -> Drafted:
+        challenge = keys.new_challenge(world.core)
+        found = self.registration(challenge)
+        return keys.propose_key(world.core, world.session(person), "a device", found, challenge, LOCALHOST)
+
+    def sign_in(self, world: World) -> sessions.SignedIn:
+        return signing.sign_in(world.core, self.assertion(keys.new_challenge(world.core)), LOCALHOST)
+
+
+def device_of(world: World, *, counts: bool = True) -> Device:
+    return Device(LOCALHOST.rp_id, LOCALHOST.origin, world.randomness, counts=counts)
+
+
+def device_at(origin: str, randomness: Callable[[int], bytes]) -> Device:
+    """A device in a browser at an address like http://localhost:8400."""
+    return Device(relying_party(origin).rp_id, origin, randomness)
+
+
+def enrolled(world: World, person: str, *, counts: bool = True) -> Device:
+    """A new device of a person, its key proposed, approved by an administrator and enrolled."""
+    device = device_of(world, counts=counts)
+    made = device.proposed(world, person)
+    checker = world.session("sven" if person == "sara" else "sara")
+    proposals.approve(world.core, checker, made.proposal_id, made.payload_sha256)
+    keys.enrol(world.core, made.proposal_id)
+    return device
+
+
 @contextmanager
-def world_of(database: Any, *, founded: bool = True) -> Iterator[World]:
+def world_of(database: Any, *, founded: bool = True, policy: Policy | None = None) -> Iterator[World]:
     clock = Clock()
     owner = database.connect("core")
     book = reading.open_book(owner, "demo", clock())
@@ -87,6 +135,6 @@ def world_of(database: Any, *, founded: bool = True) -> Iterator[World]:
         world = World(Core(book, writer, connections, clock, uuid7_source()), clock, database.connect)
         if founded:
             founders = [Founder(person, person.title(), roles, password_of(person)) for person, roles in STAFF.items()]
-            people.found(world.core, founders, cost=QUICK)
+            people.found(world.core, founders, policy, cost=QUICK)
         yield world
         writer.close()

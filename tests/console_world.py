@@ -23,6 +23,7 @@ from custody_world import PASSWORD, PAYEE, POOL_ACCOUNT, World, custody_world
 from ringfence import installation
 from ringfence.authority import clients
 from ringfence.authority.pages import door
+from ringfence.authority.policy import Policy
 from ringfence.console.application import application
 from ringfence.custody import customers, placing
 from ringfence.evidence.routes import Log
@@ -105,9 +106,9 @@ def post(browser: httpx.Client, path: str, fields: dict, *, form: str):
 
 
 @contextmanager
-def console_world(database, home: Path, **options) -> Iterator[Console]:
+def console_world(database, home: Path, *, policy: Policy | None = None, **options) -> Iterator[Console]:
     """A platform on which something has happened: receipts, a payout, a held one, a transfer, a freeze, a statement."""
-    with custody_world(database, home) as world:
+    with custody_world(database, home, policy=policy) as world:
         core = world.core
         customers.register(
             core, world.desk.vault, "evil", name=SCRIPT, nature="firm", payee_account=PAYEE, bank="bank:alpha:client"

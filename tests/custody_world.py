@@ -13,6 +13,7 @@ from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
+from ringfence.authority.policy import Policy
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
@@ -127,7 +128,7 @@ def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> 
 
 
 @contextmanager
-def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
+def custody_world(database, home: Path, customers_: int = 3, policy: Policy | None = None) -> Iterator[World]:
     clock = [datetime(2026, 3, 2, 9, tzinfo=UTC)]
 
     def now() -> datetime:
@@ -156,7 +157,7 @@ def custody_world(database, home: Path, customers_: int = 3) -> Iterator[World]:
             Founder("rita", "Rita", ("risk_officer",), PASSWORD),
             Founder("sara", "Sara", ("security_admin",), PASSWORD),
         ]
-        people.found(core, founders, cost=CHEAP)
+        people.found(core, founders, policy, cost=CHEAP)
         signed_in = {}
         for founder in founders:
             token = sessions.sign_in(core, founder.person_id, PASSWORD).token

@@ -15,7 +15,17 @@ from ringfence.ledger import reading
 from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import read_block
 
-SAME = ("orders", "transfers", "requirement", "resource", "shortfall", "excess", "discrepancies", "payouts_held")
+SAME = (
+    "orders",
+    "transfers",
+    "requirement",
+    "resource",
+    "shortfall",
+    "excess",
+    "discrepancies",
+    "payouts_held",
+    "approvals_signed",
+)
 CUSTOMERS = 24
 
 

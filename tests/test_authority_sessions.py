@@ -33,7 +33,7 @@ def test_a_person_signs_in_and_is_recognised_by_the_token(world):
     assert session == signed_in.session
     assert (session.person_id, session.display_name, session.roles) == ("tess", "Tess", frozenset({"treasurer"}))
     [said] = world.events(EventName.SIGNED_IN)
-    assert said == {"person": "tess", "session": str(session.session_id), "failures_before": 0}
+    assert said == {"person": "tess", "session": str(session.session_id), "failures_before": 0, "by": "password"}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ringfence.money import currency
 from ringfence.refusal import Refused
 
 EUR = currency("EUR")
+UNSIGNED = dict.fromkeys(("credential", "client_data", "authenticator_data", "signature"))
 
 
 @pytest.fixture
@@ -52,6 +53,9 @@ TABLES = [
     "policy",
     "proposal",
     "approval",
+    "passkey",
+    "code_device",
+    "spent_challenge",
 ]
 WRITES = {
     "insert": "INSERT INTO authority.{} SELECT * FROM authority.{} WHERE false",
@@ -71,7 +75,14 @@ def test_no_role_writes_a_table_of_authority(world):
                 assert refused.value.sqlstate in {"42501", "25006"}, f"{role} may {word} {table}"
 
 
-SECRETS = ["password.verifier", "password.salt", "decoy.secret", "session.token_sha256", "client.token_sha256"]
+SECRETS = [
+    "code_device.secret",
+    "password.verifier",
+    "password.salt",
+    "decoy.secret",
+    "session.token_sha256",
+    "client.token_sha256",
+]
 
 
 def test_no_role_reads_a_secret(world):
@@ -84,17 +95,26 @@ def test_no_role_reads_a_secret(world):
 
 
 OF_THE_CORE = [
-    "authority.decide(1, gen_random_uuid(), ''::bytea, gen_random_uuid(), ''::bytea, 'approve', '')",
+    "authority.decide(1, gen_random_uuid(), ''::bytea, NULL, ''::bytea, 'approve', '', NULL, NULL, NULL, NULL)",
     "authority.make_proposal(1, gen_random_uuid(), gen_random_uuid(), ''::bytea, NULL)",
     "authority.carry_out(1, gen_random_uuid(), 1, gen_random_uuid(), 'payout')",
-    "authority.try_password(1, 'tess', ''::bytea, now())",
+    "authority.try_password(1, 'tess', ''::bytea, now(), '')",
     "authority.found_policy(1, gen_random_uuid(), ''::bytea)",
+    "authority.enrol_passkey(1, gen_random_uuid(), gen_random_uuid())",
+    "authority.revoke_passkey(1, gen_random_uuid(), ''::bytea, ''::bytea)",
+    "authority.new_challenge(1, now())",
+    "authority.set_code_device(1, gen_random_uuid(), NULL, NULL, NULL, NULL)",
+    "authority.open_session_by_passkey(1, gen_random_uuid(), NULL, NULL, NULL, NULL, NULL, NULL)",
 ]
 OF_NOBODY = [
     "authority.put_roles(1, 'tess', ARRAY['approver'], 1)",
     "authority.put_password(1, 'tess', '{}')",
     "authority.put_policy(1, 2, now(), ''::bytea, gen_random_uuid())",
     "authority.password_fits(1, 'tess', ''::bytea)",
+    "authority.use_passkey(1, NULL, NULL, NULL, NULL, NULL, now())",
+    "authority.seal_of(1, ''::bytea)",
+    "authority.code_fits(1, 'tess', '', now())",
+    "authority.code_at(''::bytea, 1)",
 ]
 
 
@@ -135,6 +155,7 @@ def decision(world: World, made: Drafted, session: Session, person: str, count: 
         "payload_sha256": made.payload_sha256,
         "decision": "approve",
         "reason": "",
+        **UNSIGNED,
     }
     return forge(world, QUERIES.decide, event(world, EventName.PROPOSAL_APPROVED, **said), **row | changes)
 
@@ -169,6 +190,7 @@ def test_an_event_of_an_earlier_append_bears_no_approval(world):
         "payload_sha256": made.payload_sha256,
         "decision": "approve",
         "reason": "",
+        **UNSIGNED,
     }
     assert forge(world, QUERIES.decide, None, **row | {"event": old.id}) == "event_must_say_what_happens"
 
@@ -184,6 +206,7 @@ def test_a_function_called_outside_an_append_does_nothing(world):
         "payload_sha256": made.payload_sha256,
         "decision": "approve",
         "reason": "",
+        **UNSIGNED,
     }
     with pytest.raises(psycopg.Error) as refused, connection.transaction():
         connection.execute(QUERIES.decide, row)
@@ -253,7 +276,7 @@ def test_the_core_does_not_change_people_or_policy_without_a_complete_proposal(w
 def test_the_core_opens_no_session_without_the_password(world):
     session = world.new_id()
     line = event(world, EventName.SIGNED_IN, person="abel", session=str(session))
-    row = {"login": "abel", "session": session, "token_sha256": hash_of("mine"), "stretched": bytes(32)}
+    row = {"login": "abel", "session": session, "token_sha256": hash_of("mine"), "stretched": bytes(32), "code": ""}
     assert forge(world, QUERIES.open_session, line, **row) == "session_is_not_valid"
 
 

@@ -142,6 +142,7 @@ def test_the_database_records_no_approval_that_the_core_makes_up(world):
         "payload_sha256": made.payload_sha256,
         "decision": "approve",
         "reason": "",
+        **dict.fromkeys(("credential", "client_data", "authenticator_data", "signature")),
     }
     assert refusal_of(world.core.post, Unit([line], [(proposals.QUERIES.decide, row)])) == "course_has_lapsed"
     event = {"book": world.book, "token_sha256": session.token_sha256, "person": "abel", "course": "aml"}

@@ -56,6 +56,7 @@ def there(console):
         "person_id": "bella",
         "client_id": program_of(console),
         "fingerprint": "0" * 16,
+        "credential": "ab" * 32,
         "account": account,
         "statement_id": statement_id,
         "discrepancy_id": rest[0] if rest else None,
@@ -176,12 +177,12 @@ def test_a_wrong_password_is_told_beside_the_form_in_the_readers_language(consol
     browser = console.browser()
     answer = post(browser, "/sign-in", {"name": "tina", "password": "wrong horse 1"}, form="/sign-in")
     assert answer.status_code == 401
-    assert "Login and password do not fit." in answer.text
+    assert "Login, password and code do not fit." in answer.text
     assert "wrong horse" not in answer.text
     assert "ringfence" not in answer.cookies
     browser.headers["accept-language"] = "zh-CN"
     answer = post(browser, "/sign-in", {"name": "tina", "password": "wrong horse 1"}, form="/sign-in")
-    assert "登录名与密码不符。" in answer.text
+    assert "登录名、密码与验证码不符。" in answer.text
 
 
 def test_after_the_sign_in_one_is_where_one_wanted_to_be_and_never_elsewhere(console):

@@ -19,6 +19,7 @@ The checks, each of which names the place where it fails:
     checkpoints  every older checkpoint was signed over a beginning of the same entries
     journal      rows are numbered without a gap, ids occur once, time does not go back
     replay       every row keeps the rules of the book, from the first to the last
+    approvals    every approval that says a signature has one that holds, and those that need one say it
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -36,6 +37,7 @@ from words import CHECKS, LANGUAGES, Unreadable, Wrong, say
 
 try:
     import log
+    from approvals import Approvals
     from book import Book, Journal, Row, decode
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
@@ -115,6 +117,7 @@ def verify(path: Path, given: log.Key | None) -> Verdict:
     verdict.check("checkpoints", older_checkpoints, folder, key, signed, tree)
     verdict.check("journal", the_journal, folder, tree)
     book = verdict.check("replay", the_replay, folder, tree)
+    verdict.check("approvals", the_approvals, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -250,6 +253,13 @@ def the_replay(check: Check, folder: Folder, tree: log.Tree | None) -> Book:
         currencies=", ".join(book.accounts.currencies()) or "-",
     )
     return book
+
+
+def the_approvals(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Approvals()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    check.right("approvals_are_right", approvals=found.approvals, signed=found.signed, passkeys=len(found.passkeys))
 
 
 def the_book(

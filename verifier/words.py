@@ -211,6 +211,31 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "in {currency} debits are {debits} and credits {credits}.",
         "{currency} 借方合计 {debits}，贷方合计 {credits}。",
     ),
+    # approvals
+    "approval_is_malformed": (
+        "Row {sequence} does not say what a row about approvals and passkeys has to say.",
+        "第 {sequence} 行未说明审批与通行密钥记录应有的内容。",
+    ),
+    "approval_lacks_its_signature": (
+        "Row {sequence}: the proposal wants signatures, and the approval of {person} has none.",
+        "第 {sequence} 行：该提案要求签名，而 {person} 的批准没有签名。",
+    ),
+    "approval_is_by_another_passkey": (
+        "Row {sequence}: no passkey of that name is enrolled for {person}, it had ended, or it had not waited.",
+        "第 {sequence} 行：{person} 名下没有该通行密钥，或其已终止，或尚在等待期。",
+    ),
+    "approval_is_signed_for_something_else": (
+        "Row {sequence}: what {person} signed is not this challenge, or not on a page of ours by a verified user.",
+        "第 {sequence} 行：{person} 所签并非此质询，或并非经验证的使用者在本站页面所签。",
+    ),
+    "approval_is_forged": (
+        "Row {sequence}: the signature of {person} was not made by the enrolled passkey.",
+        "第 {sequence} 行：{person} 的签名并非由已登记的通行密钥所作。",
+    ),
+    "passkey_is_not_its_owners": (
+        "Row {sequence}: the passkey was not proposed by {person} and approved by somebody else, or is enrolled twice.",
+        "第 {sequence} 行：该通行密钥并非由 {person} 提出并经他人批准，或重复登记。",
+    ),
     # what was found to be right
     "manifest_is_right": ("It lists {files} files.", "列有 {files} 个文件。"),
     "files_are_right": ("{files} files are as the manifest lists them.", "{files} 个文件与清单相符。"),
@@ -237,6 +262,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "replay_is_right": (
         "{rows} rows keep the rules: {accounts} accounts, {movements} movements, {refusals} refusals, in {currencies}.",
         "{rows} 行均合规则：{accounts} 个账户，{movements} 笔变动，{refusals} 笔拒绝，币种 {currencies}。",
+    ),
+    "approvals_are_right": (
+        "{signed} of {approvals} approvals are signed, and every signature holds; {passkeys} passkeys.",
+        "{approvals} 个批准中 {signed} 个有签名，签名均有效；通行密钥 {passkeys} 个。",
     ),
     "book_is_right": ("Book {name} ({book}) in {currencies}.", "账簿 {name}（{book}），币种 {currencies}。"),
     "receipts_are_right": ("{receipts} receipts are in the book.", "{receipts} 张回执均在账簿内。"),
@@ -273,6 +302,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "checkpoints": ("checkpoints", "较早检查点"),
     "journal": ("journal", "日志"),
     "replay": ("replay", "重演"),
+    "approvals": ("approvals", "批准"),
     "book": ("book", "账簿"),
     "receipts": ("receipts", "回执"),
     "receipt": ("receipt", "回执"),

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ringfence.authority import proposals
+from ringfence.authority.passkeys import keys
 from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
 from ringfence.custody import settlement
@@ -67,7 +68,8 @@ def core_round(desk: Desk, thresholds: Thresholds) -> int:
     """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
-    decided = release_brake(desk) + acts.carry_out_all(desk.core) + erasure.carry_out_all(desk.core)
+    decided = release_brake(desk) + acts.carry_out_all(desk.core)
+    decided += keys.enrol_all(desk.core) + erasure.carry_out_all(desk.core)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 

@@ -19,8 +19,10 @@ from ringfence.authority import (
     sessions,
 )
 from ringfence.authority.actors import Client, Session
-from ringfence.authority.door import open_sessions, sign_in
+from ringfence.authority.door import let_in, open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
+from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
+from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in_by_passkey, sign_in_question
 from ringfence.authority.policy import Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
@@ -28,7 +30,7 @@ from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.review.pages import REVIEW_NOTICES
 from ringfence.authority.review.pages import panel as review_panel
 from ringfence.authority.roles import Role
-from ringfence.authority.routes import WATCHES, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, router, session_of
 from ringfence.authority.signing import SignedRequest, callers
 from ringfence.authority.signing.pages import SIGNING_NOTICES
 from ringfence.authority.standing import acts
@@ -79,6 +81,8 @@ def approval(visit: Signed, proposal_id: UUID) -> Response:
     return visit.page(
         "authority/approval.html",
         proposal=found,
+        question=approval_question(visit, found) if found.state == "open" else None,
+        raw_facts=RAW_FACTS,
         terms=found.terms,
         against=against,
         titles=_titles(visit, policy),
@@ -92,8 +96,19 @@ def decide(
     decision: Annotated[Literal["approve", "reject"], Form()],
     sha256: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     reason: Annotated[str, Form(max_length=500)] = "",
+    credential: Raw = "",
+    client_data: Raw = "",
+    authenticator_data: Raw = "",
+    signature: Raw = "",
 ) -> Response:
-    decided = decide_and_carry_out(visit, proposal_id, bytes.fromhex(sha256), decision, reason)
+    raw = {
+        "credential": credential,
+        "client_data": client_data,
+        "authenticator_data": authenticator_data,
+        "signature": signature,
+    }
+    assertion = assertion_of(raw) if credential else None
+    decided = decide_and_carry_out(visit, proposal_id, bytes.fromhex(sha256), decision, reason, assertion)
     said = "rejected" if decision == "reject" else "approved_by_all" if decided.complete else "approved"
     return visit.go(f"/approvals/{proposal_id}", said=said)
 
@@ -260,7 +275,11 @@ def door(core: Core) -> Door:
             caller.actor.require_scope(scope)
 
     return Door(
-        sign_in=lambda name, password, address: sign_in(core, name, password, address).token,
+        sign_in=lambda name, password, code, address: sign_in(core, name, password, address, code).token,
+        passkey_question=lambda origin: sign_in_question(core, origin),
+        sign_in_by_passkey=lambda origin, said, address: let_in(
+            core, address, lambda: sign_in_by_passkey(core, origin, said)
+        ),
         person=person,
         bearer=bearer,
         signed=signed,
@@ -293,9 +312,11 @@ MODULE: Final = Module(
         Entry("/approvals", msg("Approvals"), 30, waiting_for),
         Entry("/rules", msg("Rules"), 95, monitors_on),
         Entry("/people", msg("People"), 110),
+        Entry("/passkeys", msg("Passkeys"), 112),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
+        ACT: lambda visit, proposal_id: _if_complete(visit, proposal_id, enrol),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
         **dict.fromkeys(
             acts.ACTS.values(),
@@ -308,14 +329,15 @@ MODULE: Final = Module(
         "decision": ["approve", "reject"],
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
-            "client_revoked", "change_proposed", "monitor_set", *SIGNING_NOTICES,
-            *TRAINING_NOTICES, *REVIEW_NOTICES, *DOOR_NOTICES,
+            "client_revoked", "change_proposed", "monitor_set", "passkey_proposed", "passkey_revoked",
+            "code_device_set", *SIGNING_NOTICES, *TRAINING_NOTICES, *REVIEW_NOTICES, *DOOR_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
             "currency", "minimum", "maximum", "minimum_before", "maximum_before", "through", "pool", "codes",
             "codes_before", "monitor", "owner_class", "side", "measure", "below", "above", "below_before",
-            "above_before", "reason", "row",
+            "above_before", "reason", "row", "label", "rp_id", "credential", "aaguid", "counter", "public_key",
+            "client_data", "attestation_object",
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),

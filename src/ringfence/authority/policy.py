@@ -7,15 +7,16 @@ file, is the first version of a new book, and is the form in which people read a
 >>> from ringfence.money import currency
 >>> policy = read_toml(default_toml())
 >>> required(policy, "payout", 1_000_000, currency("EUR"))
-Requirement(people=0, roles=())
+Requirement(people=0, roles=(), signed=False)
 >>> required(policy, "payout", 1_000_001, currency("EUR"))
-Requirement(people=1, roles=('approver',))
+Requirement(people=1, roles=('approver',), signed=False)
 >>> required(policy, "payout", 1, currency("CHF"))
-Requirement(people=2, roles=('approver',))
+Requirement(people=2, roles=('approver',), signed=False)
 >>> required(policy, "brake_release")
-Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'))
+Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=False)
 
-It may also say which roles require a course, and for how many months a completion is good (`training`).
+It may also say which roles require a course, and for how many months a completion is good (`training`), and how long a
+new passkey waits before it approves.
 """
 
 import hashlib
@@ -40,6 +41,7 @@ from ringfence.refusal import Refused
 PEOPLE_MAX: Final = 20
 MONTHS_MAX: Final = 120
 STANDS_HOURS_MAX: Final = 24 * 31
+WAIT_HOURS: Final = 24
 _COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
@@ -51,6 +53,7 @@ class Requirement:
 
     people: int
     roles: tuple[str, ...]
+    signed: bool = False  # by a passkey each
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Policy:
 
     acts: Mapping[str, Act]
     document: bytes
+    wait_hours: int = WAIT_HOURS  # before a new passkey approves
     courses: Mapping[str, Course] = field(default_factory=dict)
 
     @property
@@ -180,13 +184,21 @@ def _version_of(row: tuple[Any, ...]) -> PolicyVersion:
 
 
 def _policy_of(said: Any) -> Policy:
-    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "courses"}:
-        raise POLICY_IS_NOT_VALID(detail="it has a table acts and perhaps a table courses")
+    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "courses", "passkeys"}:
+        raise POLICY_IS_NOT_VALID(detail="it has a table acts, and perhaps courses and passkeys")
     if not all(isinstance(table, dict) for table in said.values()):
-        raise POLICY_IS_NOT_VALID(detail="acts and courses are tables")
+        raise POLICY_IS_NOT_VALID(detail="acts, courses and passkeys are tables")
     acts = {name: _act_of(name, rule) for name, rule in said["acts"].items()}
     courses = {name: _course_of(name, rule) for name, rule in said.get("courses", {}).items()}
-    return Policy(acts, rfc8785.dumps(said), courses)
+    wait_hours = _wait_hours_of(said.get("passkeys", {"wait_hours": WAIT_HOURS}))
+    return Policy(acts, rfc8785.dumps(said), wait_hours, courses)
+
+
+def _wait_hours_of(given: Any) -> int:
+    hours = given.get("wait_hours") if given.keys() == {"wait_hours"} else None
+    if type(hours) is not int or not 0 <= hours <= STANDS_HOURS_MAX:
+        raise POLICY_IS_NOT_VALID(detail=f"passkeys.wait_hours is a number of hours up to {STANDS_HOURS_MAX}")
+    return hours
 
 
 def _course_of(name: str, rule: Any) -> Course:
@@ -253,11 +265,13 @@ def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:
 
 
 def _requirement_of(place: str, given: Any) -> Requirement:
-    if not isinstance(given, dict) or given.keys() != {"people", "roles"}:
-        raise POLICY_IS_NOT_VALID(detail=f"{place} says people and roles")
-    people, roles = given["people"], given["roles"]
+    if not isinstance(given, dict) or not {"people", "roles"} <= given.keys() <= {"people", "roles", "signed"}:
+        raise POLICY_IS_NOT_VALID(detail=f"{place} says people and roles, and perhaps signed")
+    people, roles, signed = given["people"], given["roles"], given.get("signed", False)
+    if type(signed) is not bool or (signed and not people):
+        raise POLICY_IS_NOT_VALID(detail=f"{place}: signed is true or false, and somebody has to sign")
     if type(people) is not int or not 0 <= people <= PEOPLE_MAX:
         raise POLICY_IS_NOT_VALID(detail=f"{place}: people is a number up to {PEOPLE_MAX}")
     if not isinstance(roles, list) or not all(role in set(Role) for role in roles) or bool(people) != bool(roles):
         raise POLICY_IS_NOT_VALID(detail=f"{place}: roles are roles of people, none if nobody is asked")
-    return Requirement(people, tuple(roles))
+    return Requirement(people, tuple(roles), signed)

@@ -26,6 +26,8 @@ from psycopg.rows import dict_row
 
 from ringfence.authority import terms as payloads
 from ringfence.authority.actors import Actor, Session, maker_of, token_of
+from ringfence.authority.passkeys.assertions import Assertion, approval_challenge
+from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, act_of, policy_in_force, required
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
@@ -48,6 +50,7 @@ from ringfence.money import Currency
 from ringfence.refusal import Refused
 
 REASON_CHARACTERS_MAX: Final = 500
+_ASSERTED: Final = ("credential_id", "client_data", "authenticator_data", "signature")
 _ATTEMPTS: Final = 20  # as many people may decide at the same moment
 
 
@@ -73,6 +76,7 @@ class Decision:
     reason: str
     at: datetime
     sequence: int
+    assertion: Assertion | None = None  # a passkey's signature over the proposal's bytes
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Proposal:
     maker: str
     people: int
     roles: tuple[str, ...]
+    signed: bool
     policy_version: int
     made_at: datetime
     expires_at: datetime
@@ -145,7 +150,7 @@ def draft(
     payloads.read(payload)
     digest = payloads.hash_of(payload)
     event = derived(proposal_id, "made")
-    said = {
+    said: dict[str, Any] = {
         "proposal": str(proposal_id),
         "act": act,
         "sha256": digest.hex(),
@@ -154,6 +159,8 @@ def draft(
         "roles": list(needed.roles),
         "policy_version": policy.version,
     }
+    if needed.signed:
+        said["signed"] = True
     line = Line(Kind.EVENT, event, order_id=order, code=EventName.PROPOSAL_MADE, payload=said)
     facts_of_row = {
         "book": book,
@@ -195,22 +202,36 @@ def carrying_out(core: Core, proposal_id: UUID, act: str, event: Line) -> Statem
     }
 
 
-def approve(core: Core, session: Session, proposal_id: UUID, payload_sha256: bytes, reason: str = "") -> Decided:
+def approve(
+    core: Core,
+    session: Session,
+    proposal_id: UUID,
+    payload_sha256: bytes,
+    reason: str = "",
+    assertion: Assertion | None = None,
+) -> Decided:
     """The person of the session approves exactly the bytes with this SHA-256. Refused, by the database, in this order:
     `session_is_not_valid`, `proposal_must_exist`, `person_decided_already`, `proposal_is_not_open`,
     `proposal_has_expired`, `payload_was_changed`, `maker_may_not_check`, `person_lacks_the_role`, `course_has_lapsed`,
-    `password_must_be_changed_first`.
+    `password_must_be_changed_first`; without an assertion `approval_must_be_signed` where the policy says so, with one
+    what `authority.use_passkey` refuses, `passkey_is_somebody_elses`, `passkey_must_wait`.
     """
-    return _decide(core, session, proposal_id, payload_sha256, "approve", reason)
+    return _decide(core, session, proposal_id, payload_sha256, "approve", reason, assertion)
 
 
 def reject(core: Core, session: Session, proposal_id: UUID, payload_sha256: bytes, reason: str = "") -> Decided:
     """The person of the session rejects the proposal, for all; refused as `approve` is, but the maker may."""
-    return _decide(core, session, proposal_id, payload_sha256, "reject", reason)
+    return _decide(core, session, proposal_id, payload_sha256, "reject", reason, None)
 
 
 def _decide(
-    core: Core, session: Session, proposal_id: UUID, payload_sha256: bytes, decision: str, reason: str
+    core: Core,
+    session: Session,
+    proposal_id: UUID,
+    payload_sha256: bytes,
+    decision: str,
+    reason: str,
+    assertion: Assertion | None,
 ) -> Decided:
     book = core.book.book_id
     if len(reason) > REASON_CHARACTERS_MAX:
@@ -230,17 +251,18 @@ def _decide(
             standing = proposal_of(connection, book, proposal_id)
         count = len(standing.approved_by) + (decision == "approve")
         event = derived(proposal_id, f"decision of {session.person_id}")
-        said = {
+        said: dict[str, Any] = {
             "proposal": str(proposal_id),
             "sha256": payload_sha256.hex(),
             "person": session.person_id,
             "count": count,
-        }
+        } | _signed_as(standing.payload, assertion)
         code = EventName.PROPOSAL_APPROVED if decision == "approve" else EventName.PROPOSAL_REJECTED
         line = Line(Kind.EVENT, event, order_id=standing.order_id, code=code, payload=said)
-        written = asked | {"event": event, "reason": reason}
+        written = asked | {"event": event, "reason": reason} | _row_of(assertion)
         try:
-            [answer] = core.post(Unit([line], also=[(QUERIES.decide, written)]))
+            with journaled(core, assertion.credential_id if assertion else None):
+                [answer] = core.post(Unit([line], also=[(QUERIES.decide, written)]))
         except Refused as refused:
             if refused.name == DECISION_WAS_COUNTED_MEANWHILE.name:
                 continue
@@ -251,6 +273,25 @@ def _decide(
             raise PERSON_DECIDED_ALREADY()
         return Decided(proposal_id, count, decision == "approve" and count >= standing.people, answer.sequence)
     raise DECISION_WAS_COUNTED_MEANWHILE()
+
+
+def _signed_as(payload: bytes, assertion: Assertion | None) -> dict[str, str]:
+    """What the journal says of a signature: all that it takes to verify it, and the bytes only by their hash."""
+    if assertion is None:
+        return {}
+    said = {name: value.hex() for name, value in _row_of(assertion).items() if value is not None}
+    return said | {"challenge": approval_challenge(payload).hex()}
+
+
+def _row_of(assertion: Assertion | None) -> dict[str, bytes | None]:
+    if assertion is None:
+        return dict.fromkeys(("credential", "client_data", "authenticator_data", "signature"))
+    return {
+        "credential": assertion.credential_id,
+        "client_data": assertion.client_data,
+        "authenticator_data": assertion.authenticator_data,
+        "signature": assertion.signature,
+    }
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -294,10 +335,16 @@ def _read(connection: Connection, book: int, query: Query, asked: Mapping[str, A
         rows = cursor.execute(query, asked).fetchall()
         ids = [row["proposal_id"] for row in rows]
         decisions = [
-            Decision(**row | {"payload_sha256": bytes(row["payload_sha256"])})
-            for row in cursor.execute(QUERIES.approvals, {"book": book, "proposals": ids}).fetchall()
+            _decision_of(row) for row in cursor.execute(QUERIES.approvals, {"book": book, "proposals": ids}).fetchall()
         ]
     return [_proposal_of(row, decisions) for row in rows]
+
+
+def _decision_of(row: Mapping[str, Any]) -> Decision:
+    raw = [row[name] for name in _ASSERTED]
+    said = {name: value for name, value in row.items() if name not in _ASSERTED}
+    signed = None if raw[0] is None else Assertion(*(bytes(each) for each in raw))
+    return Decision(**said | {"payload_sha256": bytes(row["payload_sha256"])}, assertion=signed)
 
 
 def _proposal_of(row: Mapping[str, Any], decisions: Sequence[Decision]) -> Proposal:

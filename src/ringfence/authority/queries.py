@@ -7,6 +7,15 @@ class _Queries(NamedQueries):
     begin_sign_in: Query
     try_password: Query
     open_session: Query
+    set_code_device: Query
+    new_challenge: Query
+    require_challenge: Query
+    open_session_by_passkey: Query
+    passkeys: Query
+    enrol_passkey: Query
+    revoke_passkey: Query
+    keys_enrolled: Query
+    key_events: Query
     touch_session: Query
     end_own_session: Query
     end_session: Query

@@ -177,6 +177,24 @@ POLICY_VERSION_MUST_BE_NEXT: Final = refusal(
     en="A new policy has the next version and does not begin in the past.",
     zh="新政策的版本号须顺延，且不得从过去生效。",
 )
+CODE_DOES_NOT_FIT: Final = refusal(
+    "code_does_not_fit",
+    Fault.IDENTITY,
+    en="The code is not one of this moment, or was used already. Wait for the next one.",
+    zh="验证码不属于当前时段或已被使用，请等待下一个。",
+)
+CODE_IS_NEEDED_FIRST: Final = refusal(
+    "code_is_needed_first",
+    Fault.PERMISSION,
+    en="Sign in with a code of the present device, or with a passkey, before you set up another device.",
+    zh="更换验证码设备前，请先以现有设备的验证码或通行密钥登录。",
+)
+CODE_SECRET_MUST_HAVE_20_BYTES: Final = refusal(
+    "code_secret_must_have_20_bytes",
+    Fault.INPUT,
+    en="The secret of a device for codes is 20 bytes, written in base32.",
+    zh="验证码设备的密钥须为 20 字节，以 base32 书写。",
+)
 SIGN_IN_MUST_WAIT: Final = refusal(
     "sign_in_must_wait",
     Fault.IDENTITY,
@@ -222,12 +240,13 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
 }
 register(FROM_THE_DATABASE)
 register({"client_id_is_a_word": PERSON_ID_MUST_BE_A_WORD})
+register({each.name: each for each in (CODE_DOES_NOT_FIT, CODE_IS_NEEDED_FIRST, CODE_SECRET_MUST_HAVE_20_BYTES)})
 
 SIGN_IN_REFUSED: Final = refusal(
     "sign_in_refused",
     Fault.IDENTITY,
-    en="Login and password do not fit.",
-    zh="登录名与密码不符。",
+    en="Login, password and code do not fit.",
+    zh="登录名、密码与验证码不符。",
 )
 SIGN_IN_IS_BUSY: Final = refusal(
     "sign_in_is_busy",

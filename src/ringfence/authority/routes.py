@@ -1,18 +1,44 @@
 """Authority over HTTP: a session for a program of a person's own, proposals, decisions, people, the policy."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Path
 from pydantic import Field
 
-from ringfence.authority import clients, people, proposals, sessions
+from ringfence.authority import clients, codes, people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.door import sign_in
+from ringfence.authority.passkeys.assertions import (
+    Assertion,
+    approval_challenge,
+    from_text,
+    relying_party,
+    require_our_page,
+    to_text,
+)
+from ringfence.authority.passkeys.refusals import (
+    APPROVAL_MUST_BE_SIGNED,
+    ASSERTION_IS_NOT_VALID,
+    CHALLENGE_DOES_NOT_FIT,
+    ORIGIN_IS_NOT_OURS,
+    PAGE_WAS_EMBEDDED,
+    PASSKEY_ANSWER_IS_NOT_BASE64URL,
+    PASSKEY_COUNTER_WENT_BACK,
+    PASSKEY_IS_NOT_KNOWN,
+    PASSKEY_IS_SOMEBODY_ELSES,
+    PASSKEY_MUST_WAIT,
+    PASSKEY_SIGNATURE_DOES_NOT_VERIFY,
+    USER_WAS_NOT_VERIFIED,
+)
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
+    CODE_DOES_NOT_FIT,
+    CODE_IS_NEEDED_FIRST,
+    CODE_SECRET_MUST_HAVE_20_BYTES,
     MAKER_MAY_NOT_BE_CHECKER,
     MAKER_MAY_NOT_CHECK,
     MAKER_MAY_NOT_MAKE_THIS,
@@ -42,6 +68,17 @@ from ringfence.web.visit import Anybody, Client, Visit, address_of, scoped
 
 router = APIRouter()
 entrance = APIRouter()
+RAW_CHARACTERS_MAX: Final = 32_000
+OF_A_PASSKEY = (
+    PASSKEY_ANSWER_IS_NOT_BASE64URL,
+    ASSERTION_IS_NOT_VALID,
+    ORIGIN_IS_NOT_OURS,
+    PAGE_WAS_EMBEDDED,
+    PASSKEY_IS_NOT_KNOWN,
+    USER_WAS_NOT_VERIFIED,
+    PASSKEY_SIGNATURE_DOES_NOT_VERIFY,
+    PASSKEY_COUNTER_WENT_BACK,
+)
 WATCHES = (Role.AUDITOR, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN)
 ORDERS = [scoped("orders:read")]
 
@@ -60,6 +97,15 @@ FOR_PEOPLE = [Depends(session_of)]
 class SignIn(Answer):
     name: str = Field(max_length=200)
     password: str = Field(max_length=1000)
+    code: str = Field("", max_length=10, description="Of the person's device for codes, if there is one.")
+
+
+class CodeDevice(Answer):
+    """A secret that a device has taken, and what it shows."""
+
+    password: str = Field(max_length=1000)
+    secret: str = Field(max_length=60, description="20 bytes in base32.")
+    code: str = Field(max_length=10, examples=["287082"])
 
 
 class SessionToken(Answer):
@@ -71,11 +117,21 @@ class SessionToken(Answer):
     ends_at: datetime
 
 
+class PasskeyAssertion(Answer):
+    """What a device said when a passkey was used: base64url without padding, as browsers write it."""
+
+    credential: str = Field(max_length=RAW_CHARACTERS_MAX)
+    client_data: str = Field(max_length=RAW_CHARACTERS_MAX)
+    authenticator_data: str = Field(max_length=RAW_CHARACTERS_MAX)
+    signature: str = Field(max_length=RAW_CHARACTERS_MAX)
+
+
 class DecisionAnswer(Answer):
     person: str
     decided: str = Field(examples=["approve"])
     at: datetime
     sequence: int
+    passkey: str | None = Field(description="The passkey that signed it, in hexadecimal digits; null: a session alone.")
 
 
 class ProposalAnswer(Answer):
@@ -89,8 +145,11 @@ class ProposalAnswer(Answer):
     amount: Money | None
     facts: dict[str, str]
     sha256: str = Field(description="Of the canonical bytes; an approval names it.")
+    payload: str = Field(description="The canonical bytes, as text.")
+    challenge: str = Field(description="What a passkey signs: SHA-256 of the bytes under a tag, base64url.")
     people: int = Field(description="How many people must approve.")
     roles: list[str]
+    signed: bool = Field(description="Each by a passkey.")
     decisions: list[DecisionAnswer]
     made_at: datetime
     expires_at: datetime
@@ -104,6 +163,7 @@ class Decide(Answer):
     decision: Literal["approve", "reject"]
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the bytes that were read.")
     reason: str = Field("", max_length=500)
+    assertion: PasskeyAssertion | None = Field(None, description="A passkey's signature under an approval.")
 
 
 class Decided(Answer):
@@ -170,6 +230,7 @@ class BandAnswer(Answer):
     up_to: Money | None
     people: int
     roles: list[str]
+    signed: bool = Field(description="Each by a passkey.")
 
 
 class ActAnswer(Answer):
@@ -203,18 +264,30 @@ class PolicyAnswer(Answer):
     responses=refuses(SIGN_IN_REFUSED, SIGN_IN_MUST_WAIT, SIGN_IN_IS_BUSY),
 )
 def open_session(visit: Anybody, given: Annotated[SignIn, Body()]) -> SessionToken:
-    opened = sign_in(visit.core, given.name, given.password, address_of(visit.request))
-    return SessionToken(
-        token=opened.token,
-        person=opened.session.person_id,
-        roles=sorted(opened.session.roles),
-        ends_at=opened.session.ends_at,
-    )
+    opened = sign_in(visit.core, given.name, given.password, address_of(visit.request), given.code)
+    return session_token_of(opened)
 
 
 @router.delete("/sessions/current", status_code=204, summary="Sign out", responses=refuses(SESSION_IS_NOT_VALID))
 def close_session(visit: Client) -> None:
     sessions.sign_out(visit.core, session_of(visit))
+
+
+@router.put(
+    "/code-device",
+    status_code=204,
+    dependencies=FOR_PEOPLE,
+    summary="Set up a device for codes: from now on a sign-in by password takes a code as well (people only)",
+    responses=refuses(
+        SIGN_IN_REFUSED,
+        SIGN_IN_MUST_WAIT,
+        CODE_SECRET_MUST_HAVE_20_BYTES,
+        CODE_IS_NEEDED_FIRST,
+        CODE_DOES_NOT_FIT,
+    ),
+)
+def set_code_device(visit: Client, given: Annotated[CodeDevice, Body()]) -> None:
+    codes.set_device(visit.core, session_of(visit), given.password, codes.secret_of(given.secret), given.code)
 
 
 @router.get("/proposals", dependencies=ORDERS, summary="What waits for approval, the oldest first", responses=refuses())
@@ -242,10 +315,16 @@ def one(visit: Client, id: UUID) -> ProposalAnswer:  # noqa: A002 - the API's wo
         PAYLOAD_WAS_CHANGED,
         MAKER_MAY_NOT_CHECK,
         PERSON_LACKS_THE_ROLE,
+        *OF_A_PASSKEY,
+        CHALLENGE_DOES_NOT_FIT,
+        PASSKEY_IS_SOMEBODY_ELSES,
+        PASSKEY_MUST_WAIT,
+        APPROVAL_MUST_BE_SIGNED,
     ),
 )
 def decide(visit: Client, id: UUID, given: Annotated[Decide, Body()]) -> Decided:  # noqa: A002 - the API's word
-    found = decide_and_carry_out(visit, id, bytes.fromhex(given.sha256), given.decision, given.reason)
+    assertion = assertion_of(given.assertion.model_dump()) if given.assertion else None
+    found = decide_and_carry_out(visit, id, bytes.fromhex(given.sha256), given.decision, given.reason, assertion)
     return Decided(approvals=found.count, complete=found.complete, sequence=found.sequence)
 
 
@@ -359,11 +438,17 @@ def policy(visit: Client) -> PolicyAnswer:
                             up_to=money(band.up_to_minor, code),
                             people=band.requirement.people,
                             roles=list(band.requirement.roles),
+                            signed=band.requirement.signed,
                         )
                         for code, bands in act.bands.items()
                         for band in bands
                     ),
-                    BandAnswer(up_to=None, people=act.otherwise.people, roles=list(act.otherwise.roles)),
+                    BandAnswer(
+                        up_to=None,
+                        people=act.otherwise.people,
+                        roles=list(act.otherwise.roles),
+                        signed=act.otherwise.signed,
+                    ),
                 ],
             )
             for act in found.policy.acts.values()
@@ -377,6 +462,15 @@ def policy(visit: Client) -> PolicyAnswer:
             )
             for each in found.policy.courses.values()
         ],
+    )
+
+
+def session_token_of(opened: sessions.SignedIn) -> SessionToken:
+    return SessionToken(
+        token=opened.token,
+        person=opened.session.person_id,
+        roles=sorted(opened.session.roles),
+        ends_at=opened.session.ends_at,
     )
 
 
@@ -398,13 +492,23 @@ def require_watch(visit: Visit) -> None:
 
 
 def decide_and_carry_out(
-    visit: Visit, proposal_id: UUID, payload_sha256: bytes, decision: str, reason: str
+    visit: Visit,
+    proposal_id: UUID,
+    payload_sha256: bytes,
+    decision: str,
+    reason: str,
+    assertion: Assertion | None = None,
 ) -> proposals.Decided:
     """A person's yes or no; what that settles is carried out at once. If something forbids that now (no day is open,
     the core's own round was faster), the decision stands, and the round carries it out.
     """
-    decides = proposals.approve if decision == "approve" else proposals.reject
-    decided = decides(visit.core, session_of(visit), proposal_id, payload_sha256, reason)
+    session = session_of(visit)
+    if decision == "approve":
+        if assertion is not None:
+            _require_asked_here(visit, proposal_id, assertion)
+        decided = proposals.approve(visit.core, session, proposal_id, payload_sha256, reason, assertion)
+    else:
+        decided = proposals.reject(visit.core, session, proposal_id, payload_sha256, reason)
     if decided.complete or decision == "reject":
         with visit.core.connection() as connection:
             act = proposals.proposal_of(connection, visit.book, proposal_id).act
@@ -418,6 +522,20 @@ def decide_and_carry_out(
     return decided
 
 
+def _require_asked_here(visit: Visit, proposal_id: UUID, assertion: Assertion) -> None:
+    """The passkey was asked about these bytes, on a page at the address where this one is."""
+    ours = relying_party(visit.origin)
+    with visit.core.connection() as connection:
+        payload = proposals.proposal_of(connection, visit.book, proposal_id).payload
+    require_our_page(assertion.client_data, "webauthn.get", approval_challenge(payload), ours.origin, ours.rp_id)
+
+
+def assertion_of(said: Mapping[str, str]) -> Assertion:
+    """What a device said, from the fields of a form or an answer of JSON; `passkey_answer_is_not_base64url`."""
+    names = ("credential", "client_data", "authenticator_data", "signature")
+    return Assertion(*(from_text(name, said[name]) for name in names))
+
+
 def _proposal(found: proposals.Proposal) -> ProposalAnswer:
     terms = found.terms
     return ProposalAnswer(
@@ -429,10 +547,19 @@ def _proposal(found: proposals.Proposal) -> ProposalAnswer:
         amount=money(terms.amount, terms.unit.code) if terms.amount is not None and terms.unit else None,
         facts=dict(terms.facts),
         sha256=found.payload_sha256.hex(),
+        payload=found.payload.decode(),
+        challenge=to_text(approval_challenge(found.payload)),
         people=found.people,
         roles=list(found.roles),
+        signed=found.signed,
         decisions=[
-            DecisionAnswer(person=each.person_id, decided=each.decided, at=each.at, sequence=each.sequence)
+            DecisionAnswer(
+                person=each.person_id,
+                decided=each.decided,
+                at=each.at,
+                sequence=each.sequence,
+                passkey=each.assertion.credential_id.hex() if each.assertion else None,
+            )
             for each in found.decisions
         ],
         made_at=found.made_at,

@@ -10,7 +10,7 @@ nobody has answers with the same words after the same work, and is locked alike.
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -19,6 +19,7 @@ from ringfence.authority import passwords
 from ringfence.authority.actors import Session, hash_of
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
+    CODE_DOES_NOT_FIT,
     SESSION_IS_NOT_VALID,
     SESSION_MUST_EXIST,
     SIGN_IN_MUST_WAIT,
@@ -50,32 +51,40 @@ class SessionLine:
 
     session_id: UUID
     person_id: str
+    opened_by: str
     opened_at: datetime
     seen_at: datetime
     ends_at: datetime
     revoked_at: datetime | None
 
 
-def sign_in(core: Core, login: str, password: str) -> SignedIn:
-    """Open a session. Refused in this order: `sign_in_must_wait`, `sign_in_is_busy`, `sign_in_refused` (whatever does
-    not fit: the answer does not tell).
+def sign_in(core: Core, login: str, password: str, code: str = "") -> SignedIn:
+    """Open a session; somebody with a device for codes (`codes`) gives the code as well. Refused in this order:
+    `sign_in_must_wait`, `sign_in_is_busy`, `sign_in_refused` (whatever does not fit: the answer does not tell).
     """
     login = login.strip().lower()[: LOGIN_CHARACTERS_MAX + 1].replace("\0", "")
-    attempt = try_password(core, login, password)
+    attempt = try_password(core, login, password, code.strip())
     if not attempt.fits:
         raise SIGN_IN_REFUSED()
     token, session_id, event = secrets.token_urlsafe(32), core.new_id(), core.new_id()
-    said = {"person": login, "session": str(session_id), "failures_before": attempt.failures}
+    said: dict[str, Any] = {"person": login, "session": str(session_id), "failures_before": attempt.failures}
+    said["by"] = "code" if attempt.has_device else "password"
     line = Line(Kind.EVENT, event, code=EventName.SIGNED_IN, payload=said)
     opened = {
         "book": core.book.book_id,
         "event": event,
         "login": login,
         "stretched": attempt.stretched,
+        "code": code.strip(),
         "session": session_id,
         "token_sha256": hash_of(token),
     }
-    core.post(Unit([line], also=[(QUERIES.open_session, opened)]))
+    try:
+        core.post(Unit([line], also=[(QUERIES.open_session, opened)]))
+    except Refused as refused:
+        if refused.refusal is CODE_DOES_NOT_FIT:  # another sign-in was faster with the same code
+            raise SIGN_IN_REFUSED() from refused
+        raise
     return SignedIn(session_of(core, token), token)
 
 
@@ -86,7 +95,7 @@ def session_of(core: Core, token: str) -> Session:
         row = connection.execute(QUERIES.touch_session, asked).fetchone()
     if row is None:
         raise SESSION_IS_NOT_VALID()
-    session_id, person_id, display_name, roles, opened_at, ends_at, must_change = row
+    session_id, person_id, display_name, roles, opened_at, ends_at, must_change, opened_by = row
     return Session(
         session_id,
         person_id,
@@ -95,6 +104,7 @@ def session_of(core: Core, token: str) -> Session:
         opened_at,
         ends_at,
         must_change,
+        opened_by,
         hash_of(token),
     )
 
@@ -140,11 +150,12 @@ class Attempt:
     fits: bool
     stretched: bytes = field(repr=False)
     failures: int
+    has_device: bool  # for codes
 
 
-def try_password(core: Core, login: str, password: str) -> Attempt:
-    """Try a password; the same work is done for a login that nobody has. An attempt that fails is counted before this
-    returns; `sign_in_must_wait` while the login is locked.
+def try_password(core: Core, login: str, password: str, code: str | None = None) -> Attempt:
+    """Try a password, and a code with it unless that is None; the same work is done for a login that nobody has. An
+    attempt that fails is counted before this returns; `sign_in_must_wait` while the login is locked.
     """
     book = core.book.book_id
     with core.connection() as connection:
@@ -160,15 +171,15 @@ def try_password(core: Core, login: str, password: str) -> Attempt:
     stretched = passwords.stretch(password, bytes(salt), passwords.Cost(memory_kib, passes, lanes))
     with core.connection() as connection:
         now = core.clock()
-        tried = {"book": book, "login": login, "stretched": stretched, "at": now}
+        tried = {"book": book, "login": login, "stretched": stretched, "at": now, "code": code}
         row = connection.execute(QUERIES.try_password, tried).fetchone()
         assert row is not None  # noqa: S101 - the function gives one row
-        fits, failures, locked_until = row
+        fits, failures, locked_until, has_device = row
     if locked_until is not None:
         raise _wait(locked_until, now)
     if not fits:
         _raise_alarm(core, login, failures)
-    return Attempt(fits, stretched, failures)
+    return Attempt(fits, stretched, failures, has_device)
 
 
 def _wait(locked_until: datetime, now: datetime) -> Refused:

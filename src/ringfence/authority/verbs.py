@@ -141,7 +141,9 @@ def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) ->
 
 @contextmanager
 def signed_in(screen: Screen, book: str, login: str) -> Iterator[tuple[Core, Session]]:
-    """The core of a book and the session of who acts; the password is RINGFENCE_PASSWORD, or the terminal asks."""
+    """The core of a book and the session of who acts; the password is RINGFENCE_PASSWORD, or the terminal asks;
+    a code, for who has a device for codes, is RINGFENCE_CODE.
+    """
     from ringfence import installation
     from ringfence.authority import sessions
 
@@ -149,7 +151,8 @@ def signed_in(screen: Screen, book: str, login: str) -> Iterator[tuple[Core, Ses
         screen.word("Password", "密码"), hide_input=True, err=True
     )
     with installation.opened(screen.settings) as server, installation.core_of(server, book) as core:
-        session = sessions.session_of(core, sessions.sign_in(core, login, password).token)
+        code = os.environ.get("RINGFENCE_CODE", "")
+        session = sessions.session_of(core, sessions.sign_in(core, login, password, code).token)
         try:
             yield core, session
         finally:

@@ -7,10 +7,12 @@ The gateway reads a `Record` and asks `verify` before money leaves. It holds whe
   3. the policy of that version has the hash that POLICY_SET says, and asks for these people of an act of this amount;
   4. nobody rejected it; every approval has its own PROPOSAL_APPROVED, after the proposal and before it expired, with
      the same person and hash;
-  5. at least so many distinct people, none of them the maker, approved, each holding one of the roles at that row by
+  5. the signature of each that carries one holds (`passkeys.verification`), and where the policy wants them signed each
+     carries one;
+  6. at least so many distinct people, none of them the maker, approved, each holding one of the roles at that row by
      both the grants and PERSON_CHANGED in the journal, and having completed on that day what that role requires by the
      policy, by both the records and COURSE_COMPLETED in the journal;
-  6. the proposal has not expired now.
+  7. the proposal has not expired now.
 
 The core can append any event, but no approval, policy or grant; somebody who writes those tables as their owner leaves
 a journal that does not say it. Either alone is seen here.
@@ -24,6 +26,8 @@ from typing import Any
 from uuid import UUID
 
 from ringfence.authority import terms as payloads
+from ringfence.authority.passkeys.refusals import APPROVAL_MUST_BE_SIGNED
+from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
 from ringfence.authority.policy import PolicyVersion, policy_version, required
 from ringfence.authority.proposals import Decision, Proposal, proposal_of
 from ringfence.authority.queries import QUERIES
@@ -40,17 +44,6 @@ from ringfence.authority.training import Completion, completions, suspended_role
 from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
-
-
-@dataclass(frozen=True)
-class Said:
-    """An event of the journal."""
-
-    sequence: int
-    id: UUID
-    code: int
-    posted_at: datetime
-    says: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,6 +69,8 @@ class Record:
     grants: tuple[Grant, ...]
     events: Mapping[int, Said]
     person_events: tuple[Said, ...]
+    keys: tuple[EnrolledKey, ...] = ()
+    key_events: tuple[Said, ...] = ()
     completions: tuple[Completion, ...] = ()
     course_events: tuple[Said, ...] = ()
 
@@ -91,17 +86,29 @@ def record_of(connection: Connection, book: int, proposal_id: UUID) -> Record:
     policy = policy_version(connection, book, proposal.policy_version)
     persons = [each.person_id for each in proposal.decisions]
     sequences = [proposal.made, policy.sequence, *(each.sequence for each in proposal.decisions)]
-    asked = {"book": book, "persons": persons, "sequences": sequences, "last": max(sequences)}
+    credentials = [each.assertion.credential_id for each in proposal.decisions if each.assertion]
+    asked = {
+        "book": book,
+        "persons": persons,
+        "sequences": sequences,
+        "last": max(sequences),
+        "credentials": credentials,
+        "credential_names": [each.hex() for each in credentials],
+    }
     grants = [Grant(*row) for row in connection.execute(QUERIES.roles_held, asked)]
     events = [_said_of(row) for row in connection.execute(QUERIES.events_at, asked)]
     person_events = [_said_of(row) for row in connection.execute(QUERIES.person_events, asked)]
     by_sequence = {event.sequence: event for event in events}
     whole = Record(book, proposal, policy, tuple(grants), by_sequence, tuple(person_events))
-    if not policy.policy.courses:
-        return whole
-    course_events = [_said_of(row) for row in connection.execute(TRAINING.course_events, asked)]
-    completed = completions(connection, book, persons)
-    return replace(whole, completions=tuple(completed), course_events=tuple(course_events))
+    if credentials:
+        keys = tuple(_key_of(row) for row in connection.execute(QUERIES.keys_enrolled, asked))
+        key_events = tuple(_said_of(row) for row in connection.execute(QUERIES.key_events, asked))
+        whole = replace(whole, keys=keys, key_events=key_events)
+    if policy.policy.courses:
+        course_events = tuple(_said_of(row) for row in connection.execute(TRAINING.course_events, asked))
+        completed = tuple(completions(connection, book, persons))
+        whole = replace(whole, completions=completed, course_events=course_events)
+    return whole
 
 
 def approvals_of(connection: Connection, book: int, proposal_id: UUID) -> tuple[Decision, ...]:
@@ -122,7 +129,8 @@ def verify(record: Record, at: datetime) -> Refused | None:
 
 def verified_terms(record: Record, at: datetime) -> Terms:
     """What was approved, if it holds at a time; else raises `payload_was_changed`, `terms_are_not_valid`,
-    `record_contradicts_itself`, `proposal_was_rejected`, `approvals_do_not_suffice` or `proposal_has_expired`.
+    `record_contradicts_itself`, `proposal_was_rejected`, `signature_of_an_approval_fails`, `approval_must_be_signed`,
+    `approvals_do_not_suffice` or `proposal_has_expired`.
     """
     terms = _verified_payload(record)
     _verify_making(record, terms)
@@ -158,9 +166,9 @@ def _verified_payload(record: Record) -> Terms:
 def _verify_making(record: Record, terms: Terms) -> None:
     proposal, policy = record.proposal, record.policy
     needed = required(policy, terms.act, terms.amount, terms.unit)
-    if (proposal.people, proposal.roles) != (needed.people, needed.roles):
+    if (proposal.people, proposal.roles, proposal.signed) != (needed.people, needed.roles, needed.signed):
         raise RECORD_CONTRADICTS_ITSELF(detail="the row asks for other people than the policy")
-    made = {
+    made: dict[str, Any] = {
         "proposal": str(proposal.proposal_id),
         "act": terms.act,
         "sha256": proposal.payload_sha256.hex(),
@@ -169,6 +177,8 @@ def _verify_making(record: Record, terms: Terms) -> None:
         "roles": list(needed.roles),
         "policy_version": policy.version,
     }
+    if needed.signed:
+        made["signed"] = True
     _require_said(record, proposal.made, EventName.PROPOSAL_MADE, made, proposal.made_at)
     set_as = {"version": policy.version, "sha256": policy.policy.sha256.hex()}
     _require_said(record, policy.sequence, EventName.POLICY_SET, set_as, None)
@@ -194,7 +204,17 @@ def _verified_approvals(record: Record, terms: Terms) -> Sequence[Decision]:
             "person": each.person_id,
         }
         _require_said(record, each.sequence, EventName.PROPOSAL_APPROVED, approved, each.at)
+        _require_signature(record, each)
     return proposal.decisions
+
+
+def _require_signature(record: Record, decision: Decision) -> None:
+    if decision.assertion is not None:
+        event = record.events.get(decision.sequence)
+        approval = SignedApproval(decision.person_id, decision.assertion, decision.at, event, record.proposal.payload)
+        require_signature(approval, record.keys, record.key_events)
+    elif record.proposal.signed:
+        raise APPROVAL_MUST_BE_SIGNED()
 
 
 def _require_said(record: Record, sequence: int, name: EventName, says: Mapping[str, Any], at: datetime | None) -> None:
@@ -242,6 +262,10 @@ def _roles_said(event: Said, before: set[str]) -> set[str]:
     """The roles that a PERSON_CHANGED leaves: those it names, or as before if it is about something else."""
     roles = event.says.get("roles", list(before))
     return {role for role in roles if isinstance(role, str)} if isinstance(roles, list) else set()
+
+
+def _key_of(row: tuple[Any, ...]) -> EnrolledKey:
+    return EnrolledKey(bytes(row[0]), row[1], row[2], bytes(row[3]), *row[4:])
 
 
 def _said_of(row: tuple[Any, ...]) -> Said:

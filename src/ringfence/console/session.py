@@ -1,5 +1,6 @@
 """In, out, and the language: the pages that somebody who is not signed in may reach."""
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form
@@ -9,10 +10,11 @@ from ringfence.refusal import Fault, Refused
 from ringfence.web import refusals
 from ringfence.web.answers import status_of
 from ringfence.web.shell import LANGUAGE_COOKIE
-from ringfence.web.visit import Anybody, address_of, local_path, session_token, set_cookie
+from ringfence.web.visit import Anybody, Visit, address_of, local_path, session_token, set_cookie
 
+Raw = Annotated[str, Form(max_length=32_000)]
 YEAR_SECONDS: Final = 365 * 24 * 3600
-_ANSWERED_BY_THE_FORM: Final = (Fault.IDENTITY, Fault.PERMISSION, Fault.UNKNOWN, Fault.STATE)
+_ANSWERED_BY_THE_FORM: Final = (Fault.IDENTITY, Fault.PERMISSION, Fault.UNKNOWN, Fault.STATE, Fault.INPUT)
 
 pages = APIRouter()
 
@@ -21,7 +23,7 @@ pages = APIRouter()
 def sign_in_form(visit: Anybody, back: str = "/") -> Response:
     if visit.caller:
         return visit.go(local_path(back))
-    return visit.page("sign_in.html", back=local_path(back), name="", sentence=None)
+    return _form(visit, back)
 
 
 @pages.post("/sign-in")
@@ -29,25 +31,53 @@ def sign_in(
     visit: Anybody,
     name: Annotated[str, Form(max_length=200)],
     password: Annotated[str, Form(max_length=1000)],
+    code: Annotated[str, Form(max_length=10)] = "",
     back: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
     """The token of a new session goes into a cookie; the one before it, if any, is ended."""
+    return _entered(visit, lambda address: visit.shell.door.sign_in(name.strip(), password, code, address), back, name)
+
+
+@pages.post("/sign-in/passkey")
+def sign_in_by_passkey(
+    visit: Anybody,
+    credential: Raw,
+    client_data: Raw,
+    authenticator_data: Raw,
+    signature: Raw,
+    back: Annotated[str, Form(max_length=2000)] = "/",
+) -> Response:
+    """The same by what a device said."""
+    said = {
+        "credential": credential,
+        "client_data": client_data,
+        "authenticator_data": authenticator_data,
+        "signature": signature,
+    }
+    return _entered(visit, lambda address: visit.shell.door.sign_in_by_passkey(visit.origin, said, address), back, "")
+
+
+def _entered(visit: Visit, enter: Callable[[str | None], str], back: str, name: str) -> Response:
     try:
-        token = visit.shell.door.sign_in(name.strip(), password, address_of(visit.request))
+        token = enter(address_of(visit.request))
     except Refused as no:
         if no.refusal.fault not in _ANSWERED_BY_THE_FORM:
             raise
         visit.request.state.refused = no.name
-        sentence = no.sentence(visit.language)
-        return visit.page(
-            "sign_in.html", status=status_of(no.refusal), back=local_path(back), name=name, sentence=sentence
-        )
+        return _form(visit, back, name=name, sentence=no.sentence(visit.language), status=status_of(no.refusal))
     before = session_token(visit.request, visit.shell)
     if before:
         visit.shell.door.sign_out(before)
     answer = visit.go(local_path(back))
     set_cookie(visit.shell, answer, visit.shell.session_cookie, token)
     return answer
+
+
+def _form(visit: Visit, back: str, *, name: str = "", sentence: str | None = None, status: int = 200) -> Response:
+    question = visit.shell.door.passkey_question(visit.origin)
+    return visit.page(
+        "sign_in.html", status=status, back=local_path(back), name=name, sentence=sentence, question=question
+    )
 
 
 @pages.post("/sign-out")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 
+from ringfence.demo.authenticator import Authenticator
 from ringfence.demo.scenario import CURRENCY, Act, Customer
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, refusal
@@ -37,9 +38,10 @@ CORE_ANSWERS_UNEXPECTEDLY = refusal(
 class Platform:
     """A client of the API. A lost connection is tried again: every request carries the id of what it asks for."""
 
-    def __init__(self, address: str, token: str = "") -> None:
+    def __init__(self, address: str, token: str = "", device: Authenticator | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.address = address
+        self._device = device
         self._http = httpx.Client(base_url=address, headers=headers, timeout=30)
 
     def close(self) -> None:
@@ -67,10 +69,10 @@ class Platform:
         answer = self.ask("POST", f"/api/v1/{PATHS[act.kind]}", said, refusals=True)
         return str(answer.get("state") or answer.get("refused"))
 
-    def sign_in(self, name: str, password: str) -> "Platform":
-        """A person's own client."""
+    def sign_in(self, name: str, password: str, device: Authenticator | None = None) -> "Platform":
+        """A person's own client; one with a device signs what it approves."""
         answer = self.ask("POST", "/api/v1/sessions", {"name": name, "password": password})
-        return Platform(self.address, answer["token"])
+        return Platform(self.address, answer["token"], device)
 
     def sign_out(self) -> None:
         """End a person's session."""
@@ -81,7 +83,9 @@ class Platform:
         return list(self.ask("GET", "/api/v1/proposals")["proposals"])
 
     def decide(self, proposal: Mapping[str, Any], decision: str, reason: str = "") -> dict[str, Any]:
-        said = {"decision": decision, "sha256": proposal["sha256"], "reason": reason}
+        said: dict[str, Any] = {"decision": decision, "sha256": proposal["sha256"], "reason": reason}
+        if self._device is not None and decision == "approve":
+            said["assertion"] = self._device.sign(proposal["challenge"])
         return self.ask("POST", f"/api/v1/proposals/{UUID(proposal['id'])}/decisions", said, refusals=True)
 
     def ask(

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from rich.progress import Progress, TaskID
 
+from ringfence.authority import proposals
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.banking.simulated_bank_faults import Switches
 from ringfence.command import Screen
@@ -26,6 +27,7 @@ from ringfence.custody import days, orders
 from ringfence.database.server import Server
 from ringfence.demo import standing
 from ringfence.demo.children import Children
+from ringfence.demo.devices import SIGNERS, device_of, enrol
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
 from ringfence.demo.scenario import BOOK, CURRENCY, Bank, Scenario
@@ -39,6 +41,7 @@ from ringfence.safeguarding import day as custody_day
 
 UNANNOUNCED: Final = 77_00  # what arrives at the end of the day and is not advised
 QUIET_SECONDS: Final = 180.0
+PROPOSALS_MAX: Final = 100_000
 
 DAY_DOES_NOT_COME_TO_REST = refusal(
     "day_does_not_come_to_rest",
@@ -69,6 +72,11 @@ class Player:
     def bank_now(self) -> datetime:
         return bank_time(self.day, datetime.now(UTC), self.begun)
 
+    def person(self, platform: Platform, login: str) -> Platform:
+        """Somebody of the staff, with the own device if there is one."""
+        device = device_of(self.screen.settings, login, self.address) if login in SIGNERS else None
+        return platform.sign_in(login, self.founded.password, device)
+
 
 def play(player: Player, core: Core) -> dict[str, Any]:
     """Play the day to its end, if it is not there yet, and tell its figures."""
@@ -85,6 +93,7 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             _watch(player, platform)
             _receipts(player, core)
             _orders(player, platform)
+            _passkeys(player, platform)
             _people(player, platform, core)
             _rest(player, core)
             _drill(player, platform, core)
@@ -163,11 +172,23 @@ def _orders(player: Player, platform: Platform) -> None:
         player.progress.advance(task)
 
 
+def _passkeys(player: Player, platform: Platform) -> None:
+    """The approvers enrol a passkey each, and an administrator approves it; from now on they sign what they approve."""
+    task = _task(player, "passkeys are enrolled", "登记通行密钥", len(SIGNERS))
+    checker = player.person(platform, "sara")
+    for login in SIGNERS:
+        owner, device = player.person(platform, login), device_of(player.screen.settings, login, player.address)
+        _until(player, lambda owner=owner, device=device: enrol(owner, checker, device), "passkeys")  # type: ignore[misc]
+        owner.sign_out()
+        player.progress.advance(task)
+    checker.sign_out()
+
+
 def _people(player: Player, platform: Platform, core: Core) -> None:
     """Staff decide: most is approved, some is rejected, some waits. Which is which follows from the order's id, so that
     a day that is played again decides alike. And they agree on a limit.
     """
-    staff = {login: platform.sign_in(login, player.founded.password) for login in ("tina", "adam", "bella", "rita")}
+    staff = {login: player.person(platform, login) for login in ("tina", "adam", "bella", "rita")}
     waiting = staff["tina"].proposals()
     task = _task(player, "people decide", "人员审批", len(waiting))
     for proposal in waiting:
@@ -200,7 +221,7 @@ def _close_the_past(player: Player, core: Core) -> None:
     task = _task(player, "the past is closed", "关闭过往期间", 1)
     platform = Platform(player.address, player.founded.token)
     platform.wait_until_there(player.children.look)
-    tina, adam = (platform.sign_in(login, player.founded.password) for login in ("tina", "adam"))
+    tina, adam = (player.person(platform, login) for login in ("tina", "adam"))
     _until(player, lambda: standing.close_the_past(core, tina, (adam,), player.day), "the closed period")
     for each in (tina, adam):
         each.sign_out()
@@ -235,7 +256,7 @@ def _drill(player: Player, platform: Platform, core: Core) -> None:
     tina.ask("POST", "/api/v1/brake/releases", {"reason": "drill is over"})
     player.progress.advance(task)
     for login in ("adam", "bella"):
-        person = platform.sign_in(login, player.founded.password)
+        person = player.person(platform, login)
         for proposal in person.proposals():
             if proposal["act"] == "brake_release":
                 person.decide(proposal, "approve")
@@ -297,6 +318,8 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         summary = custody_day.closed_day(connection, core.book.book_id, player.day, CURRENCY)
         counted = orders.orders_by_state(connection, core.book.book_id, player.day)
         transfers = custody_day.transfers_of(connection, core.book.book_id, player.day)
+        decided = proposals.latest(connection, core.book.book_id, PROPOSALS_MAX)
+    signed = sum(each.assertion is not None for proposal in decided for each in proposal.decisions)
     return {
         "book": BOOK,
         "day": player.day.isoformat(),
@@ -309,6 +332,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         "excess": format_minor(summary.excess, unit),
         "discrepancies": summary.discrepancies,
         "payouts_held": sum(each["orders"] for each in counted if _is_held_payout(each)),
+        "approvals_signed": signed,
         **standing.told(core, core.book.book_id),
     }
 

@@ -44,7 +44,7 @@ def demo(
             _show(screen, figures)
             if headless:
                 return
-            address = f"http://127.0.0.1:{port}/"
+            address = f"http://localhost:{port}/"
             screen.say(
                 f"\nThe console is at [bold]{address}[/]  login [bold]tina[/] (treasurer), [bold]adam[/]"
                 f" (approver), [bold]rita[/] (risk)  password [bold]{password}[/]\nCtrl-C ends it.",
@@ -92,7 +92,7 @@ def _live(screen: Screen, day: date, seed: int, customers: int, port: int) -> An
         children.start("core", ["serve", *place, "--port", str(port)])
         children.start("gateway", ["gateway", *place])
         children.start("notary", ["notary", *place])
-        address = f"http://127.0.0.1:{port}"
+        address = f"http://localhost:{port}"  # by name, because passkeys belong to one
         player = Player(screen, server, told, children, progress, address, datetime.now(UTC), founded)
         figures = play(player, core)
         progress.stop()
@@ -125,6 +125,7 @@ def _show(screen: Screen, figures: dict[str, Any]) -> None:
     words = {
         "day": "营业日", "orders": "指令", "transfers": "转账", "requirement": "应存", "resource": "实存",
         "shortfall": "缺口", "excess": "超额", "discrepancies": "差错", "payouts_held": "待放行付款",
+        "approvals_signed": "已签名批准",
         "verified": "外部核验", "seconds": "秒",
     }  # fmt: skip
     for name, chinese in words.items():

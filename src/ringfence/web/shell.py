@@ -45,13 +45,17 @@ class Door:
 
     `require_scope` refuses a program whose token does not reach that far; people have roles instead.
 
-    `sign_in(name, password, address)` gives a new session's token or refuses. `person(token)` is its person, and
-    `bearer(token)` that or the program's, None when the token stands for nobody any more. `signed(claims)` gives the
-    program behind each signed request, or why it is not let in; a claim is looked at once. `change_password(token, old,
-    new)` and `sign_out(token)` are the person's own.
+    `sign_in(name, password, code, address)` gives a new session's token or refuses; `sign_in_by_passkey(origin, fields,
+    address)` does it by what a device said. `passkey_question(origin)` is what the sign-in page at an address asks of
+    devices; None where there are no passkeys, because the address has no host name. `person(token)` is the session's
+    person, and `bearer(token)` that or the program's, None when the token stands for nobody any more. `signed(claims)`
+    gives the program behind each signed request, or why it is not let in; a claim is looked at once.
+    `change_password(token, old, new)` and `sign_out(token)` are the person's own.
     """
 
-    sign_in: Callable[[str, str, str | None], str]
+    sign_in: Callable[[str, str, str, str | None], str]
+    passkey_question: Callable[[str], Mapping[str, Any] | None]
+    sign_in_by_passkey: Callable[[str, Mapping[str, str], str | None], str]
     person: Callable[[str], Caller | None]
     bearer: Callable[[str], Caller | None]
     signed: Callable[[Sequence[Claim]], Sequence[Caller | Refused]]

@@ -61,6 +61,13 @@ class Visit:
             raise refusals.NOBODY_IS_SIGNED_IN()
         return self.caller
 
+    @property
+    def origin(self) -> str:
+        """The address that this page has in the reader's browser, as browsers write it: scheme, host, perhaps a port.
+        The host is one that this program answers for.
+        """
+        return f"{'https' if self.shell.secure else 'http'}://{self.request.headers.get('host', '').lower()}"
+
     def desk(self, kind: type[AnyDesk]) -> AnyDesk:
         """What a domain holds while the core runs, by its type."""
         found: AnyDesk = self.shell.desks[kind]

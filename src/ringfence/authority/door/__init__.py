@@ -12,10 +12,10 @@ is looked at, so that many at once are not free. Of an IPv6 address the network 
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from psycopg.rows import class_row
 
@@ -32,6 +32,7 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.refusal import Fault, Refused, refusal
 
+Entered = TypeVar("Entered")
 SESSIONS_SHOWN: Final = 200
 _NETWORK_BITS: Final = 64
 
@@ -87,12 +88,17 @@ def set_limits(core: Core, session: Session, new: Limits) -> None:
     core.post(Unit([line], also=[(QUERIES.set_door_limits, row | seconds)]))
 
 
-def sign_in(core: Core, login: str, password: str, address: str | None) -> SignedIn:
-    """`sessions.sign_in` for somebody at an address (None: on this machine's command line); `sign_in_must_wait` while
+def sign_in(core: Core, login: str, password: str, address: str | None, code: str = "") -> SignedIn:
+    """`sessions.sign_in` for somebody at an address."""
+    return let_in(core, address, lambda: sessions.sign_in(core, login, password, code))
+
+
+def let_in(core: Core, address: str | None, enter: Callable[[], Entered]) -> Entered:
+    """What `enter` gives to somebody at an address (None: on this machine's command line); `sign_in_must_wait` while
     the address is locked, before anything is looked at.
     """
     if address is None:
-        return sessions.sign_in(core, login, password)
+        return enter()
     asked = {"book": core.book.book_id, "address_sha256": hash_of_address(address)}
     with core.connection() as connection:
         now = core.clock()
@@ -100,13 +106,13 @@ def sign_in(core: Core, login: str, password: str, address: str | None) -> Signe
     if row is not None and row[0] is not None:
         raise SIGN_IN_MUST_WAIT(seconds=max(1, round((row[0] - now).total_seconds())))
     try:
-        signed_in = sessions.sign_in(core, login, password)
+        entered = enter()
     except Refused as no:
         if no.refusal.fault is Fault.MACHINE:  # nothing was looked at, so nothing was guessed
             _take_back(core, asked)
         raise
     _take_back(core, asked)
-    return signed_in
+    return entered
 
 
 def _take_back(core: Core, asked: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ SELECT authority.let_in_from(%(book)s, %(address_sha256)s);
 
 -- name: open_sessions
 -- Those that are open at a time, of one person or of everybody, the latest first.
-SELECT s.session_id, s.person_id, s.opened_at, s.seen_at,
+SELECT s.session_id, s.person_id, s.opened_by, s.opened_at, s.seen_at,
        least(s.ends_at, s.opened_at + interval '1 second' * l.session_seconds) AS ends_at, s.revoked_at
   FROM authority.session s JOIN authority.person p USING (book_id, person_id), authority.door_limits(%(book)s) l
  WHERE s.book_id = %(book)s AND (%(person)s::text IS NULL OR s.person_id = %(person)s) AND s.revoked_at IS NULL

@@ -5,13 +5,14 @@ SELECT salt, memory_kib, passes, lanes, locked_until
   FROM authority.begin_sign_in(%(book)s, %(login)s, %(at)s);
 
 -- name: try_password
-SELECT fits, failures, locked_until FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s);
+SELECT fits, failures, locked_until, has_device
+  FROM authority.try_password(%(book)s, %(login)s, %(stretched)s, %(at)s, %(code)s);
 
 -- name: open_session
-SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(session)s, %(token_sha256)s);
+SELECT authority.open_session(%(book)s, %(event)s, %(login)s, %(stretched)s, %(code)s, %(session)s, %(token_sha256)s);
 
 -- name: touch_session
-SELECT session_id, person_id, display_name, roles, opened_at, ends_at, must_change
+SELECT session_id, person_id, display_name, roles, opened_at, ends_at, must_change, opened_by
   FROM authority.touch_session(%(book)s, %(token_sha256)s, %(at)s);
 
 -- name: end_own_session
@@ -21,8 +22,37 @@ SELECT authority.end_own_session(%(book)s, %(token_sha256)s, %(session)s, %(at)s
 SELECT authority.end_session(%(book)s, %(event)s, %(token_sha256)s, %(session)s);
 
 -- name: sessions
-SELECT session_id, person_id, opened_at, seen_at, ends_at, revoked_at
+SELECT session_id, person_id, opened_by, opened_at, seen_at, ends_at, revoked_at
   FROM authority.session WHERE book_id = %(book)s ORDER BY opened_at DESC, session_id LIMIT %(limit)s;
+
+-- Codes.
+
+-- name: set_code_device
+SELECT authority.set_code_device(%(book)s, %(event)s, %(token_sha256)s, %(stretched)s, %(secret)s, %(code)s);
+
+-- Passkeys.
+
+-- name: new_challenge
+SELECT authority.new_challenge(%(book)s, %(at)s);
+
+-- name: require_challenge
+SELECT authority.require_challenge(%(book)s, %(challenge)s, %(at)s);
+
+-- name: open_session_by_passkey
+SELECT authority.open_session_by_passkey(%(book)s, %(event)s, %(credential)s, %(client_data)s, %(authenticator_data)s,
+                                         %(signature)s, %(session)s, %(token_sha256)s);
+
+-- name: passkeys
+SELECT credential_id, person_id, label, rp_id, public_key, aaguid, proposal_id, enrolled, enrolled_at, approves_from,
+       counter, used_at, revoked
+  FROM authority.passkey
+ WHERE book_id = %(book)s AND (%(person)s::text IS NULL OR person_id = %(person)s) ORDER BY enrolled DESC;
+
+-- name: enrol_passkey
+SELECT authority.enrol_passkey(%(book)s, %(event)s, %(proposal)s);
+
+-- name: revoke_passkey
+SELECT authority.revoke_passkey(%(book)s, %(event)s, %(token_sha256)s, %(credential)s);
 
 -- Clients.
 
@@ -89,7 +119,7 @@ SELECT authority.objection(%(book)s, %(token_sha256)s, %(proposal)s, %(payload_s
 
 -- name: decide
 SELECT authority.decide(%(book)s, %(event)s, %(token_sha256)s, %(proposal)s, %(payload_sha256)s, %(decision)s,
-                        %(reason)s);
+                        %(reason)s, %(credential)s, %(client_data)s, %(authenticator_data)s, %(signature)s);
 
 -- name: carry_out
 SELECT authority.carry_out(%(book)s, %(event)s, %(number)s, %(proposal)s, %(act)s);
@@ -98,29 +128,30 @@ SELECT authority.carry_out(%(book)s, %(event)s, %(number)s, %(proposal)s, %(act)
 SELECT authority.carry_out_standing(%(book)s, %(standing)s, %(proposal)s);
 
 -- name: proposal
-SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, signed, policy_version, made_at, expires_at,
        made, state, carried_out
   FROM authority.proposal WHERE book_id = %(book)s AND proposal_id = %(proposal)s;
 
 -- name: proposals_of_order
-SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, signed, policy_version, made_at, expires_at,
        made, state, carried_out
   FROM authority.proposal WHERE book_id = %(book)s AND order_id = %(order_id)s ORDER BY made;
 
 -- name: proposals_in_state
-SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, signed, policy_version, made_at, expires_at,
        made, state, carried_out
   FROM authority.proposal
  WHERE book_id = %(book)s AND state = %(state)s AND (%(act)s::text IS NULL OR act = %(act)s) AND expires_at > %(at)s
  ORDER BY made;
 
 -- name: latest_proposals
-SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, policy_version, made_at, expires_at,
+SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, signed, policy_version, made_at, expires_at,
        made, state, carried_out
   FROM authority.proposal WHERE book_id = %(book)s ORDER BY made DESC LIMIT %(limit)s;
 
 -- name: approvals
-SELECT proposal_id, person_id, payload_sha256, decided, reason, at, sequence
+SELECT proposal_id, person_id, payload_sha256, decided, reason, at, sequence, credential_id, client_data,
+       authenticator_data, signature
   FROM authority.approval WHERE book_id = %(book)s AND proposal_id = ANY(%(proposals)s) ORDER BY sequence;
 
 -- What the journal says about a proposal and the people who decided on it.
@@ -133,6 +164,15 @@ SELECT sequence, id, code, posted_at, payload FROM ledger.journal
 SELECT sequence, id, code, posted_at, payload FROM ledger.journal
  WHERE book_id = %(book)s AND kind = 16 AND code = 1030 AND sequence <= %(last)s
    AND convert_from(payload, 'UTF8')::jsonb->>'person' = ANY(%(persons)s) ORDER BY sequence;
+
+-- name: keys_enrolled
+SELECT credential_id, person_id, rp_id, public_key, enrolled, approves_from, revoked FROM authority.passkey
+ WHERE book_id = %(book)s AND credential_id = ANY(%(credentials)s) ORDER BY enrolled;
+
+-- name: key_events
+SELECT sequence, id, code, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = 16 AND code IN (1032, 1033) AND sequence <= %(last)s
+   AND convert_from(payload, 'UTF8')::jsonb->>'credential' = ANY(%(credential_names)s) ORDER BY sequence;
 
 -- name: roles_held
 SELECT person_id, role, granted, withdrawn FROM authority.person_role

@@ -45,7 +45,7 @@ BEGIN
     END IF;
 END $$;
 
--- 1. People and their roles -----------------------------------------------------------------------------------------
+-- 1. People and their roles ------------------------------------------------------------------------------------------
 
 CREATE TABLE authority.person (
     book_id       integer  NOT NULL REFERENCES ledger.book,
@@ -142,13 +142,102 @@ LANGUAGE sql SET search_path = pg_catalog AS $$
            verifier = excluded.verifier, must_change = excluded.must_change;
 $$;
 
--- 2. Sessions and clients -------------------------------------------------------------------------------------------
+-- 2. Codes -----------------------------------------------------------------------------------------------------------
+-- The lesser second factor: six digits of a device that shares a secret with us (TOTP, RFC 6238: HMAC-SHA-1, 30 s). It
+-- steps a password up and nothing else; where approvals have to be signed it does not help. Most devices speak SHA-1
+-- only, so it stands here: its weakness is collisions, which HMAC does not rest on.
+
+CREATE FUNCTION authority.sha1(message bytea) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    mask   CONSTANT bigint := 4294967295;
+    padded CONSTANT bytea := message || '\x80' || decode(repeat('00', (119 - length(message) % 64) % 64), 'hex')
+                             || int8send(8 * length(message)::bigint);
+    h0 bigint := 1732584193;  h1 bigint := 4023233417;  h2 bigint := 2562383102;  h3 bigint := 271733878;
+    h4 bigint := 3285377520;
+    a  bigint;  b bigint;  c bigint;  d bigint;  e bigint;  f bigint;
+    w  bigint[];
+BEGIN
+    FOR block IN 0 .. length(padded) / 64 - 1 LOOP
+        FOR i IN 0 .. 15 LOOP
+            w[i] := authority.number_of(substr(padded, block * 64 + i * 4 + 1, 4))::bigint;
+        END LOOP;
+        FOR i IN 16 .. 79 LOOP
+            f := w[i - 3] # w[i - 8] # w[i - 14] # w[i - 16];
+            w[i] := ((f << 1) | (f >> 31)) & mask;
+        END LOOP;
+        a := h0; b := h1; c := h2; d := h3; e := h4;
+        FOR i IN 0 .. 79 LOOP
+            f := CASE WHEN i < 20 THEN ((b & c) | ((mask # b) & d)) + 1518500249
+                      WHEN i < 40 THEN (b # c # d) + 1859775393
+                      WHEN i < 60 THEN ((b & c) | (b & d) | (c & d)) + 2400959708
+                      ELSE (b # c # d) + 3395469782 END;
+            f := ((((a << 5) | (a >> 27)) & mask) + f + e + w[i]) & mask;
+            e := d; d := c; c := ((b << 30) | (b >> 2)) & mask; b := a; a := f;
+        END LOOP;
+        h0 := (h0 + a) & mask; h1 := (h1 + b) & mask; h2 := (h2 + c) & mask; h3 := (h3 + d) & mask;
+        h4 := (h4 + e) & mask;
+    END LOOP;
+    RETURN substr(int8send(h0), 5) || substr(int8send(h1), 5) || substr(int8send(h2), 5) || substr(int8send(h3), 5)
+           || substr(int8send(h4), 5);
+END $$;
+
+-- The code of a secret (20 bytes) in a step of 30 s since 1970 (RFC 4226, 5.3).
+CREATE FUNCTION authority.code_at(secret bytea, step bigint) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    inner_key bytea := secret || decode(repeat('00', 64 - length(secret)), 'hex');
+    outer_key bytea := inner_key;
+    mac       bytea;
+    place     integer;
+BEGIN
+    FOR i IN 0 .. 63 LOOP
+        outer_key := set_byte(outer_key, i, get_byte(inner_key, i) # 92);
+        inner_key := set_byte(inner_key, i, get_byte(inner_key, i) # 54);
+    END LOOP;
+    mac := authority.sha1(outer_key || authority.sha1(inner_key || int8send(step)));
+    place := get_byte(mac, 19) & 15;
+    RETURN lpad(((authority.number_of(substr(mac, place + 1, 4))::bigint & 2147483647) % 1000000)::text, 6, '0');
+END $$;
+
+CREATE FUNCTION authority.step_of(at timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT floor(extract(epoch FROM at) / 30)::bigint;
+$$;
+
+-- A person's shared secret, and the last step whose code was used: that one and those before it are burned.
+CREATE TABLE authority.code_device (
+    book_id    integer NOT NULL,
+    person_id  text    NOT NULL,
+    secret     bytea   NOT NULL,
+    last_step  bigint  NOT NULL,
+    CONSTRAINT code_device_is_one_a_person PRIMARY KEY (book_id, person_id),
+    CONSTRAINT code_device_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT code_secret_must_have_20_bytes CHECK (length(secret) = 20)
+);
+
+-- The step whose code this is: of now, of just before or of just after, and not burned; else null.
+CREATE FUNCTION authority.fitting_step(secret bytea, last_step bigint, code text, at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT min(step) FROM generate_series(authority.step_of(at) - 1, authority.step_of(at) + 1) step
+     WHERE step > last_step AND authority.code_at(secret, step) = code;
+$$;
+
+-- Whether a code opens the door for a login: somebody without a device needs none.
+CREATE FUNCTION authority.code_fits(book integer, login text, code text, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT NOT EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login
+                          AND authority.fitting_step(d.secret, d.last_step, code, at) IS NULL);
+$$;
+
+-- 3. Sessions and clients --------------------------------------------------------------------------------------------
 
 CREATE TABLE authority.session (
     book_id       integer     NOT NULL,
     session_id    uuid        NOT NULL,
     token_sha256  bytea       NOT NULL,
     person_id     text        NOT NULL,
+    opened_by     text        NOT NULL,
     opened_at     timestamptz NOT NULL,
     seen_at       timestamptz NOT NULL,
     ends_at       timestamptz NOT NULL,
@@ -156,7 +245,8 @@ CREATE TABLE authority.session (
     CONSTRAINT session_is_unique PRIMARY KEY (book_id, session_id),
     CONSTRAINT session_token_is_unique UNIQUE (book_id, token_sha256),
     CONSTRAINT session_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
-    CONSTRAINT session_token_is_a_hash CHECK (length(token_sha256) = 32)
+    CONSTRAINT session_token_is_a_hash CHECK (length(token_sha256) = 32),
+    CONSTRAINT session_opened_by_is_known CHECK (opened_by IN ('password', 'code', 'passkey'))
 );
 CREATE INDEX session_person ON authority.session (book_id, person_id) WHERE revoked_at IS NULL;
 
@@ -256,9 +346,11 @@ $$;
 
 -- Tries a password, given as the output of argon2id. Attempts with one login wait for one another, and each counts
 -- before it is answered: the fourth failure in a row locks the login for 2 s, each further one twice as long, at most
--- 15 minutes. While it is locked no attempt is looked at. `failures` counts those before a success, else all so far.
-CREATE FUNCTION authority.try_password(book integer, login text, stretched bytea, at timestamptz,
-                                       OUT fits boolean, OUT failures integer, OUT locked_until timestamptz)
+-- 15 minutes. While it is locked no attempt is looked at. `failures` counts those before a success, else all so far. A
+-- code is tried with it, unless it is null: then the password alone is asked about.
+CREATE FUNCTION authority.try_password(book integer, login text, stretched bytea, at timestamptz, code text,
+                                       OUT fits boolean, OUT failures integer, OUT locked_until timestamptz,
+                                       OUT has_device boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     asked bytea := sha256(convert_to(login, 'UTF8'));
@@ -272,7 +364,8 @@ BEGIN
         RETURN;
     END IF;
     locked_until := NULL;
-    fits := authority.password_fits(book, login, stretched);
+    fits := authority.password_fits(book, login, stretched) AND (code IS NULL OR authority.code_fits(book, login, code, at));
+    has_device := EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login);
     IF fits THEN
         UPDATE authority.attempt a SET failures = 0, locked_until = '-infinity'
          WHERE a.book_id = book AND a.login_sha256 = asked;
@@ -289,24 +382,37 @@ BEGIN
     DELETE FROM authority.attempt a WHERE a.book_id = book AND a.last_at < at - interval '1 day';
 END $$;
 
-CREATE FUNCTION authority.open_session(book integer, event uuid, login text, stretched bytea, session uuid,
+-- Opens a session by a password, and by a code of a person who has a device for them; the code's step is burned.
+CREATE FUNCTION authority.open_session(book integer, event uuid, login text, stretched bytea, code text, session uuid,
                                        token_sha256 bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    now record := authority.said_now(book, event, 1031);
+    now    record := authority.said_now(book, event, 1031);
+    device authority.code_device;
+    means  text := 'password';
 BEGIN
     IF NOT authority.password_fits(book, login, stretched) THEN
         PERFORM authority.refuse('session_is_not_valid', 'the password does not fit');
     END IF;
-    PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session));
-    INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_at, seen_at, ends_at)
-    VALUES (book, session, token_sha256, login, now.at, now.at, now.at + interval '12 hours');
+    SELECT * INTO device FROM authority.code_device d WHERE d.book_id = book AND d.person_id = login FOR UPDATE;
+    IF FOUND THEN
+        means := 'code';
+        UPDATE authority.code_device d SET last_step = authority.fitting_step(device.secret, device.last_step, code, now.at)
+         WHERE d.book_id = book AND d.person_id = login
+           AND authority.fitting_step(device.secret, device.last_step, code, now.at) IS NOT NULL;
+        IF NOT FOUND THEN
+            PERFORM authority.refuse('code_does_not_fit');
+        END IF;
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session, 'by', means));
+    INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
+    VALUES (book, session, token_sha256, login, means, now.at, now.at, now.at + interval '12 hours');
 END $$;
 
 -- A person is here: who it is, and until when. Seen at most once a minute, so that pages do not write.
 CREATE FUNCTION authority.touch_session(book integer, token_sha256 bytea, at timestamptz,
     OUT session_id uuid, OUT person_id text, OUT display_name text, OUT roles text[], OUT opened_at timestamptz,
-    OUT ends_at timestamptz, OUT must_change boolean)
+    OUT ends_at timestamptz, OUT must_change boolean, OUT opened_by text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     who text := authority.person_of_session(book, touch_session.token_sha256, at);
@@ -316,8 +422,9 @@ BEGIN
     END IF;
     UPDATE authority.session s SET seen_at = at
      WHERE s.book_id = book AND s.token_sha256 = touch_session.token_sha256 AND s.seen_at < at - interval '1 minute';
-    SELECT s.session_id, s.person_id, p.display_name, authority.roles_of(book, who), s.opened_at, s.ends_at, w.must_change
-      INTO session_id, person_id, display_name, roles, opened_at, ends_at, must_change
+    SELECT s.session_id, s.person_id, p.display_name, authority.roles_of(book, who), s.opened_at, s.ends_at, w.must_change,
+           s.opened_by
+      INTO session_id, person_id, display_name, roles, opened_at, ends_at, must_change, opened_by
       FROM authority.session s JOIN authority.person p USING (book_id, person_id)
       JOIN authority.password w USING (book_id, person_id)
      WHERE s.book_id = book AND s.token_sha256 = touch_session.token_sha256;
@@ -356,7 +463,332 @@ BEGIN
     END IF;
 END $$;
 
--- 3. The policy -----------------------------------------------------------------------------------------------------
+-- 4. Passkeys --------------------------------------------------------------------------------------------------------
+-- A person signs in and approves by a key pair in the own device (W3C Web Authentication, level 3). PostgreSQL verifies
+-- the signatures itself, so that a core that has been taken cannot speak for a person by saying that a signature fits.
+
+CREATE FUNCTION authority.number_of(bytes bytea) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    found numeric := 0;
+BEGIN
+    FOR place IN 0 .. length(bytes) - 1 LOOP
+        found := found * 256 + get_byte(bytes, place);
+    END LOOP;
+    RETURN found;
+END $$;
+
+-- The inverse of a number modulo a prime, by Euclid.
+CREATE FUNCTION authority.inverse_of(number numeric, prime numeric) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    rest     numeric := prime;
+    next     numeric := number % prime;
+    factor   numeric := 0;
+    onward   numeric := 1;
+    quotient numeric;
+    kept     numeric;
+BEGIN
+    WHILE next > 0 LOOP
+        quotient := div(rest, next);
+        kept := next;
+        next := rest - quotient * next;
+        rest := kept;
+        kept := onward;
+        onward := factor - quotient * onward;
+        factor := kept;
+    END LOOP;
+    RETURN (factor % prime + prime) % prime;
+END $$;
+
+-- r or s of an ECDSA signature in DER: the positive integer at `place`, in the fewest bytes; null if it is none.
+CREATE FUNCTION authority.der_integer(der bytea, place integer) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    size integer;
+BEGIN
+    IF length(der) < place + 3 OR get_byte(der, place) <> 2 THEN
+        RETURN NULL;
+    END IF;
+    size := get_byte(der, place + 1);
+    IF size NOT BETWEEN 1 AND 33 OR length(der) < place + 2 + size OR get_byte(der, place + 2) > 127
+       OR (size > 1 AND get_byte(der, place + 2) = 0 AND get_byte(der, place + 3) < 128) THEN
+        RETURN NULL;
+    END IF;
+    RETURN substr(der, place + 3, size);
+END $$;
+
+-- Whether a signature is that of a P-256 key (64 bytes: x, y) over a message: ECDSA with SHA-256 (FIPS 186-5, 6.4.2),
+-- the signature in DER. Both multiplications go side by side, in Jacobian coordinates; some 20 ms. Nothing here is
+-- secret, so its time may tell what it likes.
+CREATE FUNCTION authority.es256_verifies(point bytea, message bytea, signature bytea) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    p CONSTANT numeric := 115792089210356248762697446949407573530086143415290314195533631308867097853951;
+    n CONSTANT numeric := 115792089210356248762697446949407573529996955224135760342422259061068512044369;
+    b CONSTANT numeric := 41058363725152142129326129780047268409114441015993725554835256314039467401291;
+    gx CONSTANT numeric := 48439561293906451759052585252797914202762949526041747995844080717082404635286;
+    gy CONSTANT numeric := 36134250956749795798585127919587881956611106672985015071877198253568414405109;
+    r_bytes bytea := authority.der_integer(signature, 2);
+    s_bytes bytea := authority.der_integer(signature, 4 + length(r_bytes));
+    qx numeric := authority.number_of(substr(point, 1, 32));
+    qy numeric := authority.number_of(substr(point, 33, 32));
+    tx numeric;  -- G + Q
+    ty numeric;
+    r  numeric;  s  numeric;  u  numeric;  v  numeric;  slope numeric;
+    x  numeric := 0;  y  numeric := 1;  z  numeric := 0;  -- the sum so far; z = 0: nothing yet
+    ax numeric;  ay numeric;
+    c  numeric;  d  numeric;  e  numeric;  f  numeric;  h  numeric;
+    digits integer[] := '{}';
+    digit integer;
+BEGIN
+    IF s_bytes IS NULL OR length(point) <> 64 THEN
+        RETURN false;
+    ELSIF get_byte(signature, 0) <> 48 OR get_byte(signature, 1) <> length(signature) - 2
+       OR length(signature) <> 6 + length(r_bytes) + length(s_bytes) THEN
+        RETURN false;
+    END IF;
+    r := authority.number_of(r_bytes);
+    s := authority.number_of(s_bytes);
+    IF r = 0 OR r >= n OR s = 0 OR s >= n OR qx >= p OR qy >= p
+       OR (qy * qy - (qx * qx % p * qx - 3 * qx + b)) % p <> 0 THEN
+        RETURN false;
+    END IF;
+    s := authority.inverse_of(s, n);
+    u := authority.number_of(sha256(message)) * s % n;
+    v := r * s % n;
+    FOR bit IN 1 .. 256 LOOP
+        digits := ((u % 2) + 2 * (v % 2))::integer || digits;
+        u := div(u, 2);
+        v := div(v, 2);
+    END LOOP;
+    IF qx = gx THEN  -- of a key that is the generator or its opposite everybody has the private half
+        RETURN false;
+    END IF;
+    slope := (qy - gy + p) * authority.inverse_of(qx - gx + p, p) % p;
+    tx := (slope * slope - gx - qx + 2 * p) % p;
+    ty := (slope * (gx - tx + p) - gy + p) % p;
+    FOREACH digit IN ARRAY digits LOOP
+        IF z <> 0 THEN  -- twice the sum
+            c := z * z % p;
+            d := y * y % p;
+            e := x * d % p;
+            f := 3 * (x - c) * (x + c) % p;
+            h := y + z;
+            z := (h * h - d - c) % p;
+            x := (f * f - 8 * e) % p;
+            y := (f * (4 * e - x) - 8 * d * d) % p;
+        END IF;
+        CONTINUE WHEN digit = 0;
+        CASE digit
+            WHEN 1 THEN ax := gx; ay := gy;
+            WHEN 2 THEN ax := qx; ay := qy;
+            ELSE ax := tx; ay := ty;
+        END CASE;
+        IF z = 0 THEN
+            x := ax; y := ay; z := 1;
+            CONTINUE;
+        END IF;
+        c := z * z % p;  -- and one more
+        d := (ax * c - x) % p;
+        e := (ay * c % p * z - y) % p;
+        IF d = 0 THEN
+            IF e <> 0 THEN
+                z := 0;
+                CONTINUE;
+            END IF;
+            c := 3 * (ax - 1) * (ax + 1) % p;  -- the sum is the point itself: twice that
+            d := ay * ay % p;
+            e := ax * d % p;
+            z := 2 * ay % p;
+            x := (c * c - 8 * e) % p;
+            y := (c * (4 * e - x) - 8 * d * d) % p;
+            CONTINUE;
+        END IF;
+        f := d * d % p;
+        h := f * d % p;
+        f := x * f % p;
+        z := z * d % p;
+        x := (e * e - h - 2 * f) % p;
+        y := (e * (f - x) - y * h) % p;
+    END LOOP;
+    IF z = 0 THEN
+        RETURN false;
+    END IF;
+    z := z * z % p;
+    RETURN (x - r * z) % p = 0 OR (r + n < p AND (x - (r + n) * z) % p = 0);
+END $$;
+
+-- A key as it was enrolled: its public half and, raw, what the browser and the device said then. Only the counter moves
+-- afterwards, and a revocation comes once.
+CREATE TABLE authority.passkey (
+    book_id             integer     NOT NULL,
+    credential_id       bytea       NOT NULL,
+    person_id           text        NOT NULL,
+    label               text        NOT NULL,
+    rp_id               text        NOT NULL,
+    public_key          bytea       NOT NULL,
+    aaguid              uuid        NOT NULL,
+    client_data         bytea       NOT NULL,
+    attestation_object  bytea       NOT NULL,
+    proposal_id         uuid        NOT NULL,
+    enrolled            bigint      NOT NULL,
+    enrolled_at         timestamptz NOT NULL,
+    approves_from       timestamptz NOT NULL,
+    counter             bigint      NOT NULL,
+    used_at             timestamptz,
+    revoked             bigint,
+    CONSTRAINT passkey_is_enrolled_already PRIMARY KEY (book_id, credential_id),
+    CONSTRAINT passkey_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT passkey_has_a_short_id CHECK (length(credential_id) BETWEEN 16 AND 1023),
+    CONSTRAINT passkey_has_a_short_label CHECK (length(label) BETWEEN 1 AND 60),
+    CONSTRAINT passkey_waits_before_it_approves CHECK (approves_from >= enrolled_at),
+    CONSTRAINT passkey_ends_after_it_began CHECK (revoked >= enrolled)
+);
+CREATE INDEX passkey_person ON authority.passkey (book_id, person_id);
+
+CREATE FUNCTION authority.guard_passkey() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF to_jsonb(NEW) - ARRAY['counter', 'used_at', 'revoked'] IS DISTINCT FROM
+       to_jsonb(OLD) - ARRAY['counter', 'used_at', 'revoked']
+       OR NEW.counter < OLD.counter OR (OLD.revoked IS NOT NULL AND NEW.revoked IS DISTINCT FROM OLD.revoked) THEN
+        RAISE EXCEPTION 'passkey keeps its history' USING ERRCODE = 'RF003';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER passkey_moves_forward BEFORE UPDATE ON authority.passkey
+    FOR EACH ROW EXECUTE FUNCTION authority.guard_passkey();
+CREATE TRIGGER passkey_keeps_its_history BEFORE DELETE OR TRUNCATE ON authority.passkey
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- Challenges that a sign-in has used, for as long as they could be used again.
+CREATE TABLE authority.spent_challenge (
+    book_id    integer     NOT NULL REFERENCES ledger.book,
+    challenge  bytea       NOT NULL,
+    at         timestamptz NOT NULL,
+    CONSTRAINT challenge_was_used PRIMARY KEY (book_id, challenge)
+);
+CREATE INDEX spent_challenge_age ON authority.spent_challenge (book_id, at);
+
+-- Under a challenge: its own time and chance, sealed with the book's secret at both ends. So nothing is written for
+-- somebody who only looks at the sign-in page.
+CREATE FUNCTION authority.seal_of(book integer, drawn bytea) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT substr(sha256(d.secret || convert_to('ringfence challenge v1', 'UTF8') || drawn || d.secret), 1, 16)
+      FROM authority.decoy d WHERE d.book_id = book;
+$$;
+
+CREATE FUNCTION authority.new_challenge(book integer, at timestamptz) RETURNS bytea
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    drawn bytea := int8send((extract(epoch FROM at) * 1000000)::bigint) || uuid_send(gen_random_uuid());
+BEGIN
+    RETURN drawn || authority.seal_of(book, drawn);
+END $$;
+
+-- Ours, and at most five minutes old; else refused by name.
+CREATE FUNCTION authority.require_challenge(book integer, challenge bytea, at timestamptz) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    drawn_at timestamptz;
+BEGIN
+    IF challenge IS NULL OR length(challenge) <> 40
+       OR authority.seal_of(book, substr(challenge, 1, 24)) IS DISTINCT FROM substr(challenge, 25) THEN
+        PERFORM authority.refuse('challenge_is_not_ours');
+    END IF;
+    drawn_at := timestamptz 'epoch'
+                + interval '1 microsecond' * authority.number_of(substr(challenge, 1, 8))::double precision;
+    IF at > drawn_at + interval '5 minutes' OR at < drawn_at - interval '1 minute' THEN
+        PERFORM authority.refuse('challenge_is_too_old');
+    END IF;
+END $$;
+
+CREATE FUNCTION authority.from_base64url(text text) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN decode(rpad(translate(text, '-_', '+/'), (length(text) + 3) / 4 * 4, '='), 'base64');
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN NULL;
+END $$;
+
+-- What a browser says that it did, as JSON; null if it says nothing.
+CREATE FUNCTION authority.read_client_data(client_data bytea) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN convert_from(client_data, 'UTF8')::jsonb;
+EXCEPTION WHEN invalid_text_representation OR character_not_in_repertoire OR untranslatable_character THEN
+    RETURN NULL;
+END $$;
+
+-- Whether pages of an origin may use keys of a relying party: its own host or one beneath it, by https; `localhost` by
+-- http as well, because nobody stands between.
+CREATE FUNCTION authority.origin_fits(origin text, rp_id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT coalesce((parts[1] = 'https' OR (parts[1] = 'http' AND rp_id = 'localhost'))
+                    AND (parts[2] = rp_id OR right(parts[2], length(rp_id) + 1) = '.' || rp_id), false)
+      FROM regexp_match(origin, '^(https?)://([a-z0-9.-]+)(:[0-9]{1,5})?$') parts;
+$$;
+
+-- A person used a key (Web Authentication, 7.2): the key, if everything fits a challenge; else refused by the name of the
+-- first rule that is broken. The counter moves with it.
+CREATE FUNCTION authority.use_passkey(book integer, credential bytea, client_data bytea, authenticator_data bytea,
+                                      signature bytea, challenge bytea, at timestamptz) RETURNS authority.passkey
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    key     authority.passkey;
+    said    jsonb := authority.read_client_data(client_data);
+    counted bigint;
+BEGIN
+    SELECT k.* INTO key FROM authority.passkey k JOIN authority.person p USING (book_id, person_id)
+     WHERE k.book_id = book AND k.credential_id = credential AND k.revoked IS NULL AND p.active
+       FOR UPDATE OF k;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('passkey_is_not_known');
+    ELSIF said->>'type' IS DISTINCT FROM 'webauthn.get' THEN
+        PERFORM authority.refuse('assertion_is_not_valid', 'type');
+    ELSIF challenge IS NULL OR authority.from_base64url(said->>'challenge') IS DISTINCT FROM challenge THEN
+        PERFORM authority.refuse('challenge_does_not_fit');
+    ELSIF NOT authority.origin_fits(said->>'origin', key.rp_id) THEN
+        PERFORM authority.refuse('origin_is_not_ours');
+    ELSIF coalesce(said->'crossOrigin', 'false') <> 'false' OR said ? 'topOrigin' THEN
+        PERFORM authority.refuse('page_was_embedded');
+    ELSIF coalesce(length(authenticator_data), 0) < 37
+          OR substr(authenticator_data, 1, 32) <> sha256(convert_to(key.rp_id, 'UTF8')) THEN
+        PERFORM authority.refuse('assertion_is_not_valid', 'relying party');
+    ELSIF get_byte(authenticator_data, 32) & 5 <> 5 THEN
+        PERFORM authority.refuse('user_was_not_verified');
+    ELSIF NOT authority.es256_verifies(substr(key.public_key, 11, 32) || substr(key.public_key, 46, 32),
+                                       authenticator_data || sha256(client_data), signature) THEN
+        PERFORM authority.refuse('passkey_signature_does_not_verify');
+    END IF;
+    counted := authority.number_of(substr(authenticator_data, 34, 4));
+    IF (counted > 0 OR key.counter > 0) AND counted <= key.counter THEN
+        PERFORM authority.refuse('passkey_counter_went_back', format('%s after %s', counted, key.counter));
+    END IF;
+    UPDATE authority.passkey k SET counter = counted, used_at = at WHERE k.book_id = book AND k.credential_id = credential;
+    RETURN key;
+END $$;
+
+-- Opens a session by a key. The challenge is one of ours, and is spent.
+CREATE FUNCTION authority.open_session_by_passkey(book integer, event uuid, credential bytea, client_data bytea,
+    authenticator_data bytea, signature bytea, session uuid, token_sha256 bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now       record := authority.said_now(book, event, 1031);
+    challenge bytea  := authority.from_base64url(authority.read_client_data(client_data)->>'challenge');
+    key       authority.passkey;
+BEGIN
+    PERFORM authority.require_challenge(book, challenge, now.at);
+    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature, challenge, now.at);
+    DELETE FROM authority.spent_challenge c WHERE c.book_id = book AND c.at < now.at - interval '1 hour';
+    INSERT INTO authority.spent_challenge (book_id, challenge, at) VALUES (book, challenge, now.at);
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', key.person_id, 'session', session, 'by', 'passkey',
+                                                            'credential', encode(credential, 'hex')));
+    INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
+    VALUES (book, session, token_sha256, key.person_id, 'passkey', now.at, now.at, now.at + interval '12 hours');
+END $$;
+
+-- 5. The policy ------------------------------------------------------------------------------------------------------
 
 -- `document` is canonical JSON (RFC 8785): for each act who may make it, how long a proposal stands, and how many
 -- people of which roles approve, by currency and amount.
@@ -379,7 +811,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE p.book_id = book AND p.effective_from <= at ORDER BY p.version DESC LIMIT 1;
 $$;
 
--- {"people": n, "roles": […]} for an act; null if the policy does not know it. The first band that reaches the amount
+-- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that reaches the amount
 -- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`.
 CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
@@ -390,7 +822,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
                     document #> ARRAY['acts', act, 'otherwise']);
 $$;
 
--- 4. Proposals and approvals ----------------------------------------------------------------------------------------
+-- 6. Proposals and approvals -----------------------------------------------------------------------------------------
 
 CREATE TABLE authority.proposal (
     book_id         integer     NOT NULL REFERENCES ledger.book,
@@ -402,6 +834,7 @@ CREATE TABLE authority.proposal (
     maker           text        NOT NULL,
     people          integer     NOT NULL,
     roles           text[]      NOT NULL,
+    signed          boolean     NOT NULL,
     policy_version  integer     NOT NULL,
     made_at         timestamptz NOT NULL,
     expires_at      timestamptz NOT NULL,
@@ -429,12 +862,19 @@ CREATE TABLE authority.approval (
     reason          text        NOT NULL,
     at              timestamptz NOT NULL,
     sequence        bigint      NOT NULL,
+    credential_id       bytea,
+    client_data         bytea,
+    authenticator_data  bytea,
+    signature           bytea,
     CONSTRAINT person_decided_already PRIMARY KEY (book_id, proposal_id, person_id),
     CONSTRAINT approval_event_is_its_own UNIQUE (book_id, sequence),
     CONSTRAINT approval_is_of_a_proposal FOREIGN KEY (book_id, proposal_id) REFERENCES authority.proposal,
     CONSTRAINT approval_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT approval_is_yes_or_no CHECK (decided IN ('approve', 'reject')),
-    CONSTRAINT reason_must_be_short CHECK (length(reason) <= 500)
+    CONSTRAINT reason_must_be_short CHECK (length(reason) <= 500),
+    CONSTRAINT approval_is_by_a_known_passkey FOREIGN KEY (book_id, credential_id) REFERENCES authority.passkey,
+    CONSTRAINT approval_is_signed_whole
+        CHECK (num_nulls(credential_id, client_data, authenticator_data, signature) IN (0, 4))
 );
 CREATE TRIGGER approval_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.approval
     FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
@@ -464,6 +904,7 @@ DECLARE
     policy  record;
     rule    jsonb;
     needed  jsonb;
+    signed  boolean;
     expiry  timestamptz := (terms->>'expires_at')::timestamptz;
 BEGIN
     SELECT p.version, p.document INTO policy FROM authority.policy_at(book, now.at) p;
@@ -478,6 +919,7 @@ BEGIN
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
     needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric);
+    signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');
     ELSIF (needed->>'people')::integer = 0 THEN
@@ -492,11 +934,12 @@ BEGIN
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'proposal', proposal, 'act', terms->>'act', 'sha256', encode(sha256(payload), 'hex'), 'maker', maker,
-        'people', needed->'people', 'roles', needed->'roles', 'policy_version', policy.version));
+        'people', needed->'people', 'roles', needed->'roles', 'policy_version', policy.version)
+        || CASE WHEN signed THEN '{"signed": true}'::jsonb ELSE '{}' END);
     INSERT INTO authority.proposal (book_id, proposal_id, act, order_id, payload, payload_sha256, maker, people, roles,
-                                    policy_version, made_at, expires_at, made)
+                                    signed, policy_version, made_at, expires_at, made)
     VALUES (book, proposal, terms->>'act', (terms->>'order')::uuid, payload, sha256(payload), maker,
-            (needed->>'people')::integer, ARRAY(SELECT jsonb_array_elements_text(needed->'roles')), policy.version,
+            (needed->>'people')::integer, ARRAY(SELECT jsonb_array_elements_text(needed->'roles')), signed, policy.version,
             now.at, expiry, now.sequence);
 END $$;
 
@@ -537,22 +980,34 @@ BEGIN
     END;
 END $$;
 
+-- What a key signs when it approves: SHA-256 of exactly the bytes of a proposal, under a tag that nothing else has. So a
+-- signature is for this amount and this payee, or for nothing (dynamic linking: Delegated Regulation (EU) 2018/389, Art. 5).
+CREATE FUNCTION authority.approval_challenge(payload bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence approval v1', 'UTF8') || '\x00' || payload);
+$$;
+
 -- A person decides. `PROPOSAL_APPROVED` also says the count that it makes; a person who decided in between makes
--- another count, so the event would be wrong, and the caller says it anew.
+-- another count, so the event would be wrong, and the caller says it anew. An approval may be signed by a passkey of the
+-- person, and has to be where the policy says so; the event then says the signature and all that it is over.
 CREATE FUNCTION authority.decide(book integer, event uuid, token_sha256 bytea, proposal uuid, payload_sha256 bytea,
-                                 decision text, reason text) RETURNS void
+                                 decision text, reason text, credential bytea, client_data bytea,
+                                 authenticator_data bytea, signature bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now    record := authority.said_now(book, event, CASE decision WHEN 'approve' THEN 1021 ELSE 1022 END);
     who    text   := authority.person_of_session(book, decide.token_sha256, now.at);
-    needed integer;
+    asked  authority.proposal;
+    key    authority.passkey;
     count  integer;
     broken text;
 BEGIN
-    SELECT p.people INTO needed FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal FOR UPDATE;
+    SELECT * INTO asked FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal FOR UPDATE;
     broken := authority.objection(book, decide.token_sha256, proposal, decide.payload_sha256, decision, now.at);
     IF broken IS NOT NULL THEN
         PERFORM authority.refuse(broken);
+    ELSIF asked.signed AND decision = 'approve' AND credential IS NULL THEN
+        PERFORM authority.refuse('approval_must_be_signed');
     END IF;
     SELECT count(*) + CASE decision WHEN 'approve' THEN 1 ELSE 0 END INTO count FROM authority.approval a
      WHERE a.book_id = book AND a.proposal_id = proposal AND a.decided = 'approve';
@@ -561,11 +1016,26 @@ BEGIN
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'proposal', proposal, 'person', who, 'sha256', encode(decide.payload_sha256, 'hex')));
-    INSERT INTO authority.approval (book_id, proposal_id, person_id, payload_sha256, decided, reason, at, sequence)
-    VALUES (book, proposal, who, decide.payload_sha256, decision, decide.reason, now.at, now.sequence);
+    IF credential IS NOT NULL THEN
+        key := authority.use_passkey(book, credential, decide.client_data, decide.authenticator_data, decide.signature,
+                                     authority.approval_challenge(asked.payload), now.at);
+        IF key.person_id <> who OR decision <> 'approve' THEN
+            PERFORM authority.refuse('passkey_is_somebody_elses');
+        ELSIF now.at < key.approves_from THEN
+            PERFORM authority.refuse('passkey_must_wait');
+        END IF;
+        PERFORM authority.must_say(now.said, jsonb_build_object(
+            'credential', encode(credential, 'hex'), 'client_data', encode(decide.client_data, 'hex'),
+            'challenge', encode(authority.approval_challenge(asked.payload), 'hex'),
+            'authenticator_data', encode(decide.authenticator_data, 'hex'), 'signature', encode(decide.signature, 'hex')));
+    END IF;
+    INSERT INTO authority.approval (book_id, proposal_id, person_id, payload_sha256, decided, reason, at, sequence,
+                                    credential_id, client_data, authenticator_data, signature)
+    VALUES (book, proposal, who, decide.payload_sha256, decision, decide.reason, now.at, now.sequence,
+            credential, decide.client_data, decide.authenticator_data, decide.signature);
     IF decision = 'reject' THEN
         UPDATE authority.proposal p SET state = 'rejected' WHERE p.book_id = book AND p.proposal_id = proposal;
-    ELSIF count >= needed THEN
+    ELSIF count >= asked.people THEN
         UPDATE authority.proposal p SET state = 'complete' WHERE p.book_id = book AND p.proposal_id = proposal;
     END IF;
 END $$;
@@ -582,7 +1052,8 @@ BEGIN
     ELSIF asked.act IS DISTINCT FROM spend.act OR asked.state <> 'complete' OR asked.people >
           (SELECT count(*) FROM authority.approval a
             WHERE a.book_id = book AND a.proposal_id = proposal AND a.decided = 'approve'
-              AND a.person_id <> asked.maker AND a.payload_sha256 = sha256(asked.payload)) THEN
+              AND a.person_id <> asked.maker AND a.payload_sha256 = sha256(asked.payload)
+              AND (a.credential_id IS NOT NULL OR NOT asked.signed)) THEN
         PERFORM authority.refuse('proposal_is_not_complete');
     ELSIF at >= asked.expires_at THEN
         PERFORM authority.refuse('proposal_has_expired');
@@ -624,7 +1095,7 @@ BEGIN
     END IF;
 END $$;
 
--- 5. Changing people and policy -------------------------------------------------------------------------------------
+-- 7. Changing people and policy --------------------------------------------------------------------------------------
 
 -- The first people of a book, all in one append; afterwards `change_person` is the only way to more.
 CREATE FUNCTION authority.found_person(book integer, event uuid, person text, called text, roles text[], secret jsonb)
@@ -681,7 +1152,8 @@ BEGIN
                                  convert_to(facts->>'document', 'UTF8'), event);
 END $$;
 
--- A person is added, gets other roles or a new password, as a complete proposal says: roles separated by spaces.
+-- A person is added, gets other roles or a new password, as a complete proposal says: roles separated by spaces. With a
+-- new password a device for codes is forgotten: that is how somebody who has lost it comes back, by two other people.
 CREATE FUNCTION authority.change_person(book integer, event uuid, proposal uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -698,12 +1170,13 @@ BEGIN
     PERFORM authority.put_roles(book, person, roles, now.sequence);
     IF facts ? 'verifier' THEN
         PERFORM authority.put_password(book, person, facts || '{"must_change": true}');
+        DELETE FROM authority.code_device d WHERE d.book_id = book AND d.person_id = person;
         UPDATE authority.session s SET revoked_at = now.at
          WHERE s.book_id = book AND s.person_id = person AND s.revoked_at IS NULL;
     END IF;
 END $$;
 
--- A security administrator ends somebody's roles and sessions at once, alone.
+-- A security administrator ends somebody's roles, sessions and passkeys at once, alone.
 CREATE FUNCTION authority.deactivate_person(book integer, event uuid, token_sha256 bytea, person text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -719,6 +1192,8 @@ BEGIN
     PERFORM authority.put_roles(book, person, '{}', now.sequence);
     UPDATE authority.session s SET revoked_at = now.at
      WHERE s.book_id = book AND s.person_id = person AND s.revoked_at IS NULL;
+    UPDATE authority.passkey k SET revoked = now.sequence
+     WHERE k.book_id = book AND k.person_id = person AND k.revoked IS NULL;
 END $$;
 
 CREATE FUNCTION authority.require_administrator(book integer, token_sha256 bytea, at timestamptz) RETURNS text
@@ -767,6 +1242,85 @@ BEGIN
        AND s.revoked_at IS NULL;
 END $$;
 
+-- A key is enrolled as a complete proposal says, for the person who made it; the policy of the proposal says for how long
+-- it waits before it approves anything. Keys are P-256 in the one form that CTAP2 has for them.
+CREATE FUNCTION authority.enrol_passkey(book integer, event uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now     record := authority.said_now(book, event, 1032);
+    facts   jsonb  := authority.carry_out(book, event, 1032, proposal, 'key_enrolment')->'facts';
+    public  bytea  := decode(facts->>'public_key', 'hex');
+    maker   text;
+    hours   integer;
+BEGIN
+    SELECT p.maker, coalesce((convert_from(q.document, 'UTF8')::jsonb #>> '{passkeys,wait_hours}')::integer, 24)
+      INTO maker, hours
+      FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
+     WHERE p.book_id = book AND p.proposal_id = proposal;
+    IF maker IS DISTINCT FROM facts->>'person' THEN
+        PERFORM authority.refuse('passkey_is_of_its_maker');
+    ELSIF length(public) IS DISTINCT FROM 77 OR substr(public, 1, 10) <> '\xa5010203262001215820'
+          OR substr(public, 43, 3) <> '\x225820' THEN
+        PERFORM authority.refuse('passkey_must_be_es256');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'person', maker, 'credential', facts->'credential', 'public_key', facts->'public_key', 'rp_id', facts->'rp_id',
+        'wait_hours', hours, 'proposal', proposal));
+    INSERT INTO authority.passkey (book_id, credential_id, person_id, label, rp_id, public_key, aaguid, client_data,
+                                   attestation_object, proposal_id, enrolled, enrolled_at, approves_from, counter)
+    VALUES (book, decode(facts->>'credential', 'hex'), maker, facts->>'label', facts->>'rp_id', public,
+            (facts->>'aaguid')::uuid, decode(facts->>'client_data', 'hex'), decode(facts->>'attestation_object', 'hex'),
+            proposal, now.sequence, now.at, now.at + interval '1 hour' * hours, (facts->>'counter')::bigint);
+END $$;
+
+-- A person gives up an own key, or a security administrator takes anybody's, alone and at once.
+CREATE FUNCTION authority.revoke_passkey(book integer, event uuid, token_sha256 bytea, credential bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1033);
+    who   text   := authority.person_of_session(book, revoke_passkey.token_sha256, now.at);
+    whose text;
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    END IF;
+    SELECT k.person_id INTO whose FROM authority.passkey k
+     WHERE k.book_id = book AND k.credential_id = credential AND k.revoked IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('passkey_must_exist');
+    ELSIF whose <> who THEN
+        PERFORM authority.require_administrator(book, revoke_passkey.token_sha256, now.at);
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', whose, 'credential', encode(credential, 'hex'), 'by', who));
+    UPDATE authority.passkey k SET revoked = now.sequence WHERE k.book_id = book AND k.credential_id = credential;
+END $$;
+
+-- A person sets up a device for codes: with the password and a code of the new secret, and where there was a device in a
+-- session that was opened by its code or by a passkey.
+CREATE FUNCTION authority.set_code_device(book integer, event uuid, token_sha256 bytea, stretched bytea, secret bytea,
+                                          code text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now  record := authority.said_now(book, event, 1030);
+    who  text   := authority.person_of_session(book, set_code_device.token_sha256, now.at);
+    step bigint := authority.fitting_step(set_code_device.secret, 0, code, now.at);
+BEGIN
+    IF who IS NULL OR NOT authority.password_fits(book, who, stretched) THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = who)
+          AND EXISTS (SELECT FROM authority.session s WHERE s.book_id = book AND s.opened_by = 'password'
+                         AND s.token_sha256 = set_code_device.token_sha256) THEN
+        PERFORM authority.refuse('code_is_needed_first');
+    ELSIF step IS NULL THEN
+        PERFORM authority.refuse('code_does_not_fit');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', who, 'change', 'code device'));
+    INSERT INTO authority.code_device (book_id, person_id, secret, last_step)
+    VALUES (book, who, set_code_device.secret, step)
+    ON CONFLICT ON CONSTRAINT code_device_is_one_a_person DO UPDATE
+       SET secret = excluded.secret, last_step = excluded.last_step;
+END $$;
+
 -- A client of the platform may make orders within its scopes, but approves nothing, so one administrator is enough.
 CREATE FUNCTION authority.add_client(book integer, event uuid, token_sha256 bytea, client text, client_token_sha256 bytea,
                                      scopes text[]) RETURNS void
@@ -798,13 +1352,14 @@ BEGIN
     END IF;
 END $$;
 
--- 6. Who may what ---------------------------------------------------------------------------------------------------
--- Nobody writes a table; nobody reads a password, a decoy, an attempt, or the hash of a token.
+-- 8. Who may what ----------------------------------------------------------------------------------------------------
+-- Nobody writes a table; nobody reads a password, a secret of codes, a decoy, an attempt, or the hash of a token.
 
 GRANT USAGE ON SCHEMA authority TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT ON authority.person, authority.person_role, authority.policy, authority.proposal, authority.approval
+GRANT SELECT ON authority.person, authority.person_role, authority.policy, authority.proposal, authority.approval,
+                authority.passkey
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT (book_id, session_id, person_id, opened_at, seen_at, ends_at, revoked_at) ON authority.session
+GRANT SELECT (book_id, session_id, person_id, opened_by, opened_at, seen_at, ends_at, revoked_at) ON authority.session
    TO ringfence_core, ringfence_reader, ringfence_auditor;
 GRANT SELECT (book_id, client_id, scopes, active, added) ON authority.client
    TO ringfence_core, ringfence_reader, ringfence_auditor;
@@ -814,9 +1369,10 @@ GRANT EXECUTE ON FUNCTION
     authority.end_own_session, authority.end_session, authority.client_of, authority.make_proposal, authority.objection, authority.decide,
     authority.carry_out, authority.carry_out_standing, authority.found_person, authority.found_policy, authority.change_policy,
     authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
-    authority.revoke_client
+    authority.revoke_client, authority.new_challenge, authority.require_challenge, authority.open_session_by_passkey,
+    authority.enrol_passkey, authority.revoke_passkey, authority.set_code_device
 TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits, authority.approval_challenge
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 -- authority, door: how long what opens it lasts, and who knocks too often.
 
