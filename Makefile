@@ -20,7 +20,7 @@ demo: .venv/installed
 
 # The closing line of a passing run is the suite's own.
 test: lint
-	@$(VENV) -m pytest -n $(WORKERS)
+	@$(VENV) -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .venv/installed
 	@$(VENV) -m ruff check
