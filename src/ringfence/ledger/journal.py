@@ -209,8 +209,10 @@ class Journal:
         """Check the batch against the balances and append it; None: somebody was faster, and nothing has changed."""
         answers = answer_known(asked.given, asked.known)
         if not alone and self._may_be_sliced(connection, asked, answers):
-            with suppress(_OtherRows):
-                return self._attempt_in_slices(connection, asked)
+            try:
+                return self._attempt_in_slices(connection, asked, answers)
+            except _OtherRows:
+                answers.results[:] = 0
         fresh = np.flatnonzero(answers.sequences == UNDECIDED)
         part = part_of(asked.given, fresh)
         forced = answers.results[fresh]  # the rest of a chain of which a row is known
@@ -251,11 +253,11 @@ class Journal:
             and takes_slices(connection, self._head, len(rows))
         )
 
-    def _attempt_in_slices(self, connection: Connection, asked: _Asked) -> Answers | None:
+    def _attempt_in_slices(self, connection: Connection, asked: _Asked, answers: Answers) -> Answers | None:
         """The same, but PostgreSQL takes in the first rows while the others are checked. Nearly always every row given
         is a row of the journal; `_OtherRows`: not so this time, nothing has changed, and the batch goes whole.
         """
-        given, answers, undos = asked.given, answer_known(asked.given, {}), []
+        given, undos = asked.given, []
 
         def checked() -> Iterator[Batch]:
             for first, last in ((0, SLICE_ROWS), (SLICE_ROWS, len(given))):
