@@ -163,7 +163,8 @@ ABOUT = {
 One append of 8,000 transfers with all rules: every account has a minimum and a maximum, the pool is guarded, and two
 monitors are watched (except where the row says no monitors). The reference is a COPY of the same rows, laid out
 beforehand, into a table of the same columns, constraints and indexes: as fast as PostgreSQL takes these rows at all.
-It is sent as one write and in chunks of 32 kB, and the faster counts.""",
+It is sent as one write and in chunks of 32 kB, and the faster counts. Both ways this program keeps one core and
+PostgreSQL's backends the other, where the system allows it.""",
     "single requests": """\
 64 clients, each of which asks for one transfer and waits for its answer. The references are what a ledger on SQL
 usually does: one transaction a transfer, locked rows, one call of a function in the database, prepared, accounts

@@ -82,7 +82,7 @@ def told(answers):
 
 
 def test_answers_balances_and_rows_are_those_of_a_batch_decided_whole(connect, sliced, monkeypatch):
-    numbers = iter(range(10**6))
+    numbers, reader = iter(range(10**6)), connect()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(batches=BATCHES, faster=st.sets(st.integers(0, 3)))
@@ -105,8 +105,8 @@ def test_answers_balances_and_rows_are_those_of_a_batch_decided_whole(connect, s
             assert found[0] == found[1]
         walks = [Walk(book) for book in books]
         for walk, writer in zip(walks, writers, strict=True):
-            walk.read(connect())
-            walk.agrees(connect())
+            walk.read(reader)
+            walk.agrees(reader)
             walk.agrees_with(writer.balances())
         assert [(row.line, row.kind, row.reason) for row in walks[0].rows.values()] == [
             (row.line, row.kind, row.reason) for row in walks[1].rows.values()

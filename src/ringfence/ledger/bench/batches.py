@@ -21,6 +21,7 @@ from ringfence.ledger.bench.ground import (
     cost,
     make_book,
     must_be_posted,
+    on_cores_of_their_own,
     one,
     set_monitors,
     settle,
@@ -43,29 +44,10 @@ def rows(ground: Ground, accounts: int, rounds: int) -> list[Row]:
     """Every row about batches over one number of accounts: with all rules, then with monitors over them as well."""
     book = make_book(ground, f"batches-{accounts}", accounts)
     raw = Raw(ground, book)
-    supply = loads.Supply(accounts)
     settle(ground)
     try:
-        for number in range(WARMING):
-            given, again = (supply.transfers(loads.uniform, BATCH_ROWS) for _ in _RAW_WAYS)
-            _beside(Tally(), "warming", book, raw, given, again, number)
-        without = Tally()
-        for number in range(rounds):
-            ground.advance(f"batches over {accounts:,} accounts, no monitors: round {number + 1} of {rounds}")
-            for name, pick in _SPREAD:
-                given, again = (supply.transfers(pick, BATCH_ROWS) for _ in _RAW_WAYS)
-                _beside(without, name, book, raw, given, again, number)
-        set_monitors(book)
-        tally = Tally()
-        for number in range(rounds):
-            ground.advance(f"batches over {accounts:,} accounts: round {number + 1} of {rounds}")
-            for name, pick in _SPREAD:
-                given, again = (supply.transfers(pick, BATCH_ROWS) for _ in _RAW_WAYS)
-                _beside(tally, name, book, raw, given, again, number)
-            _post(tally, "hot", book, supply.transfers(loads.hot, BATCH_ROWS))
-            held = supply.transfers(loads.uniform, BATCH_ROWS, Kind.PENDING)
-            _post(tally, "pending", book, held)
-            _post(tally, "post", book, supply.posts(held.rows))
+        with on_cores_of_their_own([book.backend, raw.backend]):
+            without, tally = _measured(ground, book, raw, rounds)
     finally:
         book.journal.close()
         raw.close()
@@ -75,6 +57,30 @@ def rows(ground: Ground, accounts: int, rounds: int) -> list[Row]:
     found += _beside_ours(tally, ("hot",), f"{said}, one hot account", GOAL_HOT)
     found += _beside_ours(tally, ("pending", "post"), f"{said}, pending then post, journal rows", GOAL_PENDING)
     return found
+
+
+def _measured(ground: Ground, book: Book, raw: "Raw", rounds: int) -> tuple[Tally, Tally]:
+    """Without monitors and with them."""
+    supply, without, tally = loads.Supply(book.accounts), Tally(), Tally()
+    for number in range(WARMING):
+        given, again = (supply.transfers(loads.uniform, BATCH_ROWS) for _ in _RAW_WAYS)
+        _beside(Tally(), "warming", book, raw, given, again, number)
+    for number in range(rounds):
+        ground.advance(f"batches over {book.accounts:,} accounts, no monitors: round {number + 1} of {rounds}")
+        for name, pick in _SPREAD:
+            given, again = (supply.transfers(pick, BATCH_ROWS) for _ in _RAW_WAYS)
+            _beside(without, name, book, raw, given, again, number)
+    set_monitors(book)
+    for number in range(rounds):
+        ground.advance(f"batches over {book.accounts:,} accounts: round {number + 1} of {rounds}")
+        for name, pick in _SPREAD:
+            given, again = (supply.transfers(pick, BATCH_ROWS) for _ in _RAW_WAYS)
+            _beside(tally, name, book, raw, given, again, number)
+        _post(tally, "hot", book, supply.transfers(loads.hot, BATCH_ROWS))
+        held = supply.transfers(loads.uniform, BATCH_ROWS, Kind.PENDING)
+        _post(tally, "pending", book, held)
+        _post(tally, "post", book, supply.posts(held.rows))
+    return without, tally
 
 
 class Raw:
