@@ -1,4 +1,5 @@
-"""Write the pages of docs/reference that follow from the code: refusals.md, lifecycles.md and commands.md.
+"""Write the pages of docs/reference that follow from the code (refusals.md, lifecycles.md, commands.md) or from a list
+of ours (asvs.md).
 
     python scripts/reference.py            # writes them
     python scripts/reference.py --check    # ends with 1 and their names if one is out of date
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import asvs
 import typer
 
 import ringfence
@@ -65,7 +67,12 @@ FAULTS = {
 
 def main() -> int:
     """0: the pages are as the code is now."""
-    made = {"refusals.md": refusals(), "lifecycles.md": lifecycles(), "commands.md": commands()}
+    made = {
+        "refusals.md": refusals(),
+        "lifecycles.md": lifecycles(),
+        "commands.md": commands(),
+        "asvs.md": asvs.page(asvs.rows()),
+    }
     pages = {name: re.sub(r"\n{3,}", "\n\n", text) for name, text in made.items()}
     stale = [name for name, text in pages.items() if not _is(FOLDER / name, text)]
     if "--check" in sys.argv[1:]:

@@ -180,6 +180,29 @@ def test_a_weak_password_is_refused(password):
     assert refusal_of(passwords.require_strength, password, "tess") == "password_is_too_weak"
 
 
+@pytest.mark.parametrize(
+    "password", ["Ringfence2026!", "custody-approver-7", "password treasurer", "资金存管资金存管资金存管一二三四五"]
+)
+def test_words_of_this_place_make_no_password(password):
+    """They may stand in one, and do not count: what is left must be long enough."""
+    assert refusal_of(passwords.require_strength, password, "tess") == "password_is_too_weak"
+    passwords.require_strength(f"{password} and eleven geese", "tess")
+
+
+def test_a_password_counts_to_its_last_character_and_stays_good(world):
+    """Of any characters, up to 128 of them, none changed or cut off, and not for a time only."""
+    long = "只有小写字母 letters, " * 8
+    assert len(long) == passwords.LENGTH_MAX
+    here = sessions.sign_in(world.core, "tess", password_of("tess")).session
+    people.change_password(world.core, here, password_of("tess"), long, cost=QUICK)
+    world.later(days=500)
+    for other in (long[:-1], long.strip(), long.upper(), long + " "):
+        assert refusal_of(sessions.sign_in, world.core, "tess", other) == "sign_in_refused"
+        world.later(minutes=16)
+    assert sessions.sign_in(world.core, "tess", long).session.person_id == "tess"
+    assert (passwords.COST.memory_kib, passwords.COST.passes) >= (19_456, 2)
+
+
 def test_only_a_few_passwords_are_stretched_at_once_and_whoever_waits_too_long_is_refused(monkeypatch):
     monkeypatch.setattr(passwords, "WAIT_SECONDS_MAX", 0.01)
     with passwords._turn, passwords._turn:

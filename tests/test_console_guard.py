@@ -49,6 +49,46 @@ def test_every_answer_carries_the_headers(console):
     assert policy.startswith("default-src 'none'")
 
 
+def test_every_answer_says_what_it_is_and_in_which_letters(console):
+    """Also what is not there: no folder is listed, and nothing but named files of the package is served."""
+    browser = console.browser("tina")
+    for address, status, kind in (
+        ("/", 200, "text/html; charset=utf-8"),
+        ("/nowhere", 404, "text/html; charset=utf-8"),
+        ("/static/", 404, "text/html; charset=utf-8"),
+        ("/static/../guard.py", 404, "text/html; charset=utf-8"),
+        ("/.git/config", 404, "text/html; charset=utf-8"),
+        ("/api/v1/journal", 200, "application/json"),
+        ("/api/v1/nowhere", 404, "application/json"),
+        ("/static/console.js", 200, "text/javascript; charset=utf-8"),
+        ("/static/console.css", 200, "text/css; charset=utf-8"),
+        ("/static/ringfence.svg", 200, "image/svg+xml"),
+    ):
+        answer = browser.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, kind), address
+
+
+def test_no_other_origin_is_let_in(console):
+    """Neither a page of another site that asks in a browser that is signed in, nor its question whether it may."""
+    browser = console.browser("tina")
+    for method, address in (("GET", "/"), ("GET", "/api/v1/journal"), ("OPTIONS", "/api/v1/freezes")):
+        asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+        answer = browser.request(method, address, headers=asked)
+        assert [name for name in answer.headers if name.startswith("access-control-")] == [], address
+    assert answer.status_code == 405
+
+
+def test_a_password_is_typed_unseen_and_may_come_from_a_keeper(console):
+    browser = console.browser("tina")
+    for page, names in ((console.browser(), {"/sign-in": 1}), (browser, {"/password": 2})):
+        for address, count in names.items():
+            fields = re.findall(r'<input[^>]* type="password"[^>]*>', page.get(address).text)
+            assert len(fields) == count, address
+            assert all(re.search(r'autocomplete="(current|new)-password"', each) for each in fields), address
+            assert not any("onpaste" in each or "maxlength" in each for each in fields), address
+    assert not [name for name, content in static_files().items() if b"paste" in content]
+
+
 def test_static_files_are_kept_by_their_version(console):
     browser = console.browser()
     page = browser.get("/sign-in").text
@@ -111,6 +151,17 @@ def test_a_lie_about_the_length_hangs_nobody(console):
     assert console.browser().get("/healthz").status_code == 200
 
 
+def test_where_a_request_ends_is_said_by_its_chunks_and_not_by_a_length_besides(console):
+    """Whoever says both hides no second request in the first: what follows the last chunk is the next request."""
+    port = int(console.address.rpartition(":")[2])
+    both = b"Host: 127.0.0.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nname=x\r\n0\r\n\r\n"
+    following = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        plain.sendall(b"POST /sign-in HTTP/1.1\r\n" + both + following)
+        answered = b"".join(iter(lambda: plain.recv(65_536), b""))
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answered) == [b"403", b"200"]
+
+
 def test_what_nobody_foresaw_gets_a_number_and_tells_nothing(console, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("the password is swordfish")
@@ -136,25 +187,39 @@ def test_the_log_has_a_line_for_each_request_and_no_secret(console):
     browser = console.browser("tina")
     browser.get("/customers?search=Ann+Number")
     browser.get("/api/v1/journal", headers={"authorization": "Bearer rf_not-a-token"})
+    browser.get("/api/v1/access")
+    post(console.browser(), "/sign-in", {"name": "adam", "password": "wrong horse 1"}, form="/sign-in")
+    browser.get("/healthz")
     lines = [each for each in console.said if each["event"] == "request"]
     assert {"caller", "method", "path", "status", "milliseconds", "request", "refused"} <= lines[0].keys()
     searched = next(each for each in lines if each["path"] == "/customers")
     assert (searched["caller"], searched["status"], searched["refused"]) == ("tina", 200, None)
     unknown = next(each for each in lines if each["path"] == "/api/v1/journal")
     assert (unknown["caller"], unknown["status"], unknown["refused"]) == (None, 401, "nobody_is_signed_in")
+    forbidden = next(each for each in lines if each["path"] == "/api/v1/access")
+    assert (forbidden["caller"], forbidden["status"], forbidden["refused"]) == ("tina", 403, "person_lacks_the_role")
+    failed = next(each for each in lines if each["method"] == "POST" and each["refused"])
+    assert (failed["path"], failed["status"], failed["refused"]) == ("/sign-in", 401, "sign_in_refused")
     said = json.dumps(console.said, default=str)
-    for secret in (PASSWORD, "Ann", "rf_not", browser.cookies["ringfence"], browser.cookies["ringfence-form"]):
+    for secret in (
+        PASSWORD,
+        "wrong horse",
+        "Ann",
+        "rf_not",
+        browser.cookies["ringfence"],
+        browser.cookies["ringfence-form"],
+    ):
         assert secret not in said
 
 
 def test_log_lines_are_json():
-    """One object a line, exceptions in it whole, the standard library's loggers in the same form."""
+    """One object a line whatever is said, exceptions in it whole, the standard library's loggers alike, UTC."""
     root = logging.getLogger()
     before = (root.handlers, root.level)
     stream = StringIO()
     try:
         log.configure(stream)
-        structlog.get_logger("http").info("request", path="/客户")
+        structlog.get_logger("http").info("request", path='/客户\n{"event": "forged"}')
         logging.getLogger("uvicorn.error").warning("careful: %s", "now")
         try:
             int("why")
@@ -164,8 +229,9 @@ def test_log_lines_are_json():
         root.handlers, root.level = before
         structlog.reset_defaults()
     first, second, third = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert (first["event"], first["path"], first["level"]) == ("request", "/客户", "info")
+    assert (first["event"], first["path"], first["level"]) == ("request", '/客户\n{"event": "forged"}', "info")
     assert second["event"] == "careful: now"
+    assert all(each["timestamp"].endswith("Z") for each in (first, second, third))
     assert "ValueError: invalid literal" in third["exception"]
 
 
@@ -207,7 +273,7 @@ def test_behind_https_cookies_are_bound_to_the_host(console):
         assert re.fullmatch(
             r"__Host-ringfence-form=[\w-]{43}; HttpOnly; Path=/; SameSite=strict; Secure", answer.headers["set-cookie"]
         )
-        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
         secret = answer.headers["set-cookie"].partition(";")[0]
         token = re.search(r'form_token" value="(\w+)"', answer.text)[1]
         fields = {"name": "tina", "password": PASSWORD, "form_token": token}

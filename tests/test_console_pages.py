@@ -161,6 +161,31 @@ def test_a_form_of_before_the_sign_in_is_no_form_after_it(console):
     assert browser.post("/sign-out", data={"form_token": token}).status_code == 403
 
 
+def test_another_sign_in_ends_the_session_before_it(console):
+    browser = console.browser("tina")
+    before = browser.cookies["ringfence"]
+    assert post(browser, "/sign-in", {"name": "tina", "password": PASSWORD}, form="/").status_code == 303
+    assert browser.cookies["ringfence"] != before
+    stale = console.browser()
+    stale.cookies.set("ringfence", before, domain="127.0.0.1")
+    assert (browser.get("/").status_code, stale.get("/").status_code) == (200, 303)
+
+
+def test_looking_at_every_page_writes_nothing_and_each_leads_out(console):
+    """A page that is asked for changes nothing, so another site gains nothing by having a browser ask for it."""
+    core = console.world.core
+    seen = addresses(console)
+    for login in {reader_of(address) for address in seen}:
+        console.browser(login)
+    with core.connection() as connection:
+        head = reading.book_named(connection, "demo").head
+    for address in seen:
+        text = console.browser(reader_of(address)).get(address).text
+        assert address in ("/sign-in", "/position/panels") or 'action="/sign-out"' in text, address
+    with core.connection() as connection:
+        assert reading.book_named(connection, "demo").head == head
+
+
 def test_names_are_text_and_never_a_script(console):
     """A customer, a payer and a reference are called `<script>…`: every page shows the words."""
     close_the_day(console)

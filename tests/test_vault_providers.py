@@ -136,6 +136,17 @@ def test_a_service_that_is_not_there_and_a_token_that_is_not_its_own(tmp_path):
         assert refused(stranger.make, "one", "key-server") == "key_server_refuses"
 
 
+def test_a_service_that_sends_us_elsewhere_is_not_followed(tmp_path):
+    """The token and the secret would go along."""
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    with key_server(tmp_path / "here") as service, key_server(tmp_path / "there") as other:
+        provider = KeyServer(service.url, tmp_path / "here" / "kms.token")
+        service.failing, service.elsewhere = 307, f"{other.url}/cryptoKeys?cryptoKeyId=one"
+        assert refused(provider.make, "one", "key-server") == "key_server_does_not_answer"
+        assert (service.asked, other.asked) == (1, 0)
+
+
 # -- the choice ------------------------------------------------------------------------------------------------------
 
 

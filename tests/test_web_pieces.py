@@ -55,6 +55,18 @@ def test_a_spreadsheet_runs_no_cell(cell, written):
     assert csv_answer("x.csv", ["a"], [[cell]]).body.decode("utf-8-sig").splitlines() == ["a", written]
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("customer-c1-available.csv", 'attachment; filename="customer-c1-available.csv"'),
+        ('a"; x=\r\ny.csv', "attachment; filename=\"a---x---y.csv\"; filename*=UTF-8''a%22%3B%20x%3D%0D%0Ay.csv"),
+        ("王芳.csv", "attachment; filename=\"--.csv\"; filename*=UTF-8''%E7%8E%8B%E8%8A%B3.csv"),
+    ],
+)
+def test_a_name_of_a_file_ends_no_header(name, written):
+    assert csv_answer(name, ["a"], []).headers["content-disposition"] == written
+
+
 @given(st.text(max_size=20))
 def test_a_search_finds_its_own_text_and_knows_no_wildcards(text):
     pattern = containing(text)

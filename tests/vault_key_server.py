@@ -19,12 +19,15 @@ TOKEN = "token-of-the-vault"
 
 @dataclass
 class Simulated:
-    """`failing` is what the next answers are: a status, "garbage" (no JSON), "empty" (JSON without the field)."""
+    """`failing` is what the next answers are: a status, "garbage" (no JSON), "empty" (JSON without the field). A status
+    of redirection leads to `elsewhere`.
+    """
 
     url: str = ""
     keys: dict[str, bytes] = field(default_factory=dict)
     failing: int | str | None = None
     asked: int = 0
+    elsewhere: str = ""
 
     def answer(self, path: str, said: dict[str, str], token: str) -> tuple[int, dict[str, str]]:
         self.asked += 1
@@ -68,6 +71,8 @@ def key_server(home: Path) -> Iterator[Simulated]:
             body = b"{}" if simulated.failing == "empty" else body
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
+            if status in (307, 308):
+                self.send_header("location", simulated.elsewhere)
             self.end_headers()
             self.wfile.write(body)
 

@@ -18,6 +18,17 @@ from ringfence.authority.refusals import PASSWORD_IS_TOO_WEAK, SIGN_IN_IS_BUSY
 LENGTH_MIN: Final = 12
 LENGTH_MAX: Final = 128
 DIFFERENT_MIN: Final = 5
+# They do not count: whoever guesses begins with them.
+WORDS_OF_THIS_PLACE: Final = (
+    "ringfence",
+    "custody",
+    "treasurer",
+    "approver",
+    "auditor",
+    "administrator",
+    "password",
+    "资金存管",
+)
 AT_ONCE: Final = 2
 WAIT_SECONDS_MAX: Final = 10.0
 SALT_BYTES: Final = 16
@@ -49,8 +60,13 @@ def stretch(password: str, salt: bytes, cost: Cost) -> bytes:
 
 
 def require_strength(password: str, login: str) -> None:
-    """`password_is_too_weak` by length, variety or containing the login. Length is what counts (NIST SP 800-63B)."""
-    fits = LENGTH_MIN <= len(password) <= LENGTH_MAX
+    """`password_is_too_weak` by length, variety or containing the login. Length is what counts (NIST SP 800-63B),
+    without the words of this place.
+    """
+    counted = password.lower()
+    for word in WORDS_OF_THIS_PLACE:
+        counted = counted.replace(word, "")
+    fits = len(counted) >= LENGTH_MIN and len(password) <= LENGTH_MAX
     if not fits or len(set(password)) < DIFFERENT_MIN or login in password.lower():
         raise PASSWORD_IS_TOO_WEAK()
 

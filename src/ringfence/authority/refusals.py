@@ -257,8 +257,9 @@ SIGN_IN_IS_BUSY: Final = refusal(
 PASSWORD_IS_TOO_WEAK: Final = refusal(
     "password_is_too_weak",
     Fault.INPUT,
-    en="A password has 12 to 128 characters, at least 5 different ones, and does not contain the login.",
-    zh="密码须为 12 至 128 个字符，至少含 5 种不同字符，且不得包含登录名。",
+    en="A password has 12 to 128 characters, at least 5 different ones, and does not contain the login; words of this"
+    " place, such as 'custody', do not count.",
+    zh="密码须为 12 至 128 个字符，至少含 5 种不同字符，且不得包含登录名；“资金存管”等本系统用语不计入长度。",
 )
 SCOPE_IS_MISSING: Final = refusal(
     "scope_is_missing",

@@ -138,7 +138,7 @@ class Guard:
     def _headers(self, scope: Scope, number: UUID) -> dict[str, str]:
         found = {**HEADERS, "X-Request-Id": str(number), "Cache-Control": "no-store"}
         if self.secure:
-            found["Strict-Transport-Security"] = "max-age=31536000"
+            found["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
         if scope["path"].startswith("/static/"):
             del found["Cache-Control"]
         return found

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -14,6 +16,8 @@ from ringfence.refusal import Refusal, Refused
 from ringfence.web import refusals
 from ringfence.web.shell import Caller
 from ringfence.web.visit import PASSWORD_PATH, Visit, anybody, here, is_api, language_of, local_path, shell_of
+
+_UNPLAIN: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Answer(BaseModel):
@@ -91,8 +95,17 @@ def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[str | i
     return Response(
         b"\xef\xbb\xbf" + written.getvalue().encode(),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": _attachment(name)},
     )
+
+
+def _attachment(name: str) -> str:
+    """A file to keep, by a name that ends no header: in plain characters, and whole beside it where it has others (RFC
+    6266, 4.3).
+    """
+    plain = _UNPLAIN.sub("-", name)
+    whole = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+    return f'attachment; filename="{plain}"{whole}'
 
 
 def _cell(cell: str | int) -> str | int:
