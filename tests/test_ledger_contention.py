@@ -204,6 +204,17 @@ def test_eight_programs_append_to_one_book(connect, crowd):
     for first in range(0, 1_000, 50):
         for answers in late.submit([Unit(requests.chain(group)) for group in range(first, first + 50)], now()):
             sequences.update(each.sequence for each in answers if each.replayed)
+    resolved = [UUID(int=(1 << 127) + number) for number in range(6)]
+    for held, kind, first, second in (
+        (resolved[0], Kind.POST, *resolved[1:3]),
+        (resolved[3], Kind.VOID, *resolved[4:]),
+    ):
+        amount = 1 if kind == Kind.POST else 0
+        asked = [
+            Line(Kind.PENDING, held, BANK, ALICE, 1),
+            *(Line(kind, each, BANK, ALICE, amount, held) for each in (first, second)),
+        ]
+        late.submit([Unit([line]) for line in asked], now())
     late.close()
     assert len(sequences) > 400  # each row that was there was found once, whoever had asked for it
     assert set(sequences.values()) == {1}

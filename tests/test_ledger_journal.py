@@ -264,6 +264,17 @@ def test_a_writer_that_was_overtaken_takes_the_time_of_the_last_row(world):
     assert block.posted_at[0] == block.posted_at[1]
 
 
+def test_a_writer_that_stood_still_for_a_minute_is_late_and_its_clock_has_not_gone_back(world, monkeypatch):
+    world.post([transfer(1, BANK, ALICE, 1)])
+    minute_ago = world.now - timedelta(minutes=1)
+    with pytest.raises(Refused, match="clock_must_not_go_back"):
+        world.journal.submit([Unit([transfer(2, BANK, ALICE, 1)])], minute_ago)
+    seconds = iter(range(0, 1000, 60))
+    monkeypatch.setattr("ringfence.ledger.journal.time.monotonic", lambda: next(seconds))
+    answers = world.journal.submit([Unit([transfer(2, BANK, ALICE, 1)])], minute_ago)
+    assert answers[0][0].result == Result.POSTED
+
+
 def test_projections_are_written_with_their_chain_and_not_without_it(world):
     note = (QUERIES.close_account, {"book": world.book, "account": BOB, "closed": 7})
     world.post([transfer(1, ALICE, BOB, 1)], also=[note])

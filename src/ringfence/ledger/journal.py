@@ -10,6 +10,7 @@ unique in the journal; nobody looks an id up beforehand, but when PostgreSQL rep
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -85,13 +86,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A batch on its way, with what was found out about its ids, and how often the ids of turns were taken."""
+    """A batch on its way, with what was found out about its ids, how often the ids of turns were taken, and since when
+    it is on its way (of a clock that never goes back).
+    """
 
     given: Batch
     at: datetime
     also: Sequence[Projection]
     known: Known = field(default_factory=dict)
     again: int = 0
+    begun: float = field(default_factory=time.monotonic)
 
 
 class _OtherRows(Exception):  # noqa: N818 - named as the finding
@@ -190,7 +194,7 @@ class Journal:
                 else:
                     raise  # the cache is wrong, and is dropped
             except ClockWentBack:
-                asked = replace(asked, at=self._not_before_last(connection, asked.at))
+                asked = replace(asked, at=self._not_before_last(connection, asked))
             except errors.LockNotAvailable:
                 if not end_stalled_writer(connection, self.book):
                     raise
@@ -298,13 +302,15 @@ class Journal:
                 self._kept = 0
         return answers
 
-    def _not_before_last(self, connection: Connection, at: datetime) -> datetime:
+    def _not_before_last(self, connection: Connection, asked: _Asked) -> datetime:
         """The time of an append that others overtook: theirs, if it is a little later than ours. A clock that is
-        further behind than writers keep one another waiting has gone back.
+        further behind than writers keep one another waiting, and than this program has stood still since (in whole
+        seconds), has gone back.
         """
         row = connection.execute(QUERIES.head, {"book": self.book}).fetchone()
+        at, stood = asked.at, timedelta(seconds=int(time.monotonic() - asked.begun))
         last: datetime = row[1] if row else at
-        if at < last - OVERTAKEN:
+        if at < last - OVERTAKEN - stood:
             raise CLOCK_MUST_NOT_GO_BACK(now=at, last=last)
         return max(at, last)
 
