@@ -271,7 +271,7 @@ def test_a_writer_that_stood_still_for_a_minute_is_late_and_its_clock_has_not_go
     minute_ago = world.now - timedelta(minutes=1)
     with pytest.raises(Refused, match="clock_must_not_go_back"):
         world.journal.submit([Unit([transfer(2, BANK, ALICE, 1)])], minute_ago)
-    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 60)
+    later = SimpleNamespace(monotonic_ns=lambda: time.monotonic_ns() + 60 * 10**9)
     monkeypatch.setattr("ringfence.ledger.journal.time", later)
     answers = world.journal.submit([Unit([transfer(2, BANK, ALICE, 1)])], minute_ago)
     assert answers[0][0].result == Result.POSTED

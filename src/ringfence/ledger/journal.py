@@ -95,7 +95,7 @@ class _Asked:
     also: Sequence[Projection]
     known: Known = field(default_factory=dict)
     again: int = 0
-    begun: float = field(default_factory=time.monotonic)
+    begun: int = field(default_factory=time.monotonic_ns)
 
 
 class _OtherRows(Exception):  # noqa: N818 - named as the finding
@@ -308,7 +308,7 @@ class Journal:
         seconds), has gone back.
         """
         row = connection.execute(QUERIES.head, {"book": self.book}).fetchone()
-        at, stood = asked.at, timedelta(seconds=int(time.monotonic() - asked.begun))
+        at, stood = asked.at, timedelta(seconds=(time.monotonic_ns() - asked.begun) // 10**9)
         last: datetime = row[1] if row else at
         if at < last - OVERTAKEN - stood:
             raise CLOCK_MUST_NOT_GO_BACK(now=at, last=last)
