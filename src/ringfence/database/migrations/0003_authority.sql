@@ -45,8 +45,6 @@ BEGIN
     END IF;
 END $$;
 
--- 1. People and their roles ------------------------------------------------------------------------------------------
-
 CREATE TABLE authority.person (
     book_id       integer  NOT NULL REFERENCES ledger.book,
     person_id     text     NOT NULL,
@@ -142,7 +140,13 @@ LANGUAGE sql SET search_path = pg_catalog AS $$
            verifier = excluded.verifier, must_change = excluded.must_change;
 $$;
 
--- 2. Codes -----------------------------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+GRANT USAGE ON SCHEMA authority TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.person, authority.person_role
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+-- authority, codes: codes of a device, the lesser second factor.
+
 -- The lesser second factor: six digits of a device that shares a secret with us (TOTP, RFC 6238: HMAC-SHA-1, 30 s). It
 -- steps a password up and nothing else; where approvals have to be signed it does not help. Most devices speak SHA-1
 -- only, so it stands here: its weakness is collisions, which HMAC does not rest on.
@@ -230,7 +234,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
                           AND authority.fitting_step(d.secret, d.last_step, code, at) IS NULL);
 $$;
 
--- 3. Sessions and clients --------------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+-- authority, sessions: sessions of people, and the clients of programs.
 
 CREATE TABLE authority.session (
     book_id       integer     NOT NULL,
@@ -463,7 +469,19 @@ BEGIN
     END IF;
 END $$;
 
--- 4. Passkeys --------------------------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+GRANT SELECT (book_id, session_id, person_id, opened_by, opened_at, seen_at, ends_at, revoked_at) ON authority.session
+   TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT (book_id, client_id, scopes, active, added) ON authority.client
+   TO ringfence_core, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.begin_sign_in, authority.try_password, authority.open_session,
+    authority.touch_session, authority.end_own_session, authority.client_of
+   TO ringfence_core;
+GRANT EXECUTE ON FUNCTION authority.door_limits
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, passkeys: passkeys, verified here.
+
 -- A person signs in and approves by a key pair in the own device (W3C Web Authentication, level 3). PostgreSQL verifies
 -- the signatures itself, so that a core that has been taken cannot speak for a person by saying that a signature fits.
 
@@ -788,7 +806,13 @@ BEGIN
     VALUES (book, session, token_sha256, key.person_id, 'passkey', now.at, now.at, now.at + interval '12 hours');
 END $$;
 
--- 5. The policy ------------------------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+GRANT SELECT ON authority.passkey
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.new_challenge, authority.require_challenge, authority.open_session_by_passkey
+   TO ringfence_core;
+-- authority, policy: the policy, version by version.
 
 -- `document` is canonical JSON (RFC 8785): for each act who may make it, how long a proposal stands, and how many
 -- people of which roles approve, by currency and amount.
@@ -822,7 +846,13 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
                     document #> ARRAY['acts', act, 'otherwise']);
 $$;
 
--- 6. Proposals and approvals -----------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+GRANT SELECT ON authority.policy
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, proposals: proposals and approvals.
 
 CREATE TABLE authority.proposal (
     book_id         integer     NOT NULL REFERENCES ledger.book,
@@ -1095,7 +1125,16 @@ BEGIN
     END IF;
 END $$;
 
--- 7. Changing people and policy --------------------------------------------------------------------------------------
+-- Who may what: nobody writes a table.
+GRANT SELECT ON authority.proposal, authority.approval
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.objection, authority.decide, authority.carry_out,
+    authority.carry_out_standing
+   TO ringfence_core;
+GRANT EXECUTE ON FUNCTION authority.approval_challenge
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+-- authority, changes: changing people, policy, passkeys and clients.
 
 -- The first people of a book, all in one append; afterwards `change_person` is the only way to more.
 CREATE FUNCTION authority.found_person(book integer, event uuid, person text, called text, roles text[], secret jsonb)
@@ -1352,28 +1391,13 @@ BEGIN
     END IF;
 END $$;
 
--- 8. Who may what ----------------------------------------------------------------------------------------------------
--- Nobody writes a table; nobody reads a password, a secret of codes, a decoy, an attempt, or the hash of a token.
-
-GRANT USAGE ON SCHEMA authority TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT ON authority.person, authority.person_role, authority.policy, authority.proposal, authority.approval,
-                authority.passkey
-   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT (book_id, session_id, person_id, opened_by, opened_at, seen_at, ends_at, revoked_at) ON authority.session
-   TO ringfence_core, ringfence_reader, ringfence_auditor;
-GRANT SELECT (book_id, client_id, scopes, active, added) ON authority.client
-   TO ringfence_core, ringfence_reader, ringfence_auditor;
+-- Who may what: nobody writes a table.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION
-    authority.begin_sign_in, authority.try_password, authority.open_session, authority.touch_session,
-    authority.end_own_session, authority.end_session, authority.client_of, authority.make_proposal, authority.objection, authority.decide,
-    authority.carry_out, authority.carry_out_standing, authority.found_person, authority.found_policy, authority.change_policy,
-    authority.change_person, authority.deactivate_person, authority.change_password, authority.add_client,
-    authority.revoke_client, authority.new_challenge, authority.require_challenge, authority.open_session_by_passkey,
-    authority.enrol_passkey, authority.revoke_passkey, authority.set_code_device
-TO ringfence_core;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.door_limits, authority.approval_challenge
-   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT EXECUTE ON FUNCTION authority.found_person, authority.found_policy, authority.change_policy,
+    authority.change_person, authority.deactivate_person, authority.end_session, authority.change_password,
+    authority.enrol_passkey, authority.revoke_passkey, authority.set_code_device, authority.add_client,
+    authority.revoke_client
+   TO ringfence_core;
 -- authority, door: how long what opens it lasts, and who knocks too often.
 
 -- A security administrator sets the limits of the book's door, within the bounds of authority.door_limit.

@@ -1,0 +1,40 @@
+-- authority, policy: the policy, version by version.
+
+-- `document` is canonical JSON (RFC 8785): for each act who may make it, how long a proposal stands, and how many
+-- people of which roles approve, by currency and amount.
+CREATE TABLE authority.policy (
+    book_id         integer     NOT NULL REFERENCES ledger.book,
+    version         integer     NOT NULL,
+    effective_from  timestamptz NOT NULL,
+    document        bytea       NOT NULL,
+    sha256          bytea       NOT NULL,
+    sequence        bigint      NOT NULL,
+    CONSTRAINT policy_version_must_be_next PRIMARY KEY (book_id, version),
+    CONSTRAINT policy_hash_is_of_the_document CHECK (sha256 = sha256(document))
+);
+CREATE TRIGGER policy_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.policy
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+CREATE FUNCTION authority.policy_at(book integer, at timestamptz, OUT version integer, OUT document jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT p.version, convert_from(p.document, 'UTF8')::jsonb FROM authority.policy p
+     WHERE p.book_id = book AND p.effective_from <= at ORDER BY p.version DESC LIMIT 1;
+$$;
+
+-- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that reaches the amount
+-- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`.
+CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT coalesce((SELECT band - 'up_to_minor'
+                       FROM jsonb_array_elements(document #> ARRAY['acts', act, 'bands', currency]) band
+                      WHERE amount_minor <= (band->>'up_to_minor')::numeric
+                      ORDER BY (band->>'up_to_minor')::numeric LIMIT 1),
+                    document #> ARRAY['acts', act, 'otherwise']);
+$$;
+
+-- Who may what: nobody writes a table.
+GRANT SELECT ON authority.policy
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
