@@ -33,6 +33,8 @@ from ringfence.authority.passkeys.refusals import (
     PASSKEY_SIGNATURE_DOES_NOT_VERIFY,
     USER_WAS_NOT_VERIFIED,
 )
+from ringfence.authority.cooling_off import CoolingOff
+from ringfence.authority.escalations import Escalation
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
@@ -233,12 +235,33 @@ class BandAnswer(Answer):
     signed: bool = Field(description="Each by a passkey.")
 
 
+class EscalationAnswer(Answer):
+    """When all that it names is so, it comes on top: more people, each approval signed, or both."""
+
+    zone: str | None
+    begins: str | None = Field(description="A time of day in the zone, inclusive.", examples=["22:00"])
+    ends: str | None = Field(description="Exclusive; over midnight if it is earlier.", examples=["06:00"])
+    score_from: int | None = Field(description="The score of risk; an order without one counts as the worst.")
+    more_people: int
+    roles: list[str]
+    signed: bool
+
+
+class WaitAnswer(Answer):
+    """For how long a payee is new, and above which sum payments to it wait meanwhile."""
+
+    currency: str | None = Field(description="Absent: any other.")
+    above_minor: str = Field(description="Minor units.", examples=["100000"])
+    wait_hours: int
+
+
 class ActAnswer(Answer):
     act: str
     title: str
     makers: list[str]
     stands_hours: int
     bands: list[BandAnswer]
+    when: list[EscalationAnswer]
 
 
 class CourseAnswer(Answer):
@@ -255,6 +278,7 @@ class PolicyAnswer(Answer):
     effective_from: datetime
     sha256: str
     acts: list[ActAnswer]
+    cooling_off: list[WaitAnswer]
     courses: list[CourseAnswer]
 
 
@@ -450,9 +474,11 @@ def policy(visit: Client) -> PolicyAnswer:
                         signed=act.otherwise.signed,
                     ),
                 ],
+                when=[_escalation_answer(each) for each in act.when],
             )
             for act in found.policy.acts.values()
         ],
+        cooling_off=_wait_answers(found.policy.cooling_off),
         courses=[
             CourseAnswer(
                 course=each.name,
@@ -463,6 +489,26 @@ def policy(visit: Client) -> PolicyAnswer:
             for each in found.policy.courses.values()
         ],
     )
+
+
+def _escalation_answer(each: Escalation) -> EscalationAnswer:
+    window = each.window
+    return EscalationAnswer(
+        zone=window.zone if window else None,
+        begins=window.begins if window else None,
+        ends=window.ends if window else None,
+        score_from=each.score_from,
+        more_people=each.more_people,
+        roles=list(each.roles),
+        signed=each.signed,
+    )
+
+
+def _wait_answers(said: CoolingOff | None) -> list[WaitAnswer]:
+    if said is None:
+        return []
+    listed = [*said.currencies.items(), (None, said.otherwise)]
+    return [WaitAnswer(currency=code, above_minor=str(each.above_minor), wait_hours=each.wait_hours) for code, each in listed]
 
 
 def session_token_of(opened: sessions.SignedIn) -> SessionToken:

@@ -67,3 +67,5 @@ class EventName(IntEnum):
     FIELD_REVEALED = 1140  # a person saw a sensitive value, for a reason
     CUSTOMER_ERASED = 1141
     KEYS_ROTATED = 1142
+    PAYEE_ADDED = 1160
+    PAYEE_REMOVED = 1161
