@@ -134,11 +134,27 @@ NIGHT = {"zone": "UTC", "from": "22:00", "until": "06:00", "more_people": 1, "ro
         ("acts/payout/when", {}),
         ("acts/payout/when", []),
         ("acts/payout/when", ["night"]),
-        *(("acts/payout/when", [NIGHT | wrong]) for wrong in (
-            {"from": "24:00"}, {"from": "22"}, {"until": "22:00"}, {"zone": "Mars/Base"}, {"zone": "../etc/passwd"},
-            {"zone": 8}, {"more_people": 0}, {"more_people": 21}, {"more_people": True}, {"roles": []}, {"roles": ["king"]},
-            {"signed": "yes"}, {"score_from": 0}, {"score_from": 101}, {"score_from": "50"}, {"extra": 1},
-        )),
+        *(
+            ("acts/payout/when", [NIGHT | wrong])
+            for wrong in (
+                {"from": "24:00"},
+                {"from": "22"},
+                {"until": "22:00"},
+                {"zone": "Mars/Base"},
+                {"zone": "../etc/passwd"},
+                {"zone": 8},
+                {"more_people": 0},
+                {"more_people": 21},
+                {"more_people": True},
+                {"roles": []},
+                {"roles": ["king"]},
+                {"signed": "yes"},
+                {"score_from": 0},
+                {"score_from": 101},
+                {"score_from": "50"},
+                {"extra": 1},
+            )
+        ),
         ("acts/payout/when", [{"more_people": 1, "roles": ["approver"], "signed": False}]),
         ("acts/payout/when", [{"zone": "UTC", "more_people": 1, "roles": ["approver"], "signed": False}]),
         ("acts/payout/when", [{"score_from": 50, "more_people": 0, "roles": [], "signed": False}]),
@@ -188,9 +204,7 @@ def escalation(window: tuple[str, str, str] | None, score: int | None, asks: tup
 
 
 ROLES = st.lists(st.sampled_from([str(role) for role in Role]), min_size=1, max_size=3, unique=True)
-WHEN = st.lists(
-    st.builds(escalation, st.none() | WINDOWS, st.none() | st.integers(1, 100), ASKED, ROLES), max_size=3
-)
+WHEN = st.lists(st.builds(escalation, st.none() | WINDOWS, st.none() | st.integers(1, 100), ASKED, ROLES), max_size=3)
 SEEN = st.builds(
     Seen,
     st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001
@@ -199,8 +213,8 @@ SEEN = st.builds(
 
 
 def test_python_and_database_ask_for_the_same_people(world):
-    """Whatever the policy, the amount, the hour and the score: the database enforces what the page showed and the gateway
-    counts.
+    """Whatever the policy, the amount, the hour and the score: the database enforces what the page showed and the
+    gateway counts.
     """
     owner = world.connect("owner")
     question = (

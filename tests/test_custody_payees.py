@@ -19,11 +19,10 @@ from ringfence.banking.payee import added_event, payee_proposal, payee_sha256, r
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody import deciding, placing
 from ringfence.custody.orders import order, payment_event
-from ringfence.custody.payees import registry
+from ringfence.custody.payees import register
 from ringfence.custody.payees.waiting import wait_of
 from ringfence.custody.queries import QUERIES
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import events, rows_of_order
@@ -44,7 +43,7 @@ def world(database, tmp_path):
 
 
 def propose(world, account=OTHER, customer="c1", by="tina", payee_id=None):
-    return registry.propose(world.desk, payee_id or world.new_id(), customer, account, by=world.sessions[by])
+    return register.propose(world.desk, payee_id or world.new_id(), customer, account, by=world.sessions[by])
 
 
 def agree(world, found, who="adam"):
@@ -59,7 +58,7 @@ def added(world, account=OTHER, customer="c1"):
     agree(world, found)
     world.turn(1)
     with world.core.connection() as connection:
-        return registry.payee(connection, world.core.book.book_id, found.payee_id)
+        return register.payee(connection, world.core.book.book_id, found.payee_id)
 
 
 def withdraw(world, amount, account=OTHER, customer="c1", order_id=None, by="tina"):
@@ -134,9 +133,9 @@ def test_a_new_payee_is_agreed_on_by_somebody_else(world):
     with pytest.raises(Refused, match="maker_may_not_check"):
         agree(world, found, "tina")
     agree(world, found)
-    assert registry.add_all(world.desk) == 1
-    assert registry.add_all(world.desk) == 0
-    assert registry.add(world.desk, found.payee_id).state == "active"
+    assert register.add_all(world.desk) == 1
+    assert register.add_all(world.desk) == 0
+    assert register.add(world.desk, found.payee_id).state == "active"
     with world.core.connection() as connection:
         told = [each.said for each in events(connection, world.core.book.book_id, EventName.PAYEE_ADDED)]
     [said] = [each for each in told if each["payee"] == str(found.payee_id)]
@@ -159,8 +158,8 @@ def test_one_account_is_added_once_whoever_proposed_it(world):
     first, second = propose(world), propose(world)
     agree(world, first)
     agree(world, second)
-    assert registry.add_all(world.desk) == 1
-    assert refusal_of(registry.add, world.desk, second.payee_id) == "payee_is_known_already"
+    assert register.add_all(world.desk) == 1
+    assert refusal_of(register.add, world.desk, second.payee_id) == "payee_is_known_already"
 
 
 def test_below_the_limit_a_payment_to_a_new_payee_goes_at_once(world):
@@ -295,9 +294,9 @@ def test_a_removed_payee_is_paid_no_more_and_what_waits_for_it_is_cancelled(worl
     found = added(world)
     waiting, asked = withdraw(world, 2_000_00), withdraw(world, 6_000_00)
     assert (waiting.state, asked.state) == ("cooling_off", "held")
-    removed = registry.remove(world.desk, found.payee_id, by=world.sessions["rita"])
+    removed = register.remove(world.desk, found.payee_id, by=world.sessions["rita"])
     assert (removed.state, removed.removed_by) == ("removed", "rita")
-    assert registry.remove(world.desk, found.payee_id, by=world.sessions["adam"]) == removed
+    assert register.remove(world.desk, found.payee_id, by=world.sessions["adam"]) == removed
     world.approve(asked.order_id, "adam", "rita")
     world.turn()
     assert [state(world, each.order_id) for each in (waiting, asked)] == ["cancelled", "cancelled"]
@@ -310,7 +309,7 @@ def test_a_payee_that_comes_back_is_new_again(world):
     later(world, hours=30)
     assert withdraw(world, 2_000_00).state == "released"
     world.turn()
-    registry.remove(world.desk, found.payee_id, by=world.sessions["adam"])
+    register.remove(world.desk, found.payee_id, by=world.sessions["adam"])
     added(world)
     assert withdraw(world, 2_000_00).state == "cooling_off"
 
@@ -318,7 +317,7 @@ def test_a_payee_that_comes_back_is_new_again(world):
 def test_a_payee_that_is_being_paid_is_not_removed(world):
     found = added(world)
     withdraw(world, 100_00)
-    act = registry.remove
+    act = register.remove
     assert refusal_of(act, world.desk, found.payee_id, by=world.sessions["rita"]) == "payee_is_being_paid"
     world.turn()
     assert act(world.desk, found.payee_id, by=world.sessions["rita"]).state == "removed"
@@ -364,7 +363,14 @@ def gateway_says(world):
 def forged_payee(world, payee_id, account, name="Ann Number 1", **other):
     """PAYEE_ADDED as the core may append it, with whatever it says."""
     sha256 = payee_sha256("demo", payee_id, "c1", name, account, "00" * 16)
-    said = {"payee": str(payee_id), "customer": "c1", "account": "f", "sha256": sha256, "proposal": None, "maker": "tina"}
+    said = {
+        "payee": str(payee_id),
+        "customer": "c1",
+        "account": "f",
+        "sha256": sha256,
+        "proposal": None,
+        "maker": "tina",
+    }
     world.core.post(Unit([Line(Kind.EVENT, added_event(payee_id), code=EventName.PAYEE_ADDED, payload=said | other)]))
 
 
@@ -437,7 +443,7 @@ def test_a_payee_of_another_customer_is_not_paid_from_this_ones_money(world):
 def test_a_removed_payee_is_not_paid_by_the_gateway(world):
     found = added(world)
     placed = withdraw(world, 2_000_00)
-    registry.remove(world.desk, found.payee_id, by=world.sessions["rita"])
+    register.remove(world.desk, found.payee_id, by=world.sessions["rita"])
     world.wait(days=2)
     real = parse_instruction(world.desk.vault.open(PAYMENT, str(placed.order_id)).encode())
     forge(world, placed, OTHER, found.payee_id, real.payee_salt)
@@ -449,7 +455,7 @@ def test_a_payee_is_as_old_as_the_notarys_first_signature_over_it(world):
     found = propose(world)
     agree(world, found)
     world.wait(seconds=1)
-    registry.add_all(world.desk)
+    register.add_all(world.desk)
     world.wait(days=3)  # nobody signed meanwhile
     world.notary.step(world.now)
     placed = withdraw(world, 2_000_00)
@@ -461,8 +467,7 @@ def test_a_payee_is_as_old_as_the_notarys_first_signature_over_it(world):
 
 def test_the_core_cannot_make_a_payee_by_hand(world):
     for statement in (
-        "INSERT INTO custody.payee (book_id, payee_id, customer_id, sha256, maker, proposed_at)"
-        " VALUES (1, gen_random_uuid(), 'c1', repeat('0', 64), 'x', now())",
+        "INSERT INTO custody.payee VALUES (1, gen_random_uuid(), 'c1', repeat('0', 64), 'x', now())",
         "UPDATE custody.payee SET added_at = now() - interval '9 days'",
         "DELETE FROM custody.payee",
         "UPDATE custody.order_payee SET payee_id = gen_random_uuid()",

@@ -1,8 +1,8 @@
 """Cooling-off: for how long a payee is new, and from which amount on a payment to it waits.
 
-The policy may say it, by currency; a currency that it does not name falls under `otherwise`. A policy that says nothing
-of it lets nothing wait. What is limited is the sum of all that goes to the payee while it is new, so that a small payment
-does not make it old and many small ones are no way round.
+The policy may say it, by currency; a currency that it does not name falls under `otherwise`. A policy that says
+nothing of it lets nothing wait. What is limited is the sum of all that goes to the payee while it is new, so that a
+small payment does not make it old and many small ones are no way round.
 
 >>> from datetime import UTC
 >>> said = cooling_off_of({"otherwise": {"above_minor": "0", "wait_hours": 48},
@@ -45,7 +45,7 @@ class CoolingOff:
 
 
 def waits_until(said: CoolingOff | None, code: str, sum_minor: int, added_at: datetime) -> datetime | None:
-    """When the payee is old enough for this payment, with everything else that went there since; None: it never waits."""
+    """When the payee is old enough for this payment, with all else that went there since; None: it never waits."""
     if said is None or sum_minor <= said.of(code).above_minor:
         return None
     return added_at + timedelta(hours=said.of(code).wait_hours)

@@ -37,7 +37,7 @@ _WINDOW: Final = {"zone", "from", "until"}
 
 @dataclass(frozen=True)
 class Seen:
-    """What is looked at besides the amount: when the proposal was made, and risk's score of its order; None: nothing."""
+    """What is looked at besides the amount: when the proposal was made, and risk's score of its order, if any."""
 
     at: datetime
     score: int | None = None
@@ -87,7 +87,7 @@ def escalations_of(name: str, given: Any) -> tuple[Escalation, ...]:
 def escalation_of(place: str, given: Any) -> Escalation:
     """One entry of it."""
     named = given.keys() if isinstance(given, dict) else set()
-    timed, scored = _WINDOW <= named, "score_from" in named
+    timed, scored = named >= _WINDOW, "score_from" in named
     if not named or named != _ASKS | (_WINDOW if timed else set()) | ({"score_from"} if scored else set()):
         detail = "says zone, from and until, or score_from, or all of them; and more_people, roles and signed"
         raise POLICY_IS_NOT_VALID(detail=f"{place} {detail}")

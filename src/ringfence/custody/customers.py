@@ -109,8 +109,8 @@ def register(
     by: Actor = None,
 ) -> Customer:
     """Register a customer: two accounts in the ledger, money held at the custodian account `bank`, and the first payee.
-    The same again changes nothing; other particulars under the same id are refused, and so is the identity number of another customer.
-    What is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`.
+    The same again changes nothing; other particulars under the same id are refused, and so is the identity number of
+    another customer. What is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`.
     """
     if not _WORD.fullmatch(customer_id):
         raise CUSTOMER_ID_IS_NOT_A_WORD(customer=customer_id[:60])

@@ -27,7 +27,7 @@ from ringfence.custody.orders import (
     stored,
     unallocated,
 )
-from ringfence.custody.payees.registry import payee_of_order
+from ringfence.custody.payees.register import payee_of_order
 from ringfence.custody.payees.waiting import Prospect, letting_go, prospect
 from ringfence.custody.refusals import ORDER_IS_SOMEBODY_ELSES, PAYEE_WAS_PAID_MEANWHILE
 from ringfence.database.connection import Connection
@@ -109,8 +109,8 @@ def cool(desk: Desk, order_id: UUID) -> Order:
 
 
 def cancel(desk: Desk, order_id: UUID, *, by: Actor = None) -> Order:
-    """Cancel an order that nobody has decided on or that waits for its payee; what was held is released. The journal says
-    by whom. A program cancels what it placed itself (`order_is_somebody_elses`), people any.
+    """Cancel an order that nobody has decided on or that waits for its payee; what was held is released. The journal
+    says by whom. A program cancels what it placed itself (`order_is_somebody_elses`), people any.
     """
     with desk.core.connection() as connection:
         found = order(connection, desk.core.book.book_id, order_id)

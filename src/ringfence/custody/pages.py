@@ -126,7 +126,9 @@ def one_customer(
         lines=lines,
         names=names,
         orders=recent,
-        waits={order_id: payee_pages.left(visit, each) for order_id, each in waits(visit, recent).items()},
+        waits={
+            order_id: payee_pages.left(visit, each) for order_id, each in waits(visit.core, recent, visit.now).items()
+        },
         tones=TONES,
         code_word=code_word,
         before=before,
@@ -185,7 +187,9 @@ def list_orders(
         kinds=list(LIFECYCLE),
         states=STATES,
         tones=TONES,
-        waits={order_id: payee_pages.left(visit, each) for order_id, each in waits(visit, found).items()},
+        waits={
+            order_id: payee_pages.left(visit, each) for order_id, each in waits(visit.core, found, visit.now).items()
+        },
         may_stop=visit.person.has_role(*MAY_STOP),
         older=f"/orders?{older}" if older else None,
         newest=f"/orders?{urlencode(kept)}" if before else None,
@@ -224,14 +228,14 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         tones=TONES,
         code_word=code_word,
         may_cancel=visit.person.has_role(*MAY_STOP) and _may(found, "cancelled"),
-        wait=(wait := waits(visit, [found]).get(order_id)),
+        wait=(wait := waits(visit.core, [found], visit.now).get(order_id)),
         left=payee_pages.left(visit, wait) if wait else None,
     )
 
 
 @pages.post("/orders/{order_id}/cancellation")
 def cancel_order(visit: Signed, order_id: UUID) -> Response:
-    cancel(visit.desk(Desk), order_id, by=stopper(visit))
+    cancel(visit.desk(Desk), order_id, by=stopper(visit.person.actor))
     return visit.go(f"/orders/{order_id}", said="order_cancelled")
 
 
@@ -402,7 +406,8 @@ MODULE: Final = Module(
             "payment_sha256", "receipt", "payer", "text", "payee", "payee_sha256",
         ],
         "notice": [
-            "order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", "payee_proposed", "payee_removed",
+            "order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", "payee_proposed",
+            "payee_removed",
         ],
     },
 )  # fmt: skip

@@ -43,7 +43,7 @@ from ringfence.custody.orders import (
     state_event,
     stored,
 )
-from ringfence.custody.payees.registry import Payee, payee_with
+from ringfence.custody.payees.register import Payee, payee_with
 from ringfence.custody.payees.waiting import letting_go, pays, prospect
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
@@ -196,7 +196,7 @@ def _announce(desk: Desk, asked: Asked) -> Order:
 
 
 def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
-    core, book = desk.core, desk.core.book.book_id
+    core = desk.core
     if known := _replayed(desk, asked):
         return known
     _check_amount(asked)

@@ -120,8 +120,8 @@ RECEIPT_MUST_BE_UNALLOCATED = refusal(
 PAYEE_MUST_BE_THE_CUSTOMERS = refusal(
     "payee_must_be_the_customers",
     Fault.STATE,
-    en="This account is not a payee of customer {customer}. Add it first (`POST /customers/{customer}/payees`); somebody"
-    " else has to agree.",
+    en="This account is not a payee of customer {customer}. Add it first (`POST /customers/{customer}/payees`);"
+    " somebody else has to agree.",
     zh="该账户不是客户 {customer} 的收款账户。请先新增（`POST /customers/{customer}/payees`），并须他人同意。",
 )
 PAYEE_MUST_EXIST = refusal(

@@ -299,7 +299,8 @@ def list_orders(
             limit=limit,
         )
     return OrderPage(
-        orders=[order_answer(each, visit) for each in found], next=place_after(found[-1]) if len(found) == limit else None
+        orders=[order_answer(each, visit) for each in found],
+        next=place_after(found[-1]) if len(found) == limit else None,
     )
 
 
@@ -459,7 +460,7 @@ def propose_closing(visit: Client, given: Annotated[NewClosing, Body()]) -> Chan
     ),
 )
 def cancel_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
-    return order_answer(cancel(visit.desk(Desk), id, by=stopper(visit)))
+    return order_answer(cancel(visit.desk(Desk), id, by=stopper(visit.person.actor)))
 
 
 def maker(visit: Visit) -> Actor:
@@ -562,7 +563,7 @@ def customer_answer(found: Customer) -> CustomerAnswer:
 
 
 def order_answer(found: Order, visit: Visit | None = None) -> OrderAnswer:
-    wait = waits(visit, [found]).get(found.order_id) if visit else None
+    wait = waits(visit.core, [found], visit.now).get(found.order_id) if visit else None
     told: dict[str, Any] = {
         name: getattr(found, name)
         for name in (

@@ -16,5 +16,5 @@ The invariants
   - The gateway finds all of this by itself (`banking.clearance`); the core's word for it is not enough.
   - One person removes a payee, at once; whatever waits for it is cancelled.
 
-The ways in: `registry.propose`, `registry.add`, `registry.remove`; `waiting.wait_of` tells how long an order waits.
+The ways in: `register.propose`, `register.add`, `register.remove`; `waiting.wait_of` tells how long an order waits.
 """

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from ringfence.authority import proposals
 from ringfence.banking.payee import ACT, payee_proposal
 from ringfence.custody.orders import Desk
-from ringfence.custody.payees import registry
+from ringfence.custody.payees import register
 from ringfence.custody.payees.routes import payee_answers, removed
 from ringfence.custody.payees.waiting import Wait
 from ringfence.custody.routes import maker
@@ -23,9 +23,9 @@ pages = APIRouter()
 def shown(visit: Visit, customer_id: str) -> dict[str, Any]:
     """What the page of a customer shows of payees; the proposals that people can still decide on are linked."""
     with visit.core.connection() as connection:
-        found = registry.payees_of(connection, visit.book, customer_id)
+        found = register.payees_of(connection, visit.book, customer_id)
         asked = {each.proposal_id: each for each in proposals.pending(connection, visit.book, visit.now, ACT)}
-        said = registry.cooling_off(connection, visit.book, visit.now)
+        said = register.cooling_off(connection, visit.book, visit.now)
     return {
         "payees": payee_answers(visit, found),
         "payee_proposals": asked,
@@ -48,7 +48,7 @@ def propose_payee(
     identity: Annotated[UUID, Form()],
     account: Annotated[str, Form(min_length=1, max_length=42)],
 ) -> Response:
-    made = registry.propose(visit.desk(Desk), identity, customer_id, account.strip(), by=maker(visit))
+    made = register.propose(visit.desk(Desk), identity, customer_id, account.strip(), by=maker(visit))
     return visit.go(f"/approvals/{payee_proposal(made.payee_id)}", said="payee_proposed")
 
 
@@ -63,4 +63,4 @@ def carry_out(visit: Visit, proposal_id: UUID) -> None:
     with visit.core.connection() as connection:
         about = proposals.proposal_of(connection, visit.book, proposal_id)
     if about.state == "complete":
-        registry.add(visit.desk(Desk), UUID(about.terms.facts["payee"]))
+        register.add(visit.desk(Desk), UUID(about.terms.facts["payee"]))

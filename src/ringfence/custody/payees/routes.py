@@ -12,8 +12,8 @@ from ringfence.banking.account_number import ACCOUNT_NUMBER_IS_MALFORMED
 from ringfence.banking.payee import payee_proposal, registered_payee
 from ringfence.custody.customers import customer
 from ringfence.custody.orders import Desk
-from ringfence.custody.payees import registry
-from ringfence.custody.payees.registry import Payee
+from ringfence.custody.payees import register
+from ringfence.custody.payees.register import Payee
 from ringfence.custody.payees.telling import stopper
 from ringfence.custody.personal.routes import router
 from ringfence.custody.refusals import (
@@ -66,7 +66,7 @@ class PayeeList(Answer):
 def list_payees(visit: Client, id: Annotated[str, Path(max_length=40)]) -> PayeeList:  # noqa: A002 - the API's word
     with visit.core.connection() as connection:
         customer(connection, visit.book, id)
-        found = registry.payees_of(connection, visit.book, id)
+        found = register.payees_of(connection, visit.book, id)
     return PayeeList(payees=payee_answers(visit, found))
 
 
@@ -89,7 +89,7 @@ def propose_payee(
     id: Annotated[str, Path(max_length=40)],  # noqa: A002 - the API's word
     given: Annotated[NewPayee, Body()],
 ) -> PayeeAnswer:
-    proposed = registry.propose(visit.desk(Desk), given.id, id, given.account, by=maker(visit))
+    proposed = register.propose(visit.desk(Desk), given.id, id, given.account, by=maker(visit))
     [answer] = payee_answers(visit, [proposed])
     return answer
 
@@ -111,11 +111,11 @@ def remove_payee(
 
 def removed(visit: Visit, customer_id: str, payee_id: UUID) -> Payee:
     """Remove a payee of this customer; `payee_must_exist`."""
-    by = stopper(visit)
+    by = stopper(visit.person.actor)
     with visit.core.connection() as connection:
-        if registry.payee(connection, visit.book, payee_id).customer_id != customer_id:
+        if register.payee(connection, visit.book, payee_id).customer_id != customer_id:
             raise PAYEE_MUST_EXIST()
-    return registry.remove(visit.desk(Desk), payee_id, by=by)
+    return register.remove(visit.desk(Desk), payee_id, by=by)
 
 
 def payee_answers(visit: Visit, found: list[Payee]) -> list[PayeeAnswer]:

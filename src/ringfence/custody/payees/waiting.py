@@ -14,19 +14,19 @@ from ringfence.authority.policy import policy_in_force
 from ringfence.banking.payee import registered_payee
 from ringfence.custody.orders import Order
 from ringfence.custody.payees.queries import QUERIES
-from ringfence.custody.payees.registry import Payee, payee_of_order
+from ringfence.custody.payees.register import Payee, payee_of_order
 from ringfence.database.connection import Connection
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement
 from ringfence.money import currency, format_minor
 
 _WARNING: Final = (
-    "This payee is new. More than {limit} {currency} to it waits for {hours} hours after it was added: the money is held"
-    " and leaves on {until} UTC. If you did not ask for this payment, cancel it now; until then nothing is lost."
+    "This payee is new. More than {limit} {currency} to it waits for {hours} hours after it was added: the money is"
+    " held and leaves on {until} UTC. If you did not ask for this payment, cancel it now; until then nothing is lost."
 )
 _WARNING_ZH: Final = (
-    "该收款账户为新增账户。新增后 {hours} 小时内，累计超过 {limit} {currency} 的付款须等待：资金已冻结，将于 {until} UTC"
-    " 付出。若非本人意愿，请立即撤销；在此之前资金不会付出。"
+    "该收款账户为新增账户。新增后 {hours} 小时内，累计超过 {limit} {currency} 的付款须等待：资金已冻结，"
+    "将于 {until} UTC 付出。若非本人意愿，请立即撤销；在此之前资金不会付出。"
 )
 
 

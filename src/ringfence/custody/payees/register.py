@@ -1,4 +1,4 @@
-"""The registry: proposing, adding, removing and finding payees."""
+"""The register of payees: proposing, adding, removing and finding payees."""
 
 from dataclasses import dataclass
 from datetime import datetime
