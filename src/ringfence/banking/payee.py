@@ -1,8 +1,8 @@
 """The payee: an account that a customer may be paid to, as the journal knows it without naming it.
 
 PAYEE_ADDED says the SHA-256 of canonical bytes: book, payee, customer, name, account, and a salt that keeps anybody
-from guessing the account out of the hash. A payment carries payee and salt, so that the gateway, which holds no index key,
-finds the row that made this account a payee, and how long ago.
+from guessing the account out of the hash. A payment carries payee and salt, so that the gateway, which holds no index
+key, finds the row that made this account a payee, and how long ago.
 
 >>> payee_sha256("demo", UUID(int=7), "c1", "Ada Example", "LT60 1010 0123 4567 8901", "00")[:12]
 '48e245fc6e4f'

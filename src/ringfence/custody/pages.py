@@ -126,9 +126,7 @@ def one_customer(
         lines=lines,
         names=names,
         orders=recent,
-        waits={
-            order_id: payee_pages.left(visit, each) for order_id, each in waits(visit.core, recent, visit.now).items()
-        },
+        waits=payee_pages.all_left(visit, recent),
         tones=TONES,
         code_word=code_word,
         before=before,
@@ -187,9 +185,7 @@ def list_orders(
         kinds=list(LIFECYCLE),
         states=STATES,
         tones=TONES,
-        waits={
-            order_id: payee_pages.left(visit, each) for order_id, each in waits(visit.core, found, visit.now).items()
-        },
+        waits=payee_pages.all_left(visit, found),
         may_stop=visit.person.has_role(*MAY_STOP),
         older=f"/orders?{older}" if older else None,
         newest=f"/orders?{urlencode(kept)}" if before else None,
