@@ -238,11 +238,12 @@ def proposal(world: World, changes: dict[str, Any], token: bytes | None, said: d
 def test_a_proposal_cannot_ask_for_fewer_people_than_the_policy(world):
     """9,000,000 minor units ask for two people; the attacker would like one, another maker, or an old policy."""
     token = world.session("tess").token_sha256
-    wrong_event = "event_must_say_what_happens"
-    assert proposal(world, {}, token, {"people": 1}) == wrong_event
-    assert proposal(world, {}, token, {"roles": ["approver", "treasurer"]}) == wrong_event
-    assert proposal(world, {}, token, {"maker": "anna"}) == wrong_event
-    assert proposal(world, {"amount_minor": "2000000"}, token) == wrong_event
+    otherwise = "requirement_changed_meanwhile"
+    assert proposal(world, {}, token, {"people": 1}) == otherwise
+    assert proposal(world, {}, token, {"roles": ["approver", "treasurer"]}) == otherwise
+    assert proposal(world, {}, token, {"signed": True}) == otherwise
+    assert proposal(world, {}, token, {"maker": "anna"}) == "event_must_say_what_happens"
+    assert proposal(world, {"amount_minor": "2000000"}, token) == otherwise
     assert proposal(world, {"policy_version": 2}, token) == "policy_has_changed"
     assert proposal(world, {"book": 2}, token) == "terms_are_not_valid"
     assert proposal(world, {"proposal": str(UUID(int=1))}, token) == "terms_are_not_valid"
