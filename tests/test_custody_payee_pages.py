@@ -1,12 +1,23 @@
-"""Payees over HTTP and on pages: proposed, agreed on, paid after the wait, or cancelled in the meantime."""
+"""Payees over HTTP, on pages and from the command line: proposed, agreed on, waited for, cancelled in the meantime."""
 
+import json
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from typer.testing import CliRunner
 
 from console_world import Console, console_world, post
-from custody_world import number
+from custody_world import PASSWORD, PAYEE, number
+from ringfence import installation
+from ringfence.__main__ import app as ringfence_app
+from ringfence.authority import sessions
+from ringfence.authority.policy import default_toml, read_toml
+from ringfence.custody import customers
+from ringfence.settings import read_settings
+from test_custody_own_book import BANK, PEOPLE, STAFF, secret
+from test_project_reference import documented, shape
 
 OTHER = number("NL", "EXAM0000000042").text
 MASKED = f"{OTHER[:4]}••••{OTHER[-4:]}"
@@ -83,12 +94,12 @@ def test_a_waiting_order_says_why_and_until_when_and_is_cancelled_there(console)
 def test_a_program_proposes_lists_cancels_and_removes(console):
     program = console.program("customers:read", "customers:write", "orders:read", "orders:write")
     identity = str(console.world.new_id())
-    said = program.post("/api/v1/customers/c2/payees", json={"id": identity, "account": OTHER})
-    assert said.status_code == 200, said.text
-    assert (said.json()["state"], said.json()["account"]) == ("proposed", MASKED)
+    told = program.post("/api/v1/customers/c2/payees", json={"id": identity, "account": OTHER})
+    assert told.status_code == 200, told.text
+    assert (told.json()["state"], told.json()["account"]) == ("proposed", MASKED)
     again = program.post("/api/v1/customers/c2/payees", json={"id": identity, "account": OTHER})
-    assert again.json() == said.json()
-    approve(console, f"/approvals/{said.json()['proposal']}", "rita")
+    assert again.json() == told.json()
+    approve(console, f"/approvals/{told.json()['proposal']}", "rita")
     listed = program.get("/api/v1/customers/c2/payees").json()["payees"]
     assert [(each["state"], each["registered"]) for each in listed] == [("active", False), ("active", True)]
     order = {"id": str(console.world.new_id()), "customer": "c2", "payee_account": OTHER}
@@ -126,3 +137,72 @@ def test_the_policy_page_tells_waits_and_the_program_too(console):
     told = console.program("orders:read").get("/api/v1/policy").json()
     assert {"currency": "EUR", "above_minor": "100000", "wait_hours": 24} in told["cooling_off"]
     assert all(act["when"] == [] for act in told["acts"])
+
+
+# -- the command line ------------------------------------------------------------------------------------------------
+
+
+def said(home, *words, by=None, given=None, refused=None):
+    environment = {"RINGFENCE_LANGUAGE": "en", "RINGFENCE_PASSWORDS_FILE": str(home.parent / "secrets.toml")}
+    words = (*words, "--as", by) if by else words
+    environment |= {"RINGFENCE_PASSWORD": secret(by)} if by else {}
+    found = CliRunner().invoke(ringfence_app, [*words, "--home", str(home), "--json"], env=environment, input=given)
+    assert found.exit_code == (2 if refused else 0), found.output
+    told = json.loads(found.stdout[found.stdout.index("{") :])  # a prompt's echo stands before it
+    assert told.get("refused") == refused
+    return told
+
+
+def test_the_verbs_tell_propose_and_remove(tmp_path):
+    """A book with one customer: another payee, another policy, and what both verbs print is what the page says."""
+    home, page = tmp_path / "home", documented()
+    (tmp_path / "people.toml").write_text(PEOPLE, encoding="utf-8")
+    (tmp_path / "secrets.toml").write_text("".join(f'"{who}" = "{secret(who)}"\n' for who in STAFF), encoding="utf-8")
+    said(home, "book", "found", "acme", "--people", str(tmp_path / "people.toml"))
+    said(home, "book", "account", "acme", *BANK)
+    settings = read_settings({}, home)
+    with installation.opened(settings) as server, installation.core_of(server, "acme") as core:
+        vault = installation.vault_of(settings, core)
+        ann = {"name": "Ann", "nature": "person", "payee_account": PAYEE, "bank": "bank:alpha:client"}
+        customers.register(core, vault, "c1", **ann)
+
+    policy = said(home, "policy", "show", "--book", "acme")
+    assert policy["policy"]["cooling_off"]["otherwise"]["wait_hours"] == 24
+    assert policy.keys() == page["policy show"].keys()
+    stricter = tmp_path / "policy.toml"
+    stricter.write_text(default_toml().replace("wait_hours = 24", "wait_hours = 48"), encoding="utf-8")
+    asked = said(home, "policy", "propose", str(stricter), "--book", "acme", by="barbara")
+    assert shape(asked) == shape(page["policy propose"])
+    said(home, "policy", "propose", str(stricter), "--book", "acme", by="alan", refused="maker_may_not_make_this")
+    stricter.write_text("acts = 1", encoding="utf-8")
+    said(home, "policy", "propose", str(stricter), "--book", "acme", by="barbara", refused="policy_is_not_valid")
+
+    made = said(home, "payee", "propose", "c1", "--book", "acme", by="grace", given=f"{OTHER}\n")
+    assert shape(made) == shape(page["payee propose"])
+    listed = said(home, "payee", "list", "c1", "--book", "acme")
+    assert shape(listed) == shape(page["payee list"])
+    new, first = listed["payees"]
+    assert (new["state"], new["account"]) == ("proposed", MASKED)
+    gone = said(home, "payee", "remove", first["payee"], "--book", "acme", by="barbara")
+    assert (gone["state"], shape(gone)) == ("removed", shape(page["payee remove"]))
+    said(home, "payee", "remove", made["payee"], "--book", "acme", by="grace", refused="payee_must_exist")
+    said(home, "payee", "remove", first["payee"], "--book", "acme", by="ken", refused="person_lacks_the_role")
+
+
+def test_a_policy_is_proposed_over_http_and_a_program_may_not(console):
+    document = json.loads(read_toml(default_toml()).document)
+    document["cooling_off"]["otherwise"]["wait_hours"] = 48
+    token = sessions.sign_in(console.world.core, "rita", PASSWORD).token
+    with httpx.Client(base_url=console.address, headers={"authorization": f"Bearer {token}"}, timeout=60) as rita:
+        answer = rita.post("/api/v1/policy", json={"policy": document})
+        assert answer.status_code == 200, answer.text
+        wrong = rita.post("/api/v1/policy", json={"policy": document | {"cooling_off": {}}})
+        assert wrong.json()["refused"] == "policy_is_not_valid"
+    there = f"/approvals/{answer.json()['proposal']}"
+    approve(console, there, "adam")
+    approve(console, there, "bella")
+    told = console.program("orders:read").get("/api/v1/policy").json()
+    assert told["version"] == 2
+    assert {"currency": None, "above_minor": "0", "wait_hours": 48} in told["cooling_off"]
+    refused = console.program("orders:write").post("/api/v1/policy", json={"policy": document})
+    assert refused.status_code == 403

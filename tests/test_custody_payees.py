@@ -43,7 +43,9 @@ def world(database, tmp_path):
 
 
 def propose(world, account=OTHER, customer="c1", by="tina", payee_id=None):
-    return register.propose(world.desk, payee_id or world.new_id(), customer, account, by=world.sessions[by])
+    return register.propose(
+        world.core, world.desk.vault, payee_id or world.new_id(), customer, account, by=world.sessions[by]
+    )
 
 
 def agree(world, found, who="adam"):
@@ -133,9 +135,9 @@ def test_a_new_payee_is_agreed_on_by_somebody_else(world):
     with pytest.raises(Refused, match="maker_may_not_check"):
         agree(world, found, "tina")
     agree(world, found)
-    assert register.add_all(world.desk) == 1
-    assert register.add_all(world.desk) == 0
-    assert register.add(world.desk, found.payee_id).state == "active"
+    assert register.add_all(world.core, world.desk.vault) == 1
+    assert register.add_all(world.core, world.desk.vault) == 0
+    assert register.add(world.core, world.desk.vault, found.payee_id).state == "active"
     with world.core.connection() as connection:
         told = [each.said for each in events(connection, world.core.book.book_id, EventName.PAYEE_ADDED)]
     [said] = [each for each in told if each["payee"] == str(found.payee_id)]
@@ -158,8 +160,8 @@ def test_one_account_is_added_once_whoever_proposed_it(world):
     first, second = propose(world), propose(world)
     agree(world, first)
     agree(world, second)
-    assert register.add_all(world.desk) == 1
-    assert refusal_of(register.add, world.desk, second.payee_id) == "payee_is_known_already"
+    assert register.add_all(world.core, world.desk.vault) == 1
+    assert refusal_of(register.add, world.core, world.desk.vault, second.payee_id) == "payee_is_known_already"
 
 
 def test_below_the_limit_a_payment_to_a_new_payee_goes_at_once(world):
@@ -294,9 +296,9 @@ def test_a_removed_payee_is_paid_no_more_and_what_waits_for_it_is_cancelled(worl
     found = added(world)
     waiting, asked = withdraw(world, 2_000_00), withdraw(world, 6_000_00)
     assert (waiting.state, asked.state) == ("cooling_off", "held")
-    removed = register.remove(world.desk, found.payee_id, by=world.sessions["rita"])
+    removed = register.remove(world.core, found.payee_id, by=world.sessions["rita"])
     assert (removed.state, removed.removed_by) == ("removed", "rita")
-    assert register.remove(world.desk, found.payee_id, by=world.sessions["adam"]) == removed
+    assert register.remove(world.core, found.payee_id, by=world.sessions["adam"]) == removed
     world.approve(asked.order_id, "adam", "rita")
     world.turn()
     assert [state(world, each.order_id) for each in (waiting, asked)] == ["cancelled", "cancelled"]
@@ -309,7 +311,7 @@ def test_a_payee_that_comes_back_is_new_again(world):
     later(world, hours=30)
     assert withdraw(world, 2_000_00).state == "released"
     world.turn()
-    register.remove(world.desk, found.payee_id, by=world.sessions["adam"])
+    register.remove(world.core, found.payee_id, by=world.sessions["adam"])
     added(world)
     assert withdraw(world, 2_000_00).state == "cooling_off"
 
@@ -318,10 +320,10 @@ def test_a_payee_that_is_being_paid_is_not_removed(world):
     found = added(world)
     withdraw(world, 100_00)
     act = register.remove
-    assert refusal_of(act, world.desk, found.payee_id, by=world.sessions["rita"]) == "payee_is_being_paid"
+    assert refusal_of(act, world.core, found.payee_id, by=world.sessions["rita"]) == "payee_is_being_paid"
     world.turn()
-    assert act(world.desk, found.payee_id, by=world.sessions["rita"]).state == "removed"
-    assert refusal_of(act, world.desk, UUID(int=1), by=world.sessions["rita"]) == "payee_must_exist"
+    assert act(world.core, found.payee_id, by=world.sessions["rita"]).state == "removed"
+    assert refusal_of(act, world.core, UUID(int=1), by=world.sessions["rita"]) == "payee_must_exist"
 
 
 # -- the core is lost ------------------------------------------------------------------------------------------------
@@ -443,7 +445,7 @@ def test_a_payee_of_another_customer_is_not_paid_from_this_ones_money(world):
 def test_a_removed_payee_is_not_paid_by_the_gateway(world):
     found = added(world)
     placed = withdraw(world, 2_000_00)
-    register.remove(world.desk, found.payee_id, by=world.sessions["rita"])
+    register.remove(world.core, found.payee_id, by=world.sessions["rita"])
     world.wait(days=2)
     real = parse_instruction(world.desk.vault.open(PAYMENT, str(placed.order_id)).encode())
     forge(world, placed, OTHER, found.payee_id, real.payee_salt)
@@ -455,7 +457,7 @@ def test_a_payee_is_as_old_as_the_notarys_first_signature_over_it(world):
     found = propose(world)
     agree(world, found)
     world.wait(seconds=1)
-    register.add_all(world.desk)
+    register.add_all(world.core, world.desk.vault)
     world.wait(days=3)  # nobody signed meanwhile
     world.notary.step(world.now)
     placed = withdraw(world, 2_000_00)

@@ -51,11 +51,11 @@ def register(world, customer="c9", **other):
 
 def pay_elsewhere(world):
     """PAYEE becomes a payee of the customer, as people agree."""
-    found = payees.propose(world.desk, world.new_id(), "c9", PAYEE, by=world.sessions["tina"])
+    found = payees.propose(world.core, world.desk.vault, world.new_id(), "c9", PAYEE, by=world.sessions["tina"])
     with world.core.connection() as connection:
         about = proposals.proposal_of(connection, world.core.book.book_id, payee_proposal(found.payee_id))
     proposals.approve(world.core, world.sessions["rita"], about.proposal_id, about.payload_sha256)
-    payees.add(world.desk, found.payee_id)
+    payees.add(world.core, world.desk.vault, found.payee_id)
 
 
 def dump(database):

@@ -6,7 +6,9 @@ import typer
 
 from ringfence import processes
 from ringfence.authority import verbs as authority
+from ringfence.authority.in_force.verbs import policy
 from ringfence.banking.verbs import statement
+from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
@@ -37,6 +39,8 @@ book.command("account")(account)
 book.command("client")(authority.client)
 app.add_typer(book, name="book")
 app.add_typer(authority.authority, name="authority")
+app.add_typer(policy, name="policy")
+app.add_typer(payee, name="payee")
 app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")

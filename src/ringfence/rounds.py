@@ -54,7 +54,7 @@ def one_round(desk: Desk) -> int:
         moved += settlement.take_statuses(desk)
         moved += settlement.take_advices(desk)
         moved += settlement.mark_sent(desk)
-        moved += register.add_all(desk)
+        moved += register.add_all(core, desk.vault)
         moved += decide_all(desk) + cool_all(desk)
         moved += expire(desk)
     except Refused as refused:

@@ -1,14 +1,24 @@
 """The policy in force over HTTP: acts with their bands and escalations, waits of new payees, courses."""
 
 from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import Field
+import rfc8785
+from fastapi import Body
+from pydantic import AwareDatetime, Field
 
+from ringfence.authority import policies
 from ringfence.authority.cooling_off import CoolingOff
 from ringfence.authority.escalations import Escalation
-from ringfence.authority.policy import policy_in_force
-from ringfence.authority.refusals import POLICY_MUST_EXIST
-from ringfence.authority.routes import ORDERS, router
+from ringfence.authority.policy import policy_in_force, read_document
+from ringfence.authority.refusals import (
+    MAKER_MAY_NOT_MAKE_THIS,
+    PERSON_LACKS_THE_ROLE,
+    POLICY_IS_NOT_VALID,
+    POLICY_MUST_EXIST,
+)
+from ringfence.authority.routes import FOR_PEOPLE, ORDERS, router, session_of
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.visit import Client
 
@@ -60,6 +70,18 @@ class CourseAnswer(Answer):
     title: str
     months: int
     roles: list[str]
+
+
+class NewPolicy(Answer):
+    policy: dict[str, Any] = Field(description="The document as JSON, as `ringfence policy show --json` prints it.")
+    effective_from: AwareDatetime | None = Field(None, description="Absent: once it is approved.")
+
+
+class PolicyProposed(Answer):
+    """Who has to agree is in the present policy; an approval names the SHA-256 of the proposal."""
+
+    proposal: UUID
+    sha256: str
 
 
 class PolicyAnswer(Answer):
@@ -118,6 +140,22 @@ def policy(visit: Client) -> PolicyAnswer:
             for each in found.policy.courses.values()
         ],
     )
+
+
+@router.post(
+    "/policy",
+    dependencies=FOR_PEOPLE,
+    summary="Propose another policy, whole, in force once others have approved it (people only)",
+    responses=refuses(PERSON_LACKS_THE_ROLE, MAKER_MAY_NOT_MAKE_THIS, POLICY_IS_NOT_VALID),
+)
+def propose(visit: Client, given: Annotated[NewPolicy, Body()]) -> PolicyProposed:
+    try:
+        document = rfc8785.dumps(given.policy)
+    except rfc8785.CanonicalizationError as error:
+        raise POLICY_IS_NOT_VALID(detail=str(error)) from error
+    wanted = read_document(document)
+    made = policies.propose_policy(visit.core, session_of(visit), wanted, given.effective_from or visit.now)
+    return PolicyProposed(proposal=made.proposal_id, sha256=made.payload_sha256.hex())
 
 
 def _escalation_answer(each: Escalation) -> EscalationAnswer:

@@ -55,7 +55,7 @@ def propose_payee(
     identity: Annotated[UUID, Form()],
     account: Annotated[str, Form(min_length=1, max_length=42)],
 ) -> Response:
-    made = register.propose(visit.desk(Desk), identity, customer_id, account.strip(), by=maker(visit))
+    made = register.propose(visit.core, visit.desk(Desk).vault, identity, customer_id, account.strip(), by=maker(visit))
     return visit.go(f"/approvals/{payee_proposal(made.payee_id)}", said="payee_proposed")
 
 
@@ -70,4 +70,4 @@ def carry_out(visit: Visit, proposal_id: UUID) -> None:
     with visit.core.connection() as connection:
         about = proposals.proposal_of(connection, visit.book, proposal_id)
     if about.state == "complete":
-        register.add(visit.desk(Desk), UUID(about.terms.facts["payee"]))
+        register.add(visit.core, visit.desk(Desk).vault, UUID(about.terms.facts["payee"]))

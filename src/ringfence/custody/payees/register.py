@@ -15,7 +15,6 @@ from ringfence.banking.account_number import other_number
 from ringfence.banking.payee import ACT, added_event, payee_proposal, payee_sha256, removed_event
 from ringfence.core import Core
 from ringfence.custody.customers import customer
-from ringfence.custody.orders import Desk
 from ringfence.custody.payees.queries import QUERIES
 from ringfence.custody.refusals import (
     PAYEE_ID_ALREADY_HAS_OTHER_CONTENT,
@@ -56,12 +55,12 @@ class Payee:
         return "active" if self.added is not None else "proposed"
 
 
-def propose(desk: Desk, payee_id: UUID, customer_id: str, account: str, *, by: Actor) -> Payee:
+def propose(core: Core, vault: Vault, payee_id: UUID, customer_id: str, account: str, *, by: Actor) -> Payee:
     """Propose another account that a customer may be paid to, in the customer's own name; act `new_payee`. The same
     again is answered alike. `account_number_is_malformed`, `payee_is_known_already`,
     `payee_id_already_has_other_content`, and what `proposals.draft` refuses.
     """
-    core, book, vault = desk.core, desk.core.book.book_id, desk.vault
+    book = core.book.book_id
     number = other_number("".join(account.split())).text
     with core.connection() as connection:
         who = customer(connection, book, customer_id)
@@ -92,11 +91,11 @@ def propose(desk: Desk, payee_id: UUID, customer_id: str, account: str, *, by: A
     return _stored(core, payee_id)
 
 
-def add(desk: Desk, payee_id: UUID) -> Payee:
+def add(core: Core, vault: Vault, payee_id: UUID) -> Payee:
     """Add the payee of a complete proposal; its age begins. Doing it again changes nothing. `payee_must_exist`,
     `proposal_is_not_complete`.
     """
-    core, book = desk.core, desk.core.book.book_id
+    book = core.book.book_id
     found = _stored(core, payee_id)
     if found.added is not None:
         return found
@@ -106,7 +105,7 @@ def add(desk: Desk, payee_id: UUID) -> Payee:
     said = {
         "payee": str(payee_id),
         "customer": found.customer_id,
-        "account": desk.fingerprint(desk.vault.open(PAYEE, str(payee_id))),
+        "account": vault.fingerprint(vault.open(PAYEE, str(payee_id))),
         "sha256": found.sha256,
         "proposal": str(about.proposal_id),
         "maker": about.maker,
@@ -117,14 +116,14 @@ def add(desk: Desk, payee_id: UUID) -> Payee:
     return _stored(core, payee_id)
 
 
-def add_all(desk: Desk) -> int:
+def add_all(core: Core, vault: Vault) -> int:
     """Add every payee whose proposal is complete; for the core's rounds. Returns how many."""
-    with desk.core.connection() as connection:
-        complete = proposals.complete(connection, desk.core.book.book_id, desk.core.clock(), ACT)
+    with core.connection() as connection:
+        complete = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
     done = 0
     for each in complete:
         try:
-            add(desk, UUID(each.terms.facts["payee"]))
+            add(core, vault, UUID(each.terms.facts["payee"]))
             done += 1
         except Refused as refused:  # the same account was added under another id meanwhile
             if refused.refusal is not PAYEE_IS_KNOWN_ALREADY:
@@ -132,11 +131,11 @@ def add_all(desk: Desk) -> int:
     return done
 
 
-def remove(desk: Desk, payee_id: UUID, *, by: Actor) -> Payee:
+def remove(core: Core, payee_id: UUID, *, by: Actor) -> Payee:
     """Remove a payee, alone and at once; what waits for it is cancelled by the next round. `payee_must_exist`,
     `payee_is_being_paid`. Doing it again changes nothing.
     """
-    core, book = desk.core, desk.core.book.book_id
+    book = core.book.book_id
     found = _stored(core, payee_id)
     if found.state == "removed":
         return found

@@ -89,7 +89,7 @@ def propose_payee(
     id: Annotated[str, Path(max_length=40)],  # noqa: A002 - the API's word
     given: Annotated[NewPayee, Body()],
 ) -> PayeeAnswer:
-    proposed = register.propose(visit.desk(Desk), given.id, id, given.account, by=maker(visit))
+    proposed = register.propose(visit.core, visit.desk(Desk).vault, given.id, id, given.account, by=maker(visit))
     [answer] = payee_answers(visit, [proposed])
     return answer
 
@@ -115,7 +115,7 @@ def removed(visit: Visit, customer_id: str, payee_id: UUID) -> Payee:
     with visit.core.connection() as connection:
         if register.payee(connection, visit.book, payee_id).customer_id != customer_id:
             raise PAYEE_MUST_EXIST()
-    return register.remove(visit.desk(Desk), payee_id, by=by)
+    return register.remove(visit.core, payee_id, by=by)
 
 
 def payee_answers(visit: Visit, found: list[Payee]) -> list[PayeeAnswer]:
