@@ -194,9 +194,9 @@ def test_a_policy_is_proposed_over_http_and_a_program_may_not(console):
     document["cooling_off"]["otherwise"]["wait_hours"] = 48
     token = sessions.sign_in(console.world.core, "rita", PASSWORD).token
     with httpx.Client(base_url=console.address, headers={"authorization": f"Bearer {token}"}, timeout=60) as rita:
-        answer = rita.post("/api/v1/policy", json={"policy": document})
+        answer = rita.post("/api/v1/policy/proposals", json={"policy": document})
         assert answer.status_code == 200, answer.text
-        wrong = rita.post("/api/v1/policy", json={"policy": document | {"cooling_off": {}}})
+        wrong = rita.post("/api/v1/policy/proposals", json={"policy": document | {"cooling_off": {}}})
         assert wrong.json()["refused"] == "policy_is_not_valid"
     there = f"/approvals/{answer.json()['proposal']}"
     approve(console, there, "adam")
@@ -204,5 +204,5 @@ def test_a_policy_is_proposed_over_http_and_a_program_may_not(console):
     told = console.program("orders:read").get("/api/v1/policy").json()
     assert told["version"] == 2
     assert {"currency": None, "above_minor": "0", "wait_hours": 48} in told["cooling_off"]
-    refused = console.program("orders:write").post("/api/v1/policy", json={"policy": document})
+    refused = console.program("orders:write").post("/api/v1/policy/proposals", json={"policy": document})
     assert refused.status_code == 403

@@ -57,6 +57,7 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
     for_people = {
         "/api/v1/sessions/current",
         "/api/v1/proposals/{id}/decisions",
+        "/api/v1/policy/proposals",
         "/api/v1/people",
         "/api/v1/people/{id}/deactivation",
         "/api/v1/clients",

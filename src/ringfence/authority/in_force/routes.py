@@ -143,7 +143,7 @@ def policy(visit: Client) -> PolicyAnswer:
 
 
 @router.post(
-    "/policy",
+    "/policy/proposals",
     dependencies=FOR_PEOPLE,
     summary="Propose another policy, whole, in force once others have approved it (people only)",
     responses=refuses(PERSON_LACKS_THE_ROLE, MAKER_MAY_NOT_MAKE_THIS, POLICY_IS_NOT_VALID),
