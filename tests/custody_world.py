@@ -24,9 +24,8 @@ from ringfence.custody import customers, days
 from ringfence.custody.orders import Desk
 from ringfence.database.connection import pool
 from ringfence.database.refusals import refusing
-from ringfence.evidence.keys import read_verifier, signer_for
+from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
-from ringfence.evidence.note import Signer
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
@@ -144,7 +143,7 @@ def custody_world(database, home: Path, customers_: int = 3, policy: Policy | No
     notary = Notary(
         lambda: database.server.connect("notary", database.name),
         log,
-        signer_for(Signer.from_seed("ringfence/notary", b"n" * 32), "demo"),
+        signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=authorised,
     )

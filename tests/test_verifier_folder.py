@@ -393,7 +393,7 @@ def test_every_byte_counts_even_if_the_manifest_is_made_to_fit(verifier, copied)
 
 
 def NOTARY_KEY(verifier):  # noqa: N802 - a constant that needs the program
-    return verifier.log.parse_key(str(NOTARY.verifier), "")
+    return verifier.log.parse_keys(str(NOTARY.verifier), "")
 
 
 def test_an_edited_entry_is_named_with_its_row(verifier, copied):
