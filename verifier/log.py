@@ -207,16 +207,16 @@ def open_checkpoint(note: bytes, key: Key, place: str) -> Checkpoint:
     """The checkpoint of a note, which the key must have signed. Signatures of keys that are not asked for count for
     nothing, but must be well-formed.
     """
-    text, signatures = _parse_note(note, place)
+    text, signatures = parse_note(note, place)
     ours = [signature for name, key_id, signature in signatures if (name, key_id) == (key.name, key.key_id)]
     if not ours:
         raise Wrong("note_is_not_signed", path=place, key=key.name)
     if len(ours) > 1 or not key.verifies(text.encode(), ours[0]):
         raise Wrong("note_is_forged", path=place, key=key.name)
-    return _parse_checkpoint(text, place)
+    return parse_checkpoint(text, place)
 
 
-def _parse_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+def parse_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     try:
         whole = note.decode()
     except UnicodeDecodeError as malformed:
@@ -238,7 +238,7 @@ def _parse_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes, by
     return f"{text}\n", signatures
 
 
-def _parse_checkpoint(text: str, place: str) -> Checkpoint:
+def parse_checkpoint(text: str, place: str) -> Checkpoint:
     lines = text.split("\n")[:-1]
     root = unspell(lines[2]) if len(lines) > 2 else None
     for number, right in enumerate(

@@ -1,6 +1,6 @@
 """Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
 
-    python verify.py FOLDER [--key VKEY] [--json] [--lang en|zh]
+    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--json] [--lang en|zh]
     python verify.py receipts/<id>.json --key VKEY
 
 The folder is described in docs/reference/evidence-format.md. Ends with 0 if everything in it agrees with what was
@@ -13,6 +13,7 @@ The checks, each of which names the place where it fails:
     files        every file is listed there with its length and SHA-256, and none is spare
     key          notary.vkey is a key, and the one that was given with --key
     checkpoint   is signed with that key, and agrees with the manifest
+    witnesses    is cosigned by as many as the policy that was given with --witnesses asks for
     entries      the bundles hold as many entries as were signed
     root         the entries hash to the root that was signed
     tiles        the hashes in between are those of the entries
@@ -41,6 +42,7 @@ try:
     from approvals import Approvals
     from book import Book, Journal, Row, decode
     from origins import Origins
+    from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
@@ -105,7 +107,7 @@ def needed(value: Value | None, check: str) -> Value:
     return value
 
 
-def verify(path: Path, given: log.Key | None) -> Verdict:
+def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> Verdict:
     """All checks of a folder. Raises `Unreadable` if there is nothing to check."""
     verdict = Verdict()
     folder = Folder(path)
@@ -113,6 +115,8 @@ def verify(path: Path, given: log.Key | None) -> Verdict:
     verdict.check("files", the_files, folder, manifest)
     key = verdict.check("key", the_key, folder, given) or given
     signed = verdict.check("checkpoint", the_checkpoint, folder, key)
+    if policy is not None:
+        verdict.check("witnesses", the_witnesses, folder, signed, policy)
     tree = verdict.check("entries", the_entries, folder, signed)
     verdict.check("root", the_root, tree, signed, manifest)
     verdict.check("tiles", the_tiles, folder, tree)
@@ -156,6 +160,13 @@ def the_checkpoint(check: Check, folder: Folder, key: log.Key | None) -> log.Che
         raise Wrong("checkpoint_is_of_another_log", path="checkpoint", found=signed.origin, wanted=key.name)
     check.right("checkpoint_is_right", origin=signed.origin, size=signed.size)
     return signed
+
+
+def the_witnesses(check: Check, folder: Folder, signed: log.Checkpoint | None, policy: Policy) -> None:
+    size, names = needed(signed, "checkpoint").size, list(who_signed(folder.read("checkpoint"), policy, "checkpoint"))
+    if not policy.enough(names):
+        raise Wrong("too_few_witnesses", path="checkpoint", names=", ".join(names) or "-", quorum=policy.quorum)
+    check.right("witnesses_are_right", names=", ".join(names) or "-", size=size)
 
 
 # The log
@@ -387,6 +398,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description="Verify an exported book of Ringfence.")
     parser.add_argument("path", type=Path, metavar="FOLDER", help="an exported folder, or one receipt")
     parser.add_argument("--key", metavar="VKEY", help="the notary's key, as it reached you another way")
+    parser.add_argument(
+        "--witnesses", type=Path, metavar="POLICY", help="whose cosignatures you ask for (C2SP tlog-policy)"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
     options = parser.parse_args(arguments)
@@ -398,7 +412,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(say(options.lang, "key_option_is_malformed", {}))
     try:
         if not options.path.is_file():
-            verdict = verify(options.path, key)
+            verdict = verify(options.path, key, options.witnesses and read_policy(options.witnesses))
         elif key is not None:
             verdict = verify_receipt(options.path, key)
         else:
@@ -412,6 +426,8 @@ def main(arguments: list[str] | None = None) -> int:
             else say(options.lang, "unreadable", {"reason": reason})
         )
         return UNREADABLE
+    except Wrong as wrong:  # of the policy: what is wrong in the folder is in the verdict
+        parser.error(say(options.lang, wrong.name, wrong.facts))
     print(as_json(verdict, options.lang) if options.json else as_text(verdict, options.lang, options.path))
     return VALID if verdict.valid else NOT_VALID
 

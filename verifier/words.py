@@ -55,6 +55,14 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{path} carries a signature of {key} that was not made over this text.",
         "{path} 上 {key} 的签名并非对此文本所作。",
     ),
+    "too_few_witnesses": (
+        "{path} is cosigned by {names}; that is not the quorum {quorum} of the policy you gave.",
+        "{path} 的见证签名为 {names}，未达到您所给策略的法定人数 {quorum}。",
+    ),
+    "policy_is_malformed": (
+        "{path} is not a policy of witnesses: line {line} does not hold.",
+        "{path} 不是见证策略：第 {line} 行有误。",
+    ),
     "checkpoint_is_malformed": (
         "{path} is not a checkpoint: line {line} is wrong.",
         "{path} 不是检查点：第 {line} 行有误。",
@@ -270,6 +278,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "所用密钥取自文件夹本身：请与经其他途径得到的密钥核对 {key}，或以 --key 给出。",
     ),
     "checkpoint_is_right": ("{origin}, {size} rows, is signed.", "{origin}，{size} 行，签名有效。"),
+    "witnesses_are_right": ("{size} rows are cosigned by {names}.", "{size} 行已由 {names} 见证签名。"),
     "entries_are_right": ("{size} entries are there.", "{size} 条条目齐全。"),
     "root_is_right": (
         "The {size} entries make the root that was signed.",
@@ -325,6 +334,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "files": ("files", "文件"),
     "key": ("key", "密钥"),
     "checkpoint": ("checkpoint", "检查点"),
+    "witnesses": ("witnesses", "见证"),
     "entries": ("entries", "条目"),
     "root": ("root", "树根"),
     "tiles": ("tiles", "哈希块"),

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
@@ -18,6 +20,8 @@ from ringfence.database.server import Server, open_server, prepare
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier, parse_verifier
+from ringfence.evidence.witness.asking import Asking, poster
+from ringfence.evidence.witnessing import read_witnessing
 from ringfence.incident import brake
 from ringfence.keys import secret_key
 from ringfence.ledger.crossing import Side
@@ -146,7 +150,8 @@ def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wal
     pinned = settings.keys / f"gateway.{book}.notary.vkey"
     with server.pool("gateway", largest=2) as pool:
         vault = Vault(found.book_id, lambda: _refusing(pool), read_choice(settings.home), None, clock, uuid7_source())
-        yield GatewayDesk(found, pool, settings.banks, log, lambda: _notary_of(log, pinned), clock, vault)
+        notary, witnessing = lambda: _notary_of(log, pinned), read_witnessing(settings.home)
+        yield GatewayDesk(found, pool, settings.banks, log, notary, clock, vault, witnessing)
 
 
 @contextmanager
@@ -164,6 +169,18 @@ def notary_of(
         yield notary
     finally:
         notary.close()
+
+
+@contextmanager
+def witnesses_of(settings: Settings, book: str, clock: Clock = wall_clock) -> Iterator[Asking | None]:
+    """The witnesses that a book's notary asks; None if `witnesses.toml` names none."""
+    witnessing = read_witnessing(settings.home)
+    if witnessing is None:
+        yield None
+        return
+    key = signer_for(load_key(settings.home), book).verifier
+    with httpx.Client() as client:
+        yield Asking(settings.evidence(book), key, witnessing.quorum, poster(client), clock)
 
 
 @contextmanager

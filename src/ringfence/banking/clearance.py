@@ -13,8 +13,10 @@ this order:
   7  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
      and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5)
   8  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+  9  above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
 
-Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look again in a moment.
+Each "no" is a refusal by name. `payment_is_not_notarised_yet` and `payment_is_not_witnessed_yet` only mean: look again
+in a moment.
 """
 
 import json
@@ -35,6 +37,7 @@ from ringfence.database.connection import Connection
 from ringfence.evidence.checkpoint import open_checkpoint
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
+from ringfence.evidence.witnessing import witnessed_checkpoint
 from ringfence.incident.brake import require_released
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.ids import derived
@@ -74,6 +77,12 @@ PAYMENT_IS_NOT_NOTARISED_YET = refusal(
     en="The notary has not signed the row that orders this payment yet.",
     zh="公证进程尚未对该付款所在的行签名。",
 )
+PAYMENT_IS_NOT_WITNESSED_YET = refusal(
+    "payment_is_not_witnessed_yet",
+    Fault.STATE,
+    en="A payment of this amount waits for the witnesses; they have not signed the row that orders it yet.",
+    zh="该金额的付款须待见证；见证方尚未对其所在的行签名。",
+)
 NOTARY_SIGNED_SOMETHING_ELSE = refusal(
     "notary_signed_something_else",
     Fault.PERMISSION,
@@ -106,6 +115,7 @@ def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account
     asked_by = _origin(desk, connection, said, act, held_at)
     _people(desk, connection, said, act, asked_by)
     _notarised(desk, connection, sequence)
+    _witnessed(desk, said, sequence)
     return said
 
 
@@ -195,3 +205,12 @@ def _notarised(desk: GatewayDesk, connection: Connection, sequence: int) -> None
     tiles = Tiles(checkpoint.size, checkpoint.root, directory_reader(desk.evidence))
     if next(tiles.records(sequence, sequence + 1)) != leaf:
         raise NOTARY_SIGNED_SOMETHING_ELSE(sequence=sequence)
+
+
+def _witnessed(desk: GatewayDesk, said: Instruction, sequence: int) -> None:
+    witnessing, verifier = desk.witnessing, desk.notary()
+    if witnessing is None or not witnessing.wanted(said.currency, said.minor):
+        return
+    seen = witnessed_checkpoint(desk.evidence, verifier, witnessing.quorum) if verifier else None
+    if seen is None or seen.size <= sequence:
+        raise PAYMENT_IS_NOT_WITNESSED_YET()

@@ -24,7 +24,6 @@ seen by nobody else. What the notary may find, and how it tells one finding from
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -54,6 +53,7 @@ from ringfence.evidence.findings import (
     ROW_IS_MISSING,
     ROW_IS_PHANTOM,
     ROW_WAS_EDITED,
+    raise_alarm,
 )
 from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
@@ -480,16 +480,8 @@ class Notary:
 
     def _raise_alarm(self, refused: Refused, at: datetime) -> None:
         """Note a finding for people. If the database is what failed, there is nowhere to note it."""
-        said = refused.as_json()
-        alarm = {
-            "book": self.book,
-            "size": self.checkpoint.size,
-            "name": refused.name,
-            "facts": json.dumps(said["facts"]),
-            "at": at,
-        }
-        with suppress(psycopg.Error, Refused), self._connected().transaction():
-            self._connected().execute(QUERIES.raise_alarm, alarm)
+        with suppress(psycopg.Error, Refused):
+            raise_alarm(self._connected(), self.book, self.checkpoint.size, refused, at)
 
 
 def run(

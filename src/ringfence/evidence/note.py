@@ -4,7 +4,8 @@ r"""Signed notes, after C2SP signed-note: text, an empty line, and one line for 
 
 A *key* is known by its name and its id; the id is the first four bytes of SHA-256(name, newline, algorithm byte,
 public key). A *verifier key* is handed round as one line of text, `name+id+base64(algorithm byte, public key)`, and a
-signer's private key as `PRIVATE+KEY+name+id+base64(algorithm byte, seed)`. The algorithm here is Ed25519 (byte 0x01).
+signer's private key as `PRIVATE+KEY+name+id+base64(algorithm byte, seed)`. The algorithm here is Ed25519 (byte 0x01);
+witnesses sign otherwise (`cosignature`), and their keys open a note just as well.
 
 One note has one spelling. Base64 must be canonical (no loose bits, no line breaks), nothing may follow the last
 signature, and a key may sign once; what the specification leaves open here is refused, because whoever compares two
@@ -24,7 +25,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -83,6 +84,12 @@ KEY_ALGORITHM_IS_UNKNOWN = refusal(
     en="The key of {name} has algorithm {algorithm}; this version knows Ed25519 (1) alone.",
     zh="{name} 的密钥算法为 {algorithm}；本版本只支持 Ed25519（1）。",
 )
+KEY_ALGORITHM_IS_NOT_A_COSIGNERS = refusal(
+    "key_algorithm_is_not_a_cosigners",
+    Fault.INPUT,
+    en="The key of {name} has algorithm {algorithm}; a witness signs with Ed25519 (4) or ML-DSA-44 (6).",
+    zh="{name} 的密钥算法为 {algorithm}；见证方使用 Ed25519（4）或 ML-DSA-44（6）签名。",
+)
 KEY_ID_DOES_NOT_FIT = refusal(
     "key_id_does_not_fit",
     Fault.INPUT,
@@ -114,6 +121,9 @@ class Signature:
     key_id: bytes
     signature: bytes
 
+    def __str__(self) -> str:
+        return f"— {self.name} {encode_base64(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -132,6 +142,18 @@ class Opened:
     unknown: tuple[Signature, ...]
 
 
+class Key(Protocol):
+    """What opens a note: a name, an id, and the word whether a signature over a text is its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> bytes: ...
+
+    def verifies(self, message: bytes, signature: bytes) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """A public key and its name."""
@@ -144,7 +166,7 @@ class Verifier:
         return key_id(self.name, ED25519, self.public)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_encode(bytes([ED25519]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([ED25519]) + self.public)}"
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
         try:
@@ -163,7 +185,7 @@ class Signer:
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "Signer":
-        _check_name(name)
+        check_name(name)
         return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
 
     @property
@@ -172,8 +194,12 @@ class Signer:
 
     def private_line(self) -> str:
         """The private key as text, without a newline; it belongs into a file that nobody else reads."""
-        seed = _encode(bytes([ED25519]) + self.private.private_bytes_raw())
-        return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{seed}"
+        return private_line(self.name, self.verifier.key_id, ED25519, self.private.private_bytes_raw())
+
+
+def private_line(name: str, identity: bytes, algorithm: int, seed: bytes) -> str:
+    """A private key as text, without a newline."""
+    return f"{_PRIVATE}{name}+{identity.hex()}+{encode_base64(bytes([algorithm]) + seed)}"
 
 
 def key_id(name: str, algorithm: int, public: bytes) -> bytes:
@@ -182,9 +208,7 @@ def key_id(name: str, algorithm: int, public: bytes) -> bytes:
 
 def parse_verifier(line: str) -> Verifier:
     """The public key of a verifier key's line."""
-    name, given, algorithm, public = _parse_key(line, "public")
-    if key_id(name, algorithm, public) != given:
-        raise KEY_ID_DOES_NOT_FIT(name=name, given=given.hex(), computed=key_id(name, algorithm, public).hex())
+    name, algorithm, public = parse_key(line)
     if algorithm != ED25519:
         raise KEY_ALGORITHM_IS_UNKNOWN(name=name, algorithm=algorithm)
     if len(public) != 32:
@@ -192,11 +216,17 @@ def parse_verifier(line: str) -> Verifier:
     return Verifier(name, public)
 
 
+def parse_key(line: str) -> tuple[str, int, bytes]:
+    """Name, algorithm and public key of a verifier key's line, whatever the algorithm."""
+    name, given, algorithm, public = _parse_key(line, "public")
+    if key_id(name, algorithm, public) != given:
+        raise KEY_ID_DOES_NOT_FIT(name=name, given=given.hex(), computed=key_id(name, algorithm, public).hex())
+    return name, algorithm, public
+
+
 def parse_signer(line: str) -> Signer:
     """The private key of a signer's line."""
-    if not line.startswith(_PRIVATE):
-        raise KEY_IS_MALFORMED(which="private")
-    name, given, algorithm, seed = _parse_key(line.removeprefix(_PRIVATE), "private")
+    name, given, algorithm, seed = parse_private_key(line)
     if algorithm != ED25519:
         raise KEY_ALGORITHM_IS_UNKNOWN(name=name, algorithm=algorithm)
     if len(seed) != 32:
@@ -207,18 +237,26 @@ def parse_signer(line: str) -> Signer:
     return signer
 
 
+def parse_private_key(line: str) -> tuple[str, bytes, int, bytes]:
+    """Name, id, algorithm and seed of a private key's line, whatever the algorithm. Whether the id fits is for whoever
+    knows the algorithm.
+    """
+    if not line.startswith(_PRIVATE):
+        raise KEY_IS_MALFORMED(which="private")
+    return _parse_key(line.removeprefix(_PRIVATE), "private")
+
+
 def sign(text: str, signers: Sequence[Signer]) -> bytes:
     """The note of a text, which must end in a newline."""
-    note = (
-        text
-        + "\n"
-        + "".join(
-            f"— {signer.name} {_encode(signer.verifier.key_id + signer.private.sign(text.encode()))}\n"
-            for signer in signers
-        )
-    )
-    parse_note(note.encode())
-    return note.encode()
+    signed = [Signature(each.name, each.verifier.key_id, each.private.sign(text.encode())) for each in signers]
+    return write_note(Note(text, tuple(signed)))
+
+
+def write_note(note: Note) -> bytes:
+    """The bytes of a note, in the spelling that `parse_note` reads."""
+    written = f"{note.text}\n{''.join(map(str, note.signatures))}".encode()
+    parse_note(written)
+    return written
 
 
 def parse_note(note: bytes) -> Note:
@@ -234,12 +272,11 @@ def parse_note(note: bytes) -> Note:
     if not whole.endswith("\n"):
         raise NOTE_IS_NOT_PLAIN_TEXT(offset=len(note))
     text, separator, block = whole.rpartition("\n\n")
-    lines = block.split("\n")[:-1]
-    if not separator or not lines:
+    if not separator or not block:
         raise NOTE_HAS_NO_SIGNATURES(length=len(note))
-    if len(lines) > SIGNATURES_MAX:
-        raise NOTE_IS_TOO_LONG(length=len(note), signatures=len(lines))
-    signatures = tuple(_parse_signature(number, line) for number, line in enumerate(lines, 1))
+    if block.count("\n") > SIGNATURES_MAX:
+        raise NOTE_IS_TOO_LONG(length=len(note), signatures=block.count("\n"))
+    signatures = parse_signatures(block)
     seen: set[tuple[str, bytes]] = set()
     for signature in signatures:
         if (signature.name, signature.key_id) in seen:
@@ -248,7 +285,15 @@ def parse_note(note: bytes) -> Note:
     return Note(text + "\n", signatures)
 
 
-def open_note(note: bytes, verifiers: Sequence[Verifier]) -> Opened:
+def parse_signatures(block: str) -> tuple[Signature, ...]:
+    """Signature lines as they stand in a note, or alone."""
+    lines = block.split("\n")
+    if lines.pop() != "":
+        raise SIGNATURE_LINE_IS_MALFORMED(line=len(lines) + 1)
+    return tuple(_parse_signature(number, line) for number, line in enumerate(lines, 1))
+
+
+def open_note(note: bytes, verifiers: Sequence[Key]) -> Opened:
     """The text of a note that at least one of the keys signed, and whose signature verifies."""
     parsed = parse_note(note)
     known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
@@ -273,10 +318,10 @@ def decode_base64(text: str) -> bytes | None:
         decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return decoded if _encode(decoded) == text else None
+    return decoded if encode_base64(decoded) == text else None
 
 
-def _encode(content: bytes) -> str:
+def encode_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
@@ -294,7 +339,7 @@ def _parse_key(line: str, which: str) -> tuple[str, bytes, int, bytes]:
     decoded = decode_base64(parts[2]) if len(parts) == 3 else None
     if decoded is None or len(decoded) < 2 or not _KEY_ID.fullmatch(parts[1]):
         raise KEY_IS_MALFORMED(which=which)
-    _check_name(parts[0])
+    check_name(parts[0])
     return parts[0], bytes.fromhex(parts[1]), decoded[0], decoded[1:]
 
 
@@ -302,6 +347,6 @@ def _is_name(name: str) -> bool:
     return bool(name) and not any(character.isspace() or character < " " or character == "+" for character in name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     if not _is_name(name):
         raise KEY_NAME_IS_MALFORMED(name=name)
