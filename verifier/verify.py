@@ -21,6 +21,7 @@ The checks, each of which names the place where it fails:
     journal      rows are numbered without a gap, ids occur once, time does not go back
     replay       every row keeps the rules of the book, from the first to the last
     approvals    every approval that says a signature has one that holds, and those that need one say it
+    origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -40,6 +41,7 @@ try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
+    from origins import Origins
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
@@ -122,6 +124,7 @@ def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> V
     verdict.check("journal", the_journal, folder, tree)
     book = verdict.check("replay", the_replay, folder, tree)
     verdict.check("approvals", the_approvals, folder, tree)
+    verdict.check("origins", the_origins, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -271,6 +274,13 @@ def the_approvals(check: Check, folder: Folder, tree: log.Tree | None) -> None:
     for row, payload in rows(folder, needed(tree, "entries").size):
         found.add(row, payload)
     check.right("approvals_are_right", approvals=found.approvals, signed=found.signed, passkeys=len(found.passkeys))
+
+
+def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Origins()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    check.right("origins_are_right", payments=found.payments, asked=found.asked, keys=len(found.keys))
 
 
 def the_book(
