@@ -17,9 +17,9 @@ from ringfence.database.embedded import Progress
 from ringfence.database.migrate import require_current
 from ringfence.database.refusals import refusing
 from ringfence.database.server import Server, open_server, prepare
-from ringfence.evidence.keys import load_key, read_verifier, signer_for
+from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
-from ringfence.evidence.note import Verifier, parse_verifier
+from ringfence.evidence.note import Verifier
 from ringfence.evidence.witness.asking import Asking, poster
 from ringfence.evidence.witnessing import read_witnessing
 from ringfence.incident import brake
@@ -196,7 +196,7 @@ def _notary_of(log: Path, pinned: Path) -> Verifier | None:
         return None
     found = read_verifier(log)
     if not pinned.exists():
-        files.write_once(pinned, f"{found}\n")
-    if parse_verifier(pinned.read_text(encoding="utf-8").strip()) != found:
+        files.write_once(pinned, key_lines(found).strip())
+    if parse_keys(pinned.read_text(encoding="utf-8").strip()) != found:
         raise NOTARY_IS_ANOTHER_ONE(path=pinned.name)
     return found

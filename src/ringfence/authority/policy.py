@@ -17,6 +17,17 @@ Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=Fa
 
 What an act asks for may rise at night or with the score of risk (`escalations`): pass what is seen.
 
+For an act by which money leaves the policy may say who may have asked for it (`asked_by`), each in a way that the
+gateway verifies by itself before it pays, and the stranger's program afterwards:
+
+  program    a program of the platform signed the request, by a key that a second person admitted (`origin`)
+  staff      a person of the staff ordered it: then at least one other person approves, also in a band that asks nobody
+
+Without `asked_by` nobody has to have asked.
+
+>>> required(policy, "payout", 1, currency("EUR"), maker="tina")
+Requirement(people=1, roles=('approver',), signed=False)
+
 It may also say which roles require a course, and for how many months a completion is good (`training`), how long a new
 passkey waits before it approves, and how long a new payee waits for its money (`cooling_off`).
 """
@@ -33,6 +44,7 @@ from typing import Any, Final
 
 import rfc8785
 
+from ringfence.authority.actors import SYSTEM, is_staff
 from ringfence.authority.cooling_off import CoolingOff, cooling_off_of
 from ringfence.authority.escalations import Escalation, Seen, escalations_of, holds
 from ringfence.authority.queries import QUERIES
@@ -49,6 +61,8 @@ WAIT_HOURS: Final = 24
 _COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
+ORIGINS: Final = ("program", "staff")
+PAYING: Final = ("payout", "fee_sweep")  # the acts by which money leaves
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,7 @@ class Act:
     stands_hours: int
     bands: Mapping[str, tuple[Band, ...]]  # by currency code, in ascending order
     otherwise: Requirement
+    asked_by: tuple[str, ...] = ()  # of ORIGINS; none: nobody has to have asked
     when: tuple[Escalation, ...] = ()
 
 
@@ -107,6 +122,11 @@ class Policy:
     def sha256(self) -> bytes:
         return hashlib.sha256(self.document).digest()
 
+    @property
+    def asked_by(self) -> dict[str, list[str]]:
+        """Who may have asked for a payment, by act: what the journal says of it with the policy."""
+        return {name: list(act.asked_by) for name, act in self.acts.items() if act.asked_by}
+
 
 @dataclass(frozen=True)
 class PolicyVersion:
@@ -124,16 +144,20 @@ def required(
     amount: int | None = None,
     unit: Currency | None = None,
     seen: Seen | None = None,
+    *,
+    maker: str = SYSTEM,
 ) -> Requirement:
     """Who must approve an act of an amount in minor units. The first band that reaches the amount counts; without an
-    amount, above every band, or in a currency without bands, it is the act's `otherwise`. Whatever escalations hold of
+    amount, above every band, or in a currency without bands, it is the act's `otherwise`. Where somebody must have
+    asked for a payment, a band that asks nobody does not count for a maker of the staff. Whatever escalations hold of
     what is seen comes on top; without it this is what the act asks for at the quietest hour.
     """
     rule = act_of(policy, act)
     asked = rule.otherwise
     if amount is not None and unit is not None:
-        bands = rule.bands.get(unit.code, ())
-        asked = next((band.requirement for band in bands if amount <= band.up_to_minor), rule.otherwise)
+        reach = [band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor]
+        somebody = bool(rule.asked_by) and is_staff(maker)
+        asked = next((each for each in reach if each.people or not somebody), rule.otherwise)
     return raised(asked, [] if seen is None else [each for each in rule.when if holds(each, seen)])
 
 
@@ -248,8 +272,9 @@ def _title_of(name: str, title: Any) -> tuple[str, str]:
 
 def _act_of(name: str, rule: Any) -> Act:
     allowed = {"title", "makers", "stands_hours", "otherwise"}
-    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands", "when"}:
-        raise POLICY_IS_NOT_VALID(detail=f"{name} has title, makers, stands_hours, otherwise, perhaps bands and when")
+    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands", "asked_by", "when"}:
+        detail = f"{name} has title, makers, stands_hours, otherwise, and perhaps bands, asked_by and when"
+        raise POLICY_IS_NOT_VALID(detail=detail)
     title, makers, hours, bands = rule["title"], rule["makers"], rule["stands_hours"], rule.get("bands", {})
     title_en, title_zh = _title_of(name, title)
     if not isinstance(makers, list) or not makers or not all(maker in MAKERS for maker in makers):
@@ -258,6 +283,7 @@ def _act_of(name: str, rule: Any) -> Act:
         raise POLICY_IS_NOT_VALID(detail=f"{name}.stands_hours is a number of hours up to {STANDS_HOURS_MAX}")
     if not isinstance(bands, dict):
         raise POLICY_IS_NOT_VALID(detail=f"{name}.bands is a table by currency")
+    otherwise = _requirement_of(f"{name}.otherwise", rule["otherwise"])
     return Act(
         name,
         title_en,
@@ -265,9 +291,23 @@ def _act_of(name: str, rule: Any) -> Act:
         tuple(makers),
         hours,
         {code: _bands_of(f"{name}.bands.{code}", code, given) for code, given in bands.items()},
-        _requirement_of(f"{name}.otherwise", rule["otherwise"]),
+        otherwise,
+        _asked_by_of(name, rule, otherwise),
         escalations_of(name, rule["when"]) if "when" in rule else (),
     )
+
+
+def _asked_by_of(name: str, rule: Mapping[str, Any], otherwise: Requirement) -> tuple[str, ...]:
+    given = rule.get("asked_by", [])
+    if "asked_by" in rule and name not in PAYING:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}: asked_by stands where money leaves: {', '.join(PAYING)}")
+    if not isinstance(given, list) or not all(each in ORIGINS for each in given) or len(set(given)) != len(given):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.asked_by are some of {', '.join(ORIGINS)}")
+    if "asked_by" in rule and not given:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.asked_by names somebody, or is left out")
+    if "staff" in given and not otherwise.people:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}: what staff asks for has somebody who approves it otherwise")
+    return tuple(given)
 
 
 def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:

@@ -146,7 +146,8 @@ def draft(
     `approval_is_not_required`; from the database `requirement_changed_meanwhile`, if the hour turned before the append.
     """
     at = at or core.clock()
-    rule, needed = act_of(policy, act), required(policy, act, amount, unit, Seen(at, score))
+    rule = act_of(policy, act)
+    needed = required(policy, act, amount, unit, Seen(at, score), maker=maker_of(by))
     if not needed.people:
         raise APPROVAL_IS_NOT_REQUIRED()
     expires_at = at + timedelta(hours=rule.stands_hours)

@@ -80,8 +80,9 @@ class Record:
     @property
     def needed(self) -> Requirement:
         """What the policy asks of what was proposed, when it was proposed."""
-        terms = self.proposal.terms
-        return required(self.policy, terms.act, terms.amount, terms.unit, Seen(self.proposal.made_at, self.score))
+        terms, made = self.proposal.terms, self.proposal
+        seen = Seen(made.made_at, self.score)
+        return required(self.policy, terms.act, terms.amount, terms.unit, seen, maker=made.maker)
 
     @property
     def last_sequence(self) -> int:

@@ -2,12 +2,13 @@
 
   1  the same order again is answered with the order as it stands; the same id with other content is refused
   2  a business day is open; the customer exists; the amount is positive; the payee is one of the customer's
-  3  risk decides: allow, hold or refuse
-  4  the policy says who has to agree, at this hour and this score, and whether the payee is too new for this amount
-  5  one append: the order's state, the decision, the money (moved, held or left alone), and what follows at once:
-     a proposal for people, or the payment order for the gateway
+  3  where money leaves and the policy wants to know who asks for it, that is shown (`authority.origin`)
+  4  risk decides: allow, hold or refuse
+  5  the policy says who has to agree, at this hour and this score, and whether the payee is too new for this amount
+  6  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
+     once: a proposal for people, or the payment order for the gateway
 
-If the hour turns or the payee is paid between 4 and 5, the append is refused whole and the path walked again.
+If the hour turns or the payee is paid between 5 and 6, the append is refused whole and the path walked again.
 
 If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
 answer is final for that order id.
@@ -20,6 +21,8 @@ from uuid import UUID
 
 from ringfence.authority.actors import Actor, maker_of
 from ringfence.authority.escalations import Seen
+from ringfence.authority.origin import Payment
+from ringfence.authority.origin.stating import stated
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
 from ringfence.authority.queries import QUERIES as AUTHORITY
@@ -36,6 +39,7 @@ from ringfence.custody.orders import (
     Order,
     find_order,
     inserted,
+    kept_origin,
     kept_payment,
     order,
     payment_event,
@@ -220,14 +224,18 @@ def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mo
         ahead = prospect(connection, book, payee, asked.currency, asked.amount, core.clock()) if payee else None
     cooling = ahead is not None and ahead.wait is not None
 
+    act = act_of(asked.kind)
+    origin = stated(core, policy, by, _payment(act, asked)) if act else None
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
-        act = act_of(asked.kind)
-        seen = Seen(core.clock(), ruling.decision.score)
-        people = required(policy, act, asked.amount, currency(asked.currency), seen).people if act else 0
+        seen, unit = Seen(core.clock(), ruling.decision.score), currency(asked.currency)
+        people = required(policy, act, asked.amount, unit, seen, maker=asked.maker).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people, cooling=cooling))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
         also = inserted(desk, asked, state, day)
         also += [pays(book, asked.order_id, payee.payee_id)] if payee else []
+        if origin is not None:
+            chain.append(origin.line)
+            also += [*origin.also, kept_origin(desk, asked, origin.content)]
         facts = _facts_for_people(asked)
         payment = b""
         if state != "refused":
@@ -269,7 +277,8 @@ def _payee(desk: Desk, connection: Connection, asked: Asked, who: Customer | Non
 def _nobody(core: Core, event: UUID, asked: Asked, act: str) -> Statement:
     """The statement in which the database finds that the policy asks nobody at the time of the append."""
     row = {"book": core.book.book_id, "event": event, "order_id": asked.order_id, "act": act}
-    return AUTHORITY.require_nobody, row | {"currency": asked.currency, "amount": asked.amount}
+    row |= {"currency": asked.currency, "amount": asked.amount, "maker": asked.maker}
+    return AUTHORITY.require_nobody, row
 
 
 def _first_act(decision: Decision, people: int, *, cooling: bool) -> str:
@@ -331,6 +340,18 @@ def _instruction(desk: Desk, asked: Asked, day: date, policy_version: int, payee
         salt=core.new_id().hex,
         payee=payee.payee_id if payee else None,
         payee_salt=desk.vault.payee_salt(payee.payee_id) if payee else "",
+    )
+
+
+def _payment(act: str, asked: Asked) -> Payment:
+    return Payment(
+        act=act,
+        order_id=asked.order_id,
+        customer=asked.customer_id or "platform",
+        amount=asked.amount,
+        currency=asked.currency,
+        creditor_name=asked.payee_name or "",
+        creditor_account=asked.payee_account or "",
     )
 
 

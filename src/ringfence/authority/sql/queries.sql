@@ -115,7 +115,8 @@ SELECT version, effective_from, document, sha256, sequence FROM authority.policy
 SELECT authority.make_proposal(%(book)s, %(event)s, %(proposal)s, %(payload)s, %(token_sha256)s);
 
 -- name: require_nobody
-SELECT authority.require_nobody(%(book)s, %(event)s, %(order_id)s, %(act)s, %(currency)s, %(amount)s);
+SELECT authority.require_nobody(%(book)s, %(event)s, %(order_id)s, %(act)s, %(currency)s, %(amount)s,
+                                %(maker)s);
 
 -- name: score_of
 SELECT authority.score_of(%(book)s, %(order_id)s);

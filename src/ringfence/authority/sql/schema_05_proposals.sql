@@ -95,7 +95,7 @@ BEGIN
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
     needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric,
-                                 now.at, authority.score_of(book, (terms->>'order')::uuid));
+                                 now.at, authority.score_of(book, (terms->>'order')::uuid), maker);
     signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');
@@ -124,13 +124,15 @@ BEGIN
 END $$;
 
 -- An act of an order needs nobody at the time of this append: `event` is risk's decision on it.
-CREATE FUNCTION authority.require_nobody(book integer, event uuid, which uuid, act text, currency text, amount bigint)
+CREATE FUNCTION authority.require_nobody(book integer, event uuid, which uuid, act text, currency text, amount bigint,
+                                         maker text)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now    record := authority.said_now(book, event, 1010);
     needed jsonb;
 BEGIN
-    SELECT authority.required(p.document, act, currency, amount, now.at, authority.score_of(book, which)) INTO needed
+    SELECT authority.required(p.document, act, currency, amount, now.at, authority.score_of(book, which), maker)
+      INTO needed
       FROM authority.policy_at(book, now.at) p;
     IF (needed->>'people')::integer IS DISTINCT FROM 0 THEN
         PERFORM authority.refuse('requirement_changed_meanwhile');
