@@ -128,9 +128,11 @@ def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> 
     return Vault(book, connect, read_choice(home), None, clock, uuid7_source())
 
 
-def policy_of_any_origin() -> Policy:
-    """The policy of a new book, but nobody has to have asked for a payment: for tests that are about other things."""
-    said = json.loads(read_toml(default_toml()).document)
+def policy_of_any_origin(more: str = "") -> Policy:
+    """The policy of a new book, but nobody has to have asked for a payment: for tests that are about other things.
+    `more` is added to its TOML.
+    """
+    said = json.loads(read_toml(default_toml() + more).document)
     for act in said["acts"].values():
         act.pop("asked_by", None)
     return read_document(rfc8785.dumps(said))

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from custody_world import DAY, PAYEE, custody_world
+from custody_world import DAY, PAYEE, custody_world, policy_of_any_origin
 from ringfence.banking import gateway
 from ringfence.banking.instruction import Instruction
 from ringfence.banking.queries import QUERIES as BANKING
@@ -230,3 +230,74 @@ def test_the_core_cannot_write_what_the_bank_says_or_the_gateway_did(world, stat
 def test_the_gateway_cannot_write_money_or_orders(world, statement):
     with pytest.raises(psycopg.errors.InsufficientPrivilege), world.gateway.pool.connection() as connection:
         connection.execute(statement)
+
+
+# -- the hour and the score --------------------------------------------------------------------------------------------
+
+NIGHT = """
+[[acts.payout.when]]
+zone = "Asia/Shanghai"
+from = "17:10"
+until = "08:00"
+more_people = 1
+roles = ["approver"]
+signed = false
+
+[[acts.payout.when]]
+score_from = 60
+more_people = 1
+roles = ["risk_officer"]
+signed = false
+"""
+
+
+@pytest.fixture
+def nightly(database, tmp_path):
+    """It is 17:00 in Shanghai, and from 17:10 on whatever is paid out needs somebody's approval."""
+    with custody_world(database, tmp_path, policy=policy_of_any_origin(NIGHT)) as found:
+        found.pay_in("c1", 60_000_00)
+        yield found
+
+
+def place(world, order=ORDER):
+    by = world.sessions["tina"]
+    return placing.place_withdrawal(world.desk, order, "c1", 100_00, payee_account=PAYEE, by=by, reference="payout")
+
+
+def test_what_goes_by_day_at_once_waits_for_somebody_by_night(nightly):
+    day = place(nightly)
+    nightly.turn()
+    nightly.wait(minutes=15)
+    night = place(nightly, UUID(int=0xDAD, version=4))
+    assert (day.state, night.state) == ("released", "awaiting_approval")
+    nightly.turn()
+    assert sum(nightly.bank.balances().values()) == 60_000_00 - 100_00
+    nightly.approve(night.order_id, "adam")
+    nightly.turn()
+    assert sum(nightly.bank.balances().values()) == 60_000_00 - 200_00
+
+
+def test_a_payment_forged_by_night_lacks_its_approval_and_an_uneasy_one_too(nightly):
+    """Everything that the core can write: also a decision of risk with whatever score, or with none."""
+    said = instruction(creditor_name="Ann Number 1", creditor_account=PAYEE)
+    order_payment(nightly, said)
+    post(nightly, payment_event(said.order_id, said.canonical(), DAY), forged_hold(nightly, said))
+    post(nightly, forged_decision(said))
+    assert reasons(nightly) == {"proposal_must_exist"}
+    nightly.wait(minutes=15)
+    other = instruction(order=UUID(int=0xBEE, version=4), creditor_name="Ann Number 1", creditor_account=PAYEE)
+    order_payment(nightly, other)
+    post(nightly, payment_event(other.order_id, other.canonical(), DAY), forged_hold(nightly, other))
+    calm = forged_decision(other)
+    post(nightly, replace(calm, order_id=other.order_id, payload={**calm.payload, "score": 0}))
+    assert reasons(nightly) == {"proposal_must_exist"}
+
+
+def test_by_day_and_with_a_low_score_the_same_payment_lacks_only_its_payee(nightly):
+    """The counterpart of the drill above: nobody is asked, and what is left is that the account is no payee."""
+    said = instruction()
+    order_payment(nightly, said)
+    post(nightly, payment_event(said.order_id, said.canonical(), DAY), forged_hold(nightly, said))
+    calm = forged_decision(said)
+    post(nightly, replace(calm, order_id=said.order_id, payload={**calm.payload, "score": 0}))
+    assert reasons(nightly) == {"payee_is_not_the_customers"}
