@@ -1,0 +1,217 @@
+"""Who had to approve, and whom money went to, from the rows alone.
+
+POLICY_SET holds the policy's document with its SHA-256, so what an act asks for can be found again: by amount and
+currency (ORDER_STATE), by the time of the row that proposes it, by the highest score that risk gave its order
+(RISK_DECISION; an order without one counts as the worst), and by who made it.
+
+  proposals   PROPOSAL_MADE asks for exactly these people of these roles, signed or not
+  payments    PAYMENT_ORDERED: as many others approved as the policy asked for when risk decided; what risk held was
+              released by as many; a customer is paid at a payee of that customer, which stands
+  payees      PAYEE_ADDED: the first of a customer, or one that others approved (act new_payee). Above the sum that the
+              policy lets go to a new one, it was added long enough before
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from book import EVENT, Row
+from words import Wrong
+
+ORDER_STATE, RISK_DECISION, PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1000, 1010, 1020, 1021, 1023
+PAYMENT_ORDERED, PAYEE_ADDED, PAYEE_REMOVED = 1040, 1160, 1161
+ACTS: Final = {"withdrawal": "payout", "fee_sweep": "fee_sweep"}
+WORST: Final = 100
+HOUR_MICROSECONDS: Final = 3_600_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Needed:
+    people: int
+    roles: tuple[str, ...]
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """What ORDER_STATE says of an order when it is placed; the amount in minor units, the payee by its fingerprint."""
+
+    kind: str
+    customer: str | None
+    amount: int
+    currency: str
+    payee: str | None
+    maker: str
+
+
+@dataclass
+class Proposal:
+    act: str
+    order: bytes
+    maker: str
+    people: int
+    approved_by: set[str] = field(default_factory=set)
+
+    def approved_by_enough(self, people: int) -> bool:
+        return len(self.approved_by - {self.maker}) >= max(1, people)
+
+
+@dataclass
+class Payee:
+    customer: str
+    account: str  # fingerprint
+    added_at: int  # microseconds since 1970
+    registered: bool
+    let_go: int = 0
+    removed: bool = False
+
+
+@dataclass
+class Requirements:
+    """What the rows so far say; `add` raises `Wrong` at the row that does not hold."""
+
+    policies: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # version: from when on, document
+    orders: dict[bytes, Order] = field(default_factory=dict)
+    decisions: dict[bytes, tuple[int, str, float]] = field(default_factory=dict)  # when first, outcome, highest score
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    payees: dict[str, Payee] = field(default_factory=dict)
+    payments: int = 0
+    waited: int = 0
+
+    def add(self, row: Row, payload: bytes) -> None:
+        if row.kind != EVENT or row.code not in _READERS:
+            return
+        try:
+            _READERS[row.code](self, row, json.loads(payload))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, ZoneInfoNotFoundError):
+            raise Wrong("requirement_is_malformed", sequence=row.sequence) from None
+
+    def _policy(self, row: Row, said: dict[str, Any]) -> None:
+        text = said["document"].encode()
+        if hashlib.sha256(text).hexdigest() != said["sha256"]:
+            raise Wrong("policy_is_another", sequence=row.sequence)
+        begins = row.posted_at
+        if said.get("effective_from"):
+            begins = max(begins, _microseconds(datetime.fromisoformat(said["effective_from"])))
+        self.policies[said["version"]] = (begins, json.loads(text))
+
+    def _state(self, row: Row, said: dict[str, Any]) -> None:
+        amount = int(said["amount"].replace(".", ""))
+        placed = Order(said["kind"], said["customer"], amount, said["currency"], said["payee"], said["maker"])
+        self.orders.setdefault(row.order_id, placed)
+
+    def _decision(self, row: Row, said: dict[str, Any]) -> None:
+        at, outcome, score = self.decisions.get(row.order_id, (row.posted_at, said["outcome"], 0))
+        given = said.get("score")
+        self.decisions[row.order_id] = (at, outcome, max(score, given if isinstance(given, int | float) else WORST))
+
+    def _made(self, row: Row, said: dict[str, Any]) -> None:
+        begins, document = self.policies[said["policy_version"]]
+        asked = needed(document, said["act"], self.orders.get(row.order_id), row.posted_at, self._score(row), said["maker"])
+        told = Needed(said["people"], tuple(said["roles"]), said.get("signed", False) is True)
+        if begins > row.posted_at or told != asked:
+            raise Wrong("proposal_asks_for_others", sequence=row.sequence, act=said["act"])
+        self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+
+    def _approved(self, _: Row, said: dict[str, Any]) -> None:
+        if said["proposal"] in self.proposals:
+            self.proposals[said["proposal"]].approved_by.add(said["person"])
+
+    def _added(self, row: Row, said: dict[str, Any]) -> None:
+        asked = self.proposals.get(said["proposal"] or "")
+        first = said["proposal"] is None and all(each.customer != said["customer"] for each in self.payees.values())
+        agreed = asked is not None and asked.act == "new_payee" and asked.approved_by_enough(asked.people)
+        if not (first or agreed) or said["payee"] in self.payees:
+            raise Wrong("payee_lacks_approval", sequence=row.sequence)
+        self.payees[said["payee"]] = Payee(said["customer"], said["account"], row.posted_at, first)
+
+    def _removed(self, _: Row, said: dict[str, Any]) -> None:
+        self.payees[said["payee"]].removed = True
+
+    def _ordered(self, row: Row, _: dict[str, Any]) -> None:
+        order = self.orders.get(row.order_id)
+        at, outcome, score = self.decisions.get(row.order_id, (row.posted_at, "", WORST))
+        document = self._in_force(at)
+        if order is None or order.kind not in ACTS or document is None:
+            raise Wrong("payment_lacks_its_approvals", sequence=row.sequence)
+        act = ACTS[order.kind]
+        wanted = {act: needed(document, act, order, at, score, order.maker).people}
+        if outcome == "hold":
+            wanted["hold_release"] = max(1, needed(document, "hold_release", order, at, score, order.maker).people)
+        for name, people in wanted.items():
+            about = [each for each in self.proposals.values() if (each.act, each.order) == (name, row.order_id)]
+            if people and not any(each.approved_by_enough(people) for each in about):
+                raise Wrong("payment_lacks_its_approvals", sequence=row.sequence)
+        if order.kind == "withdrawal":
+            self._paid(row, order)
+        self.payments += 1
+
+    def _paid(self, row: Row, order: Order) -> None:
+        """A payment goes to a payee that stands, and to a new one no more than the policy lets."""
+        standing = [each for each in self.payees.values() if not each.removed]
+        found = [each for each in standing if (each.customer, each.account) == (order.customer, order.payee)]
+        if not found:
+            raise Wrong("payment_lacks_its_payee", sequence=row.sequence)
+        payee = found[0]
+        payee.let_go += order.amount
+        said = (self._in_force(row.posted_at) or {}).get("cooling_off")
+        if payee.registered or said is None:
+            return
+        rule = said.get("currencies", {}).get(order.currency, said["otherwise"])
+        if payee.let_go <= int(rule["above_minor"]):
+            return
+        if row.posted_at < payee.added_at + rule["wait_hours"] * HOUR_MICROSECONDS:
+            raise Wrong("payee_was_too_new", sequence=row.sequence)
+        self.waited += 1
+
+    def _in_force(self, at: int) -> dict[str, Any] | None:
+        begun = [version for version, (begins, _) in self.policies.items() if begins <= at]
+        return self.policies[max(begun)][1] if begun else None
+
+    def _score(self, row: Row) -> float:
+        return self.decisions.get(row.order_id, (0, "", WORST))[2]
+
+
+def needed(document: dict[str, Any], act: str, order: Order | None, at: int, score: float, maker: str) -> Needed:
+    """What a policy asks of an act: the first band that the amount reaches, and whatever holds of `when` on top."""
+    rule = document["acts"][act]
+    asked = rule["otherwise"]
+    if order is not None:
+        somebody = "asked_by" in rule and maker != "system" and ":" not in maker
+        reach = [each for each in rule.get("bands", {}).get(order.currency, []) if order.amount <= int(each["up_to_minor"])]
+        asked = next((each for each in reach if each["people"] or not somebody), asked)
+    more = [each for each in rule.get("when", []) if _holds(each, at, score)]
+    people = asked["people"] + sum(each["more_people"] for each in more)
+    roles = dict.fromkeys([*asked["roles"], *(role for each in more for role in each["roles"])])
+    signed = asked.get("signed", False) or any(each["signed"] for each in more)
+    return Needed(people, tuple(roles), signed and people > 0)
+
+
+def _holds(each: dict[str, Any], at: int, score: float) -> bool:
+    if score < each.get("score_from", 0):
+        return False
+    if "zone" not in each:
+        return True
+    clock = (_EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(each["zone"])).strftime("%H:%M")
+    begins, ends = each["from"], each["until"]
+    return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+_READERS: Final = {
+    POLICY_SET: Requirements._policy,  # noqa: SLF001 - the class's own
+    ORDER_STATE: Requirements._state,  # noqa: SLF001
+    RISK_DECISION: Requirements._decision,  # noqa: SLF001
+    PROPOSAL_MADE: Requirements._made,  # noqa: SLF001
+    PROPOSAL_APPROVED: Requirements._approved,  # noqa: SLF001
+    PAYEE_ADDED: Requirements._added,  # noqa: SLF001
+    PAYEE_REMOVED: Requirements._removed,  # noqa: SLF001
+    PAYMENT_ORDERED: Requirements._ordered,  # noqa: SLF001
+}
