@@ -23,6 +23,7 @@ from ringfence.custody.orders import Desk, orders
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.escrow import releasing
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
 from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
@@ -54,6 +55,7 @@ def one_round(desk: Desk) -> int:
         moved += settlement.take_advices(desk)
         moved += settlement.mark_sent(desk)
         moved += decide_all(desk)
+        moved += releasing.turn(core)
         moved += expire(desk)
     except Refused as refused:
         if refused.refusal is not NO_DAY_IS_OPEN:

@@ -57,6 +57,7 @@ TONES: Final = {
     "sent": "waiting",
     "awaiting_approval": "waiting",
     "expected": "waiting",
+    "in_escrow": "waiting",
     "held": "watch",
     "unallocated": "watch",
     "returned": "watch",

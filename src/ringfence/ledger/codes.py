@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     ROUNDING = 109  # a difference the source's own rounding explains
     UNEXPLAINED = 110  # a difference that nothing explains
     CROSSING = 111  # to or from another book, by way of the clearing accounts
+    ESCROW = 117  # held for a condition
 
 
 class EventName(IntEnum):
@@ -67,3 +68,11 @@ class EventName(IntEnum):
     FIELD_REVEALED = 1140  # a person saw a sensitive value, for a reason
     CUSTOMER_ERASED = 1141
     KEYS_ROTATED = 1142
+    ESCROW_PROPOSED = 1170
+    ESCROW_AGREED = 1171
+    MILESTONE_APPROVED = 1172
+    CLAIM_OPENED = 1173
+    CLAIM_SETTLED = 1174
+    ESCROW_RELEASED = 1175
+    ESCROW_RETURNED = 1176
+    ESCROW_CALLED_OFF = 1177  # before it was in force
