@@ -24,6 +24,7 @@ from ringfence.custody import customers, days
 from ringfence.custody.orders import Desk
 from ringfence.database.connection import pool
 from ringfence.database.refusals import refusing
+from ringfence.escrow.verification import audit
 from ringfence.evidence.keys import read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Signer
@@ -147,6 +148,7 @@ def custody_world(database, home: Path, customers_: int = 3, policy: Policy | No
         signer_for(Signer.from_seed("ringfence/notary", b"n" * 32), "demo"),
         book.book_id,
         authorised=authorised,
+        audits=[audit],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

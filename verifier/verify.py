@@ -20,6 +20,7 @@ The checks, each of which names the place where it fails:
     journal      rows are numbered without a gap, ids occur once, time does not go back
     replay       every row keeps the rules of the book, from the first to the last
     approvals    every approval that says a signature has one that holds, and those that need one say it
+    escrow       money in escrow moved only while its condition was true by the rows before
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -39,6 +40,7 @@ try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
+    from escrow import Escrow
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
@@ -118,6 +120,7 @@ def verify(path: Path, given: log.Key | None) -> Verdict:
     verdict.check("journal", the_journal, folder, tree)
     book = verdict.check("replay", the_replay, folder, tree)
     verdict.check("approvals", the_approvals, folder, tree)
+    verdict.check("escrow", the_escrow, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -260,6 +263,14 @@ def the_approvals(check: Check, folder: Folder, tree: log.Tree | None) -> None:
     for row, payload in rows(folder, needed(tree, "entries").size):
         found.add(row, payload)
     check.right("approvals_are_right", approvals=found.approvals, signed=found.signed, passkeys=len(found.passkeys))
+
+
+def the_escrow(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Escrow()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    agreements = len(found.agreements)
+    check.right("escrow_is_right", agreements=agreements, released=found.released, returned=found.returned)
 
 
 def the_book(

@@ -5,7 +5,7 @@
     CLAIM_SETTLED        the last word of each arbiter counts; the claim is settled by the row that makes as many of them as
                          are needed say the same, and stays settled as that row left it
 
-What a row says for a party that is not named for it does not count. Time is that of the row for which facts are asked.
+What a row says for a party that is not named for it, or of another agreement, does not count. Time is that of the row for which facts are asked.
 """
 
 import re
@@ -67,6 +67,8 @@ def hear(agreement: Agreement, rows: Iterable[Said], proposed: int) -> Heard:
     last = proposed
     for row in rows:
         party, says = str(row.says.get("party")), row.says
+        if says.get("agreement") != str(agreement.agreement_id):
+            continue
         if row.code == EventName.MILESTONE_APPROVED:
             milestone = str(says.get("milestone"))
             if party in agreement.milestones.get(milestone, frozenset()):

@@ -213,7 +213,7 @@ BEGIN
         terms := authority.carry_out(book, event, number, proposal, act);
         IF NOT terms @> jsonb_build_object('order', asked.agreement_id, 'amount_minor', amount::text,
                                            'currency', asked.currency)
-           OR NOT terms->'facts' @> expected || jsonb_build_object('agreement_sha256', encode(asked.sha256, 'hex')) THEN
+           OR NOT (terms->'facts') @> (expected || jsonb_build_object('agreement_sha256', encode(asked.sha256, 'hex'))) THEN
             PERFORM authority.refuse('proposal_is_about_something_else');
         END IF;
     END IF;
