@@ -74,10 +74,10 @@ class Escrow:
         with self.core.connection() as connection:
             return agreement(connection, self.book, found.agreement_id)
 
-    def approve(self, found: Standing, milestone: str = "delivered", party: str = "courier", by: Any = None) -> Standing:
-        return saying.approve_milestone(
-            self.core, found.agreement_id, milestone, party, by=by or self.person("bella")
-        )
+    def approve(
+        self, found: Standing, milestone: str = "delivered", party: str = "courier", by: Any = None
+    ) -> Standing:
+        return saying.approve_milestone(self.core, found.agreement_id, milestone, party, by=by or self.person("bella"))
 
     def claim(self, found: Standing, tranche: str = "all") -> UUID:
         claim = self.core.new_id()
@@ -85,9 +85,7 @@ class Escrow:
         return claim
 
     def settle(self, found: Standing, claim: UUID, payees_get: int, party: str = "judge", by: str = "rita") -> Standing:
-        return saying.settle_claim(
-            self.core, found.agreement_id, claim, party, payees_get, by=self.person(by)
-        )
+        return saying.settle_claim(self.core, found.agreement_id, claim, party, payees_get, by=self.person(by))
 
     def release(self, found: Standing, tranche: str = "all", by: Any = None) -> releasing.Asked:
         return releasing.release(self.core, found.agreement_id, tranche, by=by or self.person("tina"))

@@ -18,6 +18,7 @@ from ringfence.escrow.conditions import (
     VOCABULARY,
     Claim,
     Facts,
+    NoOpenClaim,
     evaluate,
     last_change,
     next_change,
@@ -59,7 +60,7 @@ def their_facts(facts):
     return THEIRS.Facts(microseconds(facts.now), {name: dict(rows) for name, rows in facts.approvals.items()}, claims)
 
 
-# -- what each version means --------------------------------------------------------------------------------------------
+# -- what each version means -----------------------------------------------------------------------------------------
 
 
 def test_every_function_still_means_what_its_vectors_say():
@@ -113,8 +114,14 @@ all_facts = some.builds(
     moments,
     some.dictionaries(some.sampled_from(["m", "n"]), some.dictionaries(some.sampled_from(PARTIES), rows)),
     some.lists(
-        some.tuples(rows, some.one_of(some.none(), some.integers(41, 80)), some.integers(0, 2)), max_size=3, unique_by=lambda each: (each[0], each[1])
-    ).map(lambda found: tuple(Claim(str(at), *(each if each[1] else (each[0], None, None))) for at, each in enumerate(found))),
+        some.tuples(rows, some.one_of(some.none(), some.integers(41, 80)), some.integers(0, 2)),
+        max_size=3,
+        unique_by=lambda each: (each[0], each[1]),
+    ).map(
+        lambda found: tuple(
+            Claim(str(at), *(each if each[1] else (each[0], None, None))) for at, each in enumerate(found)
+        )
+    ),
 )
 
 
@@ -146,7 +153,7 @@ def test_two_evaluators_that_were_written_apart_give_one_trace(said, facts):
 @given(some.lists(some.integers(1, 10**9), min_size=1, max_size=6), some.integers(0, 10**9))
 def test_an_amount_is_divided_without_a_rest_and_alike_by_both(amounts, wanted):
     payees = tuple(documents.Share(f"c{at}", each) for at, each in enumerate(amounts))
-    tranche = documents.Tranche("t", payees, documents.NoOpenClaim(), None)
+    tranche = documents.Tranche("t", payees, NoOpenClaim(), None)
     amount = min(wanted, tranche.amount)
     found = parts(tranche, amount)
     assert sum(found.values()) == amount
@@ -155,7 +162,7 @@ def test_an_amount_is_divided_without_a_rest_and_alike_by_both(amounts, wanted):
     assert THEIR_ESCROW.divide(said, amount) == found
 
 
-# -- what is refused -----------------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------------------------
 
 DATE = {"call": "date_reached@1", "at": "2026-04-01T00:00:00Z"}
 DEEP = DATE
@@ -210,13 +217,15 @@ GIVEN = {
 }
 TRANCHE = GIVEN["tranches"][0]
 APPROVED = {"call": "milestone_approved@1", "milestone": "m", "parties": ["stranger"], "needed": 1}
+NO_CLAIM = {"call": "no_open_claim@1"}
+TOO_MUCH = [{"customer": "c2", "amount": "92233720368547758.07"}, {"customer": "c3", "amount": "0.01"}]
 NO_AGREEMENTS = [
     ("one party under two names", {"parties": {"a": "person:rita", "b": "person:rita"}}),
     ("a party of no kind", {"parties": {"a": "robot:rita"}}),
     ("a claimant who judges", {"claims": {"by": ["buyer"], "arbiters": ["buyer"], "needed": 1}}),
     ("an arbiter who is no party", {"claims": {"by": ["buyer"], "arbiters": ["stranger"], "needed": 1}}),
     ("more arbiters than there are", {"claims": {"by": ["buyer"], "arbiters": ["judge"], "needed": 2}}),
-    ("claims asked for where there are none", {"claims": None, "tranches": [TRANCHE | {"release": {"call": "no_open_claim@1"}}]}),
+    ("claims asked for where there are none", {"claims": None, "tranches": [TRANCHE | {"release": NO_CLAIM}]}),
     ("a milestone of a stranger", {"tranches": [TRANCHE | {"release": APPROVED}]}),
     ("the payer pays himself", {"tranches": [TRANCHE | {"payees": [{"customer": "c1", "amount": "1.00"}]}]}),
     ("a payee twice", {"tranches": [TRANCHE | {"payees": [{"customer": "c2", "amount": "1.00"}] * 2}]}),
@@ -231,7 +240,7 @@ NO_AGREEMENTS = [
     ("an id in capitals", {"agreement": "ABCDEF00-0000-4000-8000-000000000001"}),
     ("no id", {"agreement": str(UUID(int=0))}),
     ("an end that is none", {"expires_at": "soon"}),
-    ("too large", {"tranches": [TRANCHE | {"payees": [{"customer": "c2", "amount": "92233720368547758.07"}, {"customer": "c3", "amount": "0.01"}]}]}),
+    ("too large", {"tranches": [TRANCHE | {"payees": TOO_MUCH}]}),
 ]  # fmt: skip
 
 
@@ -244,7 +253,9 @@ def test_what_is_no_agreement_is_refused(about, other):
 
 
 def test_a_document_has_one_spelling_and_says_one_thing_only():
-    """Names twice, NaN, floats, numbers beyond 2⁵³, depth and length are refused; so is another spelling of the same."""
+    """Names twice, NaN, floats, numbers beyond 2⁵³, depth and length are refused; so is another spelling of the
+    same.
+    """
     document = documents.write(compose(CORE, GIVEN))
     assert documents.read(document) == compose(CORE, GIVEN)
     THEIR_ESCROW.check_document(json.loads(document))

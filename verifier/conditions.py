@@ -1,7 +1,7 @@
 """Conditions of escrow: what they may say, and whether one is true by the facts of the journal.
 
-Written from docs/reference/escrow.md, not from the program that keeps the book. A condition is evaluated to its trace: an
-object with `is` (true or false), and for a function the row that decided it. Every part is evaluated.
+Written from docs/reference/escrow.md, not from the program that keeps the book. A condition is evaluated to its trace:
+an object with `is` (true or false), and for a function the row that decided it. Every part is evaluated.
 """
 
 import hashlib
@@ -55,8 +55,8 @@ def evaluate(said: dict[str, Any], facts: Facts) -> dict[str, Any]:
     if "not" in said:
         part = evaluate(said["not"], facts)
         return {"not": part, "is": not part["is"]}
-    true, row = _FUNCTIONS[said["call"]](said, facts)
-    return {"call": said["call"], "is": true, "row": row}
+    answer, row = _FUNCTIONS[said["call"]](said, facts)
+    return {"call": said["call"], "is": answer, "row": row}
 
 
 def _date_reached(said: dict[str, Any], facts: Facts) -> tuple[bool, int | None]:
@@ -133,7 +133,7 @@ def check(said: Any, parties: set[str], *, claims: bool) -> None:
     _check(said, parties, claims, 1, [PARTS_MAX])
 
 
-def _check(said: Any, parties: set[str], claims: bool, depth: int, left: list[int]) -> None:  # noqa: FBT001
+def _check(said: Any, parties: set[str], claims: bool, depth: int, left: list[int]) -> None:
     left[0] -= 1
     if depth > DEPTH_MAX or left[0] < 0 or not isinstance(said, dict):
         raise Unfit

@@ -13,7 +13,19 @@ from typing import Any, Final
 from uuid import UUID
 
 from book import EVENT, EXPIRE, LINKED, PENDING, POST, VOID, Row
-from conditions import Claim, Facts, Unfit, check, condition_hash, evaluate, last_settled, moment, trace_hash, word, words
+from conditions import (
+    Claim,
+    Facts,
+    Unfit,
+    check,
+    condition_hash,
+    evaluate,
+    last_settled,
+    moment,
+    trace_hash,
+    word,
+    words,
+)
 from folder import canonical
 from words import Wrong
 
@@ -80,10 +92,7 @@ class Escrow:
         try:
             if row.kind == EVENT and row.code in _READERS:
                 said = json.loads(payload)
-                self.about = str(said["agreement"])
-                if row.order_id != UUID(self.about).bytes:
-                    raise Unfit
-                _READERS[row.code](self, row, said)
+                self._read(row, said)
             elif row.kind in (PENDING, POST, VOID, EXPIRE):
                 self._money(row)
         except (Unfit, ValueError, TypeError, KeyError, AttributeError):
@@ -92,6 +101,12 @@ class Escrow:
             if self.announced:
                 raise Wrong("escrow_money_did_not_move", sequence=row.sequence, agreement=self.about)
             self.about = ""
+
+    def _read(self, row: Row, said: dict[str, Any]) -> None:
+        self.about = str(said["agreement"])
+        if row.order_id != UUID(self.about).bytes:
+            raise Unfit
+        _READERS[row.code](self, row, said)
 
     def _money(self, row: Row) -> None:
         hold = row.id if row.kind == PENDING else row.refers_to
@@ -178,7 +193,7 @@ class Escrow:
         self._announce(tranche, divide(tranche, 0))
         self.returned += 1
 
-    def _called_off(self, _: Row, said: dict[str, Any]) -> None:
+    def _called_off(self, _: Row, __: dict[str, Any]) -> None:
         found = self.agreements[self.about]
         if found.in_force or found.ended:
             raise Unfit
@@ -229,8 +244,8 @@ def divide(tranche: dict[str, Any], amount: int) -> dict[str, int]:
 
 
 def derived(origin: UUID, name: str) -> UUID:
-    """The id that follows from another: SHA-256 of both, marked as version 8; if the origin carries its time (version 7),
-    with the same time and mark, and odd.
+    """The id that follows from another: SHA-256 of both, marked as version 8; if the origin carries its time (version
+    7), with the same time and mark, and odd.
     """
     digest = bytearray(hashlib.sha256(b"ringfence/derived/v1\0" + origin.bytes + name.encode()).digest()[:16])
     timed = origin.version == 7

@@ -160,9 +160,7 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    notary = Notary(
-        as_notary, log, signer, found.book_id, authorised=authorised, audits=[audit], put_aside=put_aside
-    )
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=[audit], put_aside=put_aside)
     try:
         yield notary
     finally:

@@ -1,9 +1,10 @@
 """Agreements from their proposal to being in force.
 
-  1  the document is read and composed; the same again is answered as it stands, the same id with other content is refused
-  2  the brake is released; a business day is open; every customer exists, and payer and payees share a custodian account
-  3  risk rules on each payee's order, as on a transfer: refused, the agreement is; held, two people release it as well
-  4  one append: the document, an order and a hold for each payee of each tranche, the decisions, and either what people
+  1  the document is read and composed; the same again is answered as it stands, the same id with other content is
+  refused 2  the brake is released; a business day is open; every customer exists, and payer and payees share a
+  custodian account 3  risk rules on each payee's order, as on a transfer: refused, the agreement is; held, two people
+  release it as well 4  one append: the document, an order and a hold for each payee of each tranche, the decisions, and
+  either what people
      have to approve or, where the policy asks nobody, that it is in force
 
 If the payer does not have the money, the ledger refuses the append whole, and the answer is final for that id.
@@ -38,6 +39,7 @@ from ringfence.custody.orders import (
 from ringfence.custody.refusals import CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT
 from ringfence.database.connection import Connection
 from ringfence.escrow import document as documents
+from ringfence.escrow.conditions import NoOpenClaim, write_time
 from ringfence.escrow.document import FORM, Agreement, conditions_sha256, order_of, parts, release_of
 from ringfence.escrow.queries import QUERIES
 from ringfence.escrow.reading import Standing, agreement, find_agreement
@@ -82,6 +84,11 @@ def compose(core: Core, given: Mapping[str, Any]) -> Agreement:
     """The agreement that somebody describes: as the document, but amounts are decimal strings of the currency, and a
     tranche may have an `amount` of which its payees have a `share` each (whole numbers, 1 to 1,000,000).
     """
+    return described(given, core.book.book_id)
+
+
+def described(given: Mapping[str, Any], book: int) -> Agreement:
+    """The same, of the book of a number."""
     said = dict(given)
     unit = currency(str(said.get("currency"))[:10])
     tranches = said.get("tranches")
@@ -89,7 +96,7 @@ def compose(core: Core, given: Mapping[str, Any]) -> Agreement:
         raise AGREEMENT_IS_NOT_VALID(place="tranches", detail="they are a list of objects")
     composed = [_composed(each, unit.code, f"tranches[{at}]") for at, each in enumerate(tranches)]
     amount = sum(int(one["amount_minor"]) for each in composed for one in each["payees"])
-    own = {"form": FORM, "book": core.book.book_id, "tranches": composed, "amount_minor": str(amount)}
+    own = {"form": FORM, "book": book, "tranches": composed, "amount_minor": str(amount)}
     return documents.read_said({"claims": None} | said | own)
 
 
@@ -118,7 +125,7 @@ def _composed(tranche: Mapping[str, Any], code: str, place: str) -> dict[str, An
 def _shared(amount: int, shares: list[int]) -> list[int]:
     """An amount in these proportions, as `document.parts` divides."""
     whole = documents.Tranche(
-        "t", tuple(documents.Share(str(at), each) for at, each in enumerate(shares)), documents.NoOpenClaim(), None
+        "t", tuple(documents.Share(str(at), each) for at, each in enumerate(shares)), NoOpenClaim(), None
     )
     return list(parts(whole, amount).values())
 
@@ -129,7 +136,9 @@ def propose(desk: Desk, given: Mapping[str, Any], *, by: Actor, reference: str =
     terms = compose(core, given)
     document = documents.write(terms)
     if len(reference) > REFERENCE_CHARACTERS_MAX:
-        raise AGREEMENT_IS_NOT_VALID(place="reference", detail=f"it has more than {REFERENCE_CHARACTERS_MAX} characters")
+        raise AGREEMENT_IS_NOT_VALID(
+            place="reference", detail=f"it has more than {REFERENCE_CHARACTERS_MAX} characters"
+        )
     if len(document) > documents.BYTES_MAX:
         raise AGREEMENT_IS_NOT_VALID(place="document", detail=f"it has more than {documents.BYTES_MAX} bytes")
     with core.connection() as connection:
@@ -291,7 +300,7 @@ def facts_for_people(terms: Agreement, sha256: str, reference: str) -> dict[str,
             f"{each.name}: {tell(each.give_back) if each.give_back is not None else 'when it expires'}"
             for each in terms.tranches
         ),
-        "expires_at": documents.conditions.write_time(terms.expires_at),
+        "expires_at": write_time(terms.expires_at),
         "reference": reference,
     }
     return {name: text for name, text in told.items() if text}
@@ -381,12 +390,10 @@ def returned_order(core: Core, connection: Connection, order_id: UUID, day: date
     return rows, move(core, placed, becomes)
 
 
-# -- rows ----------------------------------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _proposed(
-    terms: Agreement, document: bytes, state: str, placed: list[Placed], by: Actor, day: date
-) -> Line:
+def _proposed(terms: Agreement, document: bytes, state: str, placed: list[Placed], by: Actor, day: date) -> Line:
     said = {
         "agreement": str(terms.agreement_id),
         "sha256": documents.sha256_of(document),

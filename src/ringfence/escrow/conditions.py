@@ -8,8 +8,8 @@ this module for each name. A function's meaning never changes; what is to mean s
     {"call": "date_reached@1", "at": "2026-04-01T00:00:00Z"}          the journal's clock is there, or past it
     {"call": "milestone_approved@1", "milestone": "delivered", "needed": 1, "parties": ["buyer", "inspector"]}
                                                                        so many different ones of these have approved it
-    {"call": "claim_settled@1", "for": "payees"}                      the last claim that was settled gave them something
-    {"call": "claim_settled@1", "for": "payer"}                       … gave the payees nothing
+    {"call": "claim_settled@1", "for": "payees"}                      the last claim that was settled gave them
+    something {"call": "claim_settled@1", "for": "payer"}                       … gave the payees nothing
     {"call": "no_open_claim@1"}                                        no claim waits for its settlement
 
 Facts are those of one tranche before one row of the journal, and the time of that row. Every part is evaluated, also
@@ -252,9 +252,7 @@ def _read(said: Any, place: str, depth: int, budget: list[int]) -> Condition:
             given = said[word]
             if not isinstance(given, list) or not 0 < len(given) <= LIST_MAX:
                 raise CONDITION_IS_NOT_VALID(place=place[:200], detail=f"{word} has 1 to {LIST_MAX} conditions")
-            return kind(
-                tuple(_read(each, f"{place}.{word}[{at}]", depth + 1, budget) for at, each in enumerate(given))
-            )
+            return kind(tuple(_read(each, f"{place}.{word}[{at}]", depth + 1, budget) for at, each in enumerate(given)))
     function = said.get("call")
     if not isinstance(function, str) or function not in VOCABULARY:
         known = ", ".join(VOCABULARY)
@@ -301,7 +299,7 @@ VOCABULARY: Final[Mapping[str, Callable[[Mapping[str, Any]], Leaf]]] = {
 """Every function that there is, by name and version, with the reader of its parameters."""
 
 
-def _require(true: bool, detail: str) -> None:  # noqa: FBT001 - a requirement and its words
+def _require(true: bool, detail: str) -> None:
     if not true:
         raise ValueError(detail)
 

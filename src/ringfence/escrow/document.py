@@ -10,11 +10,13 @@
 
 What is evaluated is more than what the parties wrote (`release_of`, `return_of`):
 
-    release   the tranche's release, and where claims are possible, none is open and the last was not settled for the payer
-    return    the tranche's return, or the agreement's time is over, or a claim was settled for the payer; and no claim is
-              open, and it may not be released: who has earned money is not raced for it
+    release   the tranche's release, and where claims are possible, none is open and the last was not settled for the
+              payer
+    return    the tranche's return, or the agreement's time is over, or a claim was settled for the payer; and no claim
+              is open, and it may not be released: who has earned money is not raced for it
 
-If a claim was settled, the payees get what its settlement says, each in proportion to his amount, and the payer the rest.
+If a claim was settled, the payees get what its settlement says, each in proportion to his amount, and the payer the
+rest.
 """
 
 import json
@@ -377,6 +379,6 @@ def _time(said: Any) -> datetime:
         raise AGREEMENT_IS_NOT_VALID(place="expires_at", detail=str(error)) from error
 
 
-def _require(true: bool, place: str, detail: str) -> None:  # noqa: FBT001 - a requirement and its words
+def _require(true: bool, place: str, detail: str) -> None:
     if not true:
         raise AGREEMENT_IS_NOT_VALID(place=place[:200], detail=detail)

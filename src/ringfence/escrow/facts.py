@@ -2,10 +2,11 @@
 
     MILESTONE_APPROVED   the first approval of a party counts, whatever it says later
     CLAIM_OPENED         the first of an id
-    CLAIM_SETTLED        the last word of each arbiter counts; the claim is settled by the row that makes as many of them as
-                         are needed say the same, and stays settled as that row left it
+    CLAIM_SETTLED        the last word of each arbiter counts; the claim is settled by the row that makes as many of
+                         them as are needed say the same, and stays settled as that row left it
 
-What a row says for a party that is not named for it, or of another agreement, does not count. Time is that of the row for which facts are asked.
+What a row says for a party that is not named for it, or of another agreement, does not count. Time is that of the row
+for which facts are asked.
 """
 
 import re
@@ -99,9 +100,7 @@ def _settle(agreement: Agreement, found: OpenedClaim, party: str, payees_get: in
     return OpenedClaim(found.tranche, claim, found.party, words)
 
 
-def heard_of(
-    connection: Connection, agreement: Agreement, proposed: int, before: int = reading.LATEST
-) -> Heard:
+def heard_of(connection: Connection, agreement: Agreement, proposed: int, before: int = reading.LATEST) -> Heard:
     """What was said about an agreement before a row of the journal."""
     rows = reading.rows_of_order(connection, agreement.book, agreement.agreement_id)
     return hear(agreement, spoken(rows, before), proposed)
@@ -114,5 +113,3 @@ def spoken(rows: Iterable[reading.JournalLine], before: int = reading.LATEST) ->
         for row in rows
         if row.kind == Kind.EVENT and row.code in SPOKEN and row.sequence < before
     ]
-
-

@@ -21,7 +21,9 @@ LATEST_ID = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True)
 class StandingTranche:
-    """A tranche as it stands: held, released or returned; `paid` is what the payees got, `ended` the row that says so."""
+    """A tranche as it stands: held, released or returned; `paid` is what the payees got, `ended` the row that says
+    so.
+    """
 
     name: str
     amount: int

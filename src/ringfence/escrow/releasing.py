@@ -1,13 +1,13 @@
 """Releasing a tranche, returning it, and what the core does by itself when a condition has come true.
 
-    release     the payees get what is due to them: the release is true by the facts before this row, the brake is released,
-                and as many people have approved the amount as the policy asks for
+    release     the payees get what is due to them: the release is true by the facts before this row, the brake is
+                released, and as many people have approved the amount as the policy asks for
     give_back   the payer gets all of it: the return is true. Nobody has to approve it, and the brake does not stop it:
                 the money stays whose it is
 
-A row says the hash of the condition, the hash of the trace, and the last fact that was looked at. The database refuses it
-if somebody said something meanwhile, or a date of the condition passed between the look and the append; then it is looked
-at again. A release and a return at once are one of the two.
+A row says the hash of the condition, the hash of the trace, and the last fact that was looked at. The database refuses
+it if somebody said something meanwhile, or a date of the condition passed between the look and the append; then it is
+looked at again. A release and a return at once are one of the two.
 """
 
 from dataclasses import dataclass, replace
@@ -127,7 +127,9 @@ def turn(core: Core) -> int:
 
 
 def carry_out(core: Core, proposal_id: UUID) -> None:
-    """Do what people have approved, if they have: put an agreement in force, release a tranche. It may be asked again."""
+    """Do what people have approved, if they have: put an agreement in force, release a tranche. It may be asked
+    again.
+    """
     with core.connection() as connection:
         proposal = proposals.proposal_of(connection, core.book.book_id, proposal_id)
     about = proposal.order_id
@@ -303,8 +305,8 @@ def _end(
     also: list[Statement],
     more: dict[str, Any],
 ) -> None:
-    """One append: the event with its hashes, the money, the orders, and the tranche's end. Both ends of a tranche have the
-    same id, so that the journal itself takes one of them only.
+    """One append: the event with its hashes, the money, the orders, and the tranche's end. Both ends of a tranche have
+    the same id, so that the journal itself takes one of them only.
     """
     trace = case.seen.release if name == EventName.ESCROW_RELEASED else case.seen.give_back
     terms, now = case.standing.terms, case.seen.facts.now
@@ -317,9 +319,7 @@ def _end(
         "facts": case.last,
     } | more
     identity = derived(terms.agreement_id, f"ended {case.name}")
-    event = Line(
-        Kind.EVENT, identity, order_id=terms.agreement_id, code=name, value_date=case.day, payload=said
-    )
+    event = Line(Kind.EVENT, identity, order_id=terms.agreement_id, code=name, value_date=case.day, payload=said)
     row = {
         "book": core.book.book_id,
         "event": identity,

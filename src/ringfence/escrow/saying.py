@@ -41,8 +41,9 @@ def approve_milestone(core: Core, agreement_id: UUID, milestone: str, party: str
 def open_claim(
     core: Core, agreement_id: UUID, claim_id: UUID, tranche: str, party: str, reason: str, *, by: Actor
 ) -> Standing:
-    """A party opens a claim on a tranche: until it is settled, the money stays where it is. The journal has the reason's
-    SHA-256. `reason_of_a_claim_must_be_short`, `tranche_must_exist`, `tranche_has_ended`, and what saying refuses.
+    """A party opens a claim on a tranche: until it is settled, the money stays where it is. The journal has the
+    reason's SHA-256. `reason_of_a_claim_must_be_short`, `tranche_must_exist`, `tranche_has_ended`, and what saying
+    refuses.
     """
     if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
         raise REASON_OF_A_CLAIM_MUST_BE_SHORT(characters=REASON_CHARACTERS_MAX)
@@ -53,9 +54,7 @@ def open_claim(
     return _say(core, agreement_id, identity, EventName.CLAIM_OPENED, said, by, CLAIM_IS_OPEN_ALREADY, told)
 
 
-def settle_claim(
-    core: Core, agreement_id: UUID, claim_id: UUID, party: str, payees_get: int, *, by: Actor
-) -> Standing:
+def settle_claim(core: Core, agreement_id: UUID, claim_id: UUID, party: str, payees_get: int, *, by: Actor) -> Standing:
     """An arbiter says what the payees get of the tranche, in minor units; the rest is the payer's. The claim is settled
     when enough arbiters have said the same. `claim_must_be_open`, `settlement_must_fit_the_tranche`.
     """

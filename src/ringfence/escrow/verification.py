@@ -1,17 +1,17 @@
 """The notary's question about escrow: does each new row keep its agreement?
 
-Asked of every block of rows before it is signed, in the snapshot in which they were read. The documents and the facts are
-those of the journal; the tables, which the core cannot write without the token of who speaks, have to say the same.
+Asked of every block of rows before it is signed, in the snapshot in which they were read. The documents and the facts
+are those of the journal; the tables, which the core cannot write without the token of who speaks, have to say the same.
 
-    ESCROW_PROPOSED      the document is one, has its hash, and is the one of the table; its holds are the next rows, each
-                         from the payer's available account to a payee's, of the amount that the document says
-    ESCROW_AGREED        it is the table's, after the proposal; people approved exactly this document, or the policy of the
-                         time asked nobody
+    ESCROW_PROPOSED      the document is one, has its hash, and is the one of the table; its holds are the next rows,
+                         each from the payer's available account to a payee's, of the amount that the document says
+    ESCROW_AGREED        it is the table's, after the proposal; people approved exactly this document, or the policy of
+                         the time asked nobody
     MILESTONE_APPROVED, CLAIM_OPENED, CLAIM_SETTLED
                          the table has this row with this party and speaker, and the agreement was in force
-    ESCROW_RELEASED      the agreement was in force; its condition is true by the facts before this row and the time of this
-                         row; condition, trace, last fact and amount are what they come to; people approved, as above; the
-                         next rows post each payee's part
+    ESCROW_RELEASED      the agreement was in force; its condition is true by the facts before this row and the time of
+                         this row; condition, trace, last fact and amount are what they come to; people approved, as
+                         above; the next rows post each payee's part
     ESCROW_RETURNED      likewise of the return; the next rows void every hold of the tranche
     ESCROW_CALLED_OFF    it never was in force; the next rows void every hold
     a post, void or expiry of a hold of an agreement, which no such event in its chain has announced, is forged
@@ -155,7 +155,7 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
     if event.code == EventName.ESCROW_PROPOSED:
         _proposed(connection, event, kept, rows, chain)
         return
-    terms = _terms(event.book, rows)
+    terms = _terms(rows)
     _require(kept is not None and kept.document == documents.write(terms), "the table has another document")
     assert kept is not None  # noqa: S101 - required above
     in_force = any(row.code == EventName.ESCROW_AGREED for row in rows)
@@ -185,7 +185,9 @@ def _proposed(
     same = kept is not None and (kept.document, kept.proposed) == (document, event.sequence)
     _require(same, "the table does not have this document of this row")
     _require(not any(row.code == EventName.ESCROW_PROPOSED for row in rows), "it was proposed before")
-    _require(terms.book == event.book and str(terms.agreement_id) == event.says["agreement"], "the document is another's")
+    _require(
+        terms.book == event.book and str(terms.agreement_id) == event.says["agreement"], "the document is another's"
+    )
     _require(documents.sha256_of(document) == event.says["sha256"], "the hash is another's")
     holds = [
         {
@@ -239,7 +241,7 @@ def _announce(chain: _Chain, terms: Agreement, tranche: Tranche, amount: int) ->
         chain.announced[hold] = _Money(Kind.POST, part) if part else _Money(Kind.VOID, 0)
 
 
-def _terms(book: int, rows: list[JournalLine]) -> Agreement:
+def _terms(rows: list[JournalLine]) -> Agreement:
     """The agreement as the journal has it."""
     for row in rows:
         if row.code == EventName.ESCROW_PROPOSED:
@@ -267,6 +269,6 @@ def _people(
     _require(record.proposal.carried_out == event.sequence, "the proposal was spent elsewhere")
 
 
-def _require(true: bool, because: str) -> None:  # noqa: FBT001 - a requirement and its words
+def _require(true: bool, because: str) -> None:
     if not true:
         raise _Contradiction(because)

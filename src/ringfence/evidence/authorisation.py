@@ -52,8 +52,8 @@ role notary, in the read-only snapshot in which the row was read: rows, proposal
 
 
 Audit = Callable[[Connection, int, Block], None]
-"""A further question about the new rows of a book, of a package that the notary does not know: returns if they keep that
-package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above.
+"""A further question about the new rows of a book, of a package that the notary does not know: returns if they keep
+that package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above.
 """
 
 

@@ -102,8 +102,8 @@ class Signed:
 
 class Notary:
     """`connect` opens a connection in role notary; `log` is the directory of this book's log. `authorised` is asked
-    before a row is signed that needs people's leave, `audits` about every block of rows. `put_aside` is told of a snapshot that is not believed, or could
-    not be kept: the notary does without.
+    before a row is signed that needs people's leave, `audits` about every block of rows. `put_aside` is told of a
+    snapshot that is not believed, or could not be kept: the notary does without.
     """
 
     def __init__(
