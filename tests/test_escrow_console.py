@@ -110,6 +110,8 @@ def test_people_see_conditions_as_sentences_and_do_what_they_may(console):
     released = post(tina, f"/escrow/{identity}/tranches/goods/release", {}, form=f"/escrow/{identity}")
     assert released.headers["location"] == f"/escrow/{identity}?said=tranche_released"
     assert "The payees got" in tina.get(f"/escrow/{identity}").text
+    row = page.xpath("//a[starts-with(@href, '/journal/')]/@href")[-1]
+    assert f'href="/escrow/{identity}"' in tina.get(row).text
     for document in ("[]", '{"payer": 1.5}', EXAMPLE.replace("c0001", "nobody")):
         answer = post(
             tina, "/escrow", sent | {"identity": str(UUID(int=10, version=4)), "document": document}, form="/escrow"
