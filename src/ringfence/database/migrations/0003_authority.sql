@@ -1755,3 +1755,6 @@ GRANT SELECT ON authority.completion
 REVOKE ALL ON FUNCTION authority.guard_completion, authority.suspended_roles, authority.require_recorder,
     authority.record_completion, authority.withdraw_completion FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.record_completion, authority.withdraw_completion TO ringfence_core;
+-- authority: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('authority');
+SELECT ledger.fix_search_paths('authority');

@@ -122,3 +122,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA custody TO ringfence_core, ringfence_reader
 GRANT INSERT ON ALL TABLES IN SCHEMA custody TO ringfence_core;
 REVOKE ALL ON FUNCTION custody.move_order, custody.close_day FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION custody.move_order, custody.close_day TO ringfence_core;
+-- custody: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('custody');
+SELECT ledger.fix_search_paths('custody');
