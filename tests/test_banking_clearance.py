@@ -1,9 +1,9 @@
 """The core is lost: somebody holds its role, its process and its pen. What leaves the gateway is still nothing.
 
-Each drill forges one more thing than the last, with the real role, the real journal and a notary that signs whatever
-keeps the ledger's rules; in the end the bank has paid nothing, and the gateway names what is missing.
+Each drill forges one more thing than the last, with the real role, the real journal and the real notary; in the end the bank has paid nothing, and the gateway names what is missing.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
+from ringfence.refusal import Refused
 from ringfence.vault.ciphers import Spot
 from ringfence.vault.fields import PAYMENT
 from ringfence.vault.keeping import owner
@@ -88,7 +89,8 @@ def reasons(world) -> set[str]:
     before = list(world.bank.balances().values())
     for _ in range(2):
         world.wait(seconds=1)
-        world.notary.step(world.now)
+        with suppress(Refused):  # it names what nobody did, and the gateway finds the same by itself
+            world.notary.step(world.now)
         gateway.turn(world.gateway)
         world.bank.serve_once(world.now)
     assert list(world.bank.balances().values()) == before

@@ -4,6 +4,7 @@ The victim is a whole small platform ("demo") that the shared logins serve; the 
 book of the same database, and knows every id, name and hash of the victim.
 """
 
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from typer.testing import CliRunner
 
 from custody_world import PAYEE, custody_world
+from ringfence import installation
+from ringfence.__main__ import app
 from ringfence.custody import placing
 from ringfence.database import PACKAGES, roles
 from ringfence.database.roles import OF_A_BOOK
@@ -22,12 +26,18 @@ from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.ledger.storage import head_of
+from ringfence.refusal import Refused
+from ringfence.settings import read_settings
 
 VICTIM = 1
 NOWHERE = 999
 LIVELY = 30  # so many tables of the victim have rows, or the tests below would show nothing
 POLICY = "(book_id = ANY (( SELECT ledger.books_served() AS books_served)::integer[]))"
-NOT_FORCED = {"ledger.book": "entered before anybody serves it; what runs with the owner's rights tells nobody of books"}
+NOT_FORCED = {
+    "ledger.book": "entered before anybody serves it; what runs with the owner's rights tells nobody of books",
+    "ledger.head": "ledger.advance asks once who serves the book; an append would ask five times",
+    "ledger.journal": "the same; what reads it with the owner's rights is tried below, function by function",
+}
 
 OF_BOOKS = b"""
 SELECT c.oid::regclass::text, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
@@ -376,9 +386,56 @@ def test_a_login_that_serves_no_book_sees_none(database, server):
 
 
 def test_a_book_whose_name_is_too_long_keeps_the_shared_logins(server):
-    from ringfence.refusal import Refused
-
     with pytest.raises(Refused) as refused:
         roles.create_logins(server, "b" * 60)
     assert refused.value.name == "login_name_is_too_long"
     assert not roles.password_file(server.home, "core", "b" * 60).exists()
+
+
+def test_a_verb_gives_a_book_its_own_logins_and_every_process_takes_them(tmp_path, monkeypatch):
+    """
+    book open east, west; book logins east --own    -> five logins, five key files
+    core, gateway and notary of east                -> by the book's own logins, also with no other key in the home
+    core of west                                    -> by the shared one, and east is not there for it
+    book list                                       -> both
+    book logins east --shared                       -> as before
+    """
+    for name in ("RINGFENCE_DATABASE_URL", "RINGFENCE_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+
+    def said(*words, status=0):
+        done = CliRunner().invoke(app, [*words, "--json", "--home", str(home)])
+        assert done.exit_code == status, done.output
+        return json.loads(done.stdout)
+
+    settings = read_settings(home=home)
+    with installation.opened(settings) as server:
+        for name in ("east", "west"):
+            said("book", "open", name)
+        assert said("book", "logins", "east")["logins"] == sorted(f"ringfence_{role}" for role in OF_A_BOOK)
+        own = said("book", "logins", "east", "--own")["logins"]
+        assert own == sorted(f"ringfence_{role}_east" for role in OF_A_BOOK)
+        assert said("book", "logins", "east", "--own")["logins"] == own
+        assert [each["book"] for each in said("book", "list")["books"]] == ["east", "west"]
+        with installation.core_of(server, "east") as core, core.connection() as connection:
+            assert connection.execute("SELECT session_user").fetchone() == ("ringfence_core_east",)
+            core.post(Unit([Line(Kind.EVENT, uuid4(), code=1100, payload={"day": "2026-03-02"})]))
+        with installation.gateway_of(settings, server, "east") as desk, desk.connection() as connection:
+            assert connection.execute("SELECT session_user").fetchone() == ("ringfence_gateway_east",)
+        with installation.notary_of(settings, server, "east") as notary:
+            assert notary.step(installation.wall_clock()).size == 1
+        with installation.core_of(server, "west") as core, core.connection() as connection:
+            assert connection.execute("SELECT session_user").fetchone() == ("ringfence_core",)
+            assert [book.name for book in reading.books(connection)] == ["west"]
+        assert said("book", "balances", "east")["balances"] == []
+        assert said("book", "open", "east", status=2)["refused"] == "book_name_must_be_new"
+        shared = roles.password_file(home, "core")
+        shared.rename(shared.with_suffix(".away"))
+        with installation.joined(settings, "core", "east") as joined, joined.connect("core") as connection:
+            assert reading.book_named(connection, "east").head == 1
+        shared.with_suffix(".away").rename(shared)
+        assert said("book", "logins", "east", "--shared")["logins"] == sorted(f"ringfence_{role}" for role in OF_A_BOOK)
+        assert roles.books_apart(home, "core") == []
+        with installation.core_of(server, "east") as core, core.connection() as connection:
+            assert connection.execute("SELECT session_user").fetchone() == ("ringfence_core",)

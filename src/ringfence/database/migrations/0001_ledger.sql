@@ -113,6 +113,8 @@ DECLARE
 BEGIN
     IF rows <= 0 THEN
         RAISE EXCEPTION 'an append has at least one row' USING ERRCODE = 'RF002';
+    ELSIF book <> ALL (ledger.books_served()) THEN
+        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
     END IF;
     UPDATE ledger.head h
        SET head = expected + rows, head_at = at, append_from = expected, append_by = pg_current_xact_id()
@@ -121,9 +123,7 @@ BEGIN
         RETURN true;
     END IF;
     SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
-    ELSIF now.append_by = pg_current_xact_id() THEN
+    IF now.append_by = pg_current_xact_id() THEN
         RAISE EXCEPTION 'a transaction appends once to a book' USING ERRCODE = 'RF002';
     END IF;
     IF now.head = expected AND at < now.head_at THEN
@@ -134,9 +134,10 @@ END $$;
 
 -- For a writer that others overtook again and again: until its transaction ends nobody else appends to the book.
 CREATE FUNCTION ledger.hold_head(book integer) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT FROM ledger.head h WHERE h.book_id = book FOR NO KEY UPDATE;
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM FROM ledger.head h WHERE h.book_id = book AND book = ANY (ledger.books_served()) FOR NO KEY UPDATE;
+END $$;
 
 -- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
 CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void
@@ -582,7 +583,7 @@ BEGIN
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book;
+    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book AND reached IS NOT NULL;
 END $$;
 
 -- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the
@@ -781,6 +782,27 @@ REVOKE ALL ON FUNCTION ledger.monitor_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.monitor_of
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 
+-- The last turn of a monitor, by the index over their names. Row security keeps readers of the journal from that index,
+-- because what reads the name may tell in an error what it was given; so this asks itself who serves the book.
+CREATE FUNCTION ledger.last_turn(book integer, monitor text, OUT sequence bigint, OUT posted_at timestamptz, OUT payload bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    part integer;
+BEGIN
+    IF book <> ALL (ledger.books_served()) THEN
+        RETURN;
+    END IF;
+    FOR part IN SELECT p.part FROM ledger.part p ORDER BY p.part DESC LOOP
+        EXECUTE format('SELECT t.sequence, t.posted_at, t.payload FROM ledger.%I t WHERE t.book_id = $1 AND t.kind = 13'
+                       ' AND ledger.monitor_of(t.payload) = $2 ORDER BY t.sequence DESC LIMIT 1', 'journal_' || part)
+           INTO sequence, posted_at, payload USING book, monitor;
+        EXIT WHEN sequence IS NOT NULL;
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION ledger.last_turn FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.last_turn
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+
 -- The limits of an account follow the row that changed them, and nothing else.
 CREATE FUNCTION ledger.limit_account(book integer, changed_by bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -792,8 +814,11 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$;
 REVOKE ALL ON FUNCTION ledger.limit_account FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.limit_account TO ringfence_core;
--- ledger: a row is there for whoever serves its book. The registry alone lets its owner pass, since a book is entered before
--- anybody serves it, and what runs with the owner's rights tells nobody of other books.
+-- ledger: a row is there for whoever serves its book. The owner passes in three tables. The registry: a book is entered before
+-- anybody serves it. Head and journal: an append looks at them five times; ledger.advance asks once who serves the book, and
+-- whatever else reads them with the owner's rights reads rows that this transaction has promised, or asks too.
 SELECT ledger.keep_books_apart('ledger');
-SELECT ledger.fix_search_paths('ledger');
 ALTER TABLE ledger.book NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.head NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.journal NO FORCE ROW LEVEL SECURITY;
+SELECT ledger.fix_search_paths('ledger');

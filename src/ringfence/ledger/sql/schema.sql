@@ -113,6 +113,8 @@ DECLARE
 BEGIN
     IF rows <= 0 THEN
         RAISE EXCEPTION 'an append has at least one row' USING ERRCODE = 'RF002';
+    ELSIF book <> ALL (ledger.books_served()) THEN
+        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
     END IF;
     UPDATE ledger.head h
        SET head = expected + rows, head_at = at, append_from = expected, append_by = pg_current_xact_id()
@@ -121,9 +123,7 @@ BEGIN
         RETURN true;
     END IF;
     SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
-    ELSIF now.append_by = pg_current_xact_id() THEN
+    IF now.append_by = pg_current_xact_id() THEN
         RAISE EXCEPTION 'a transaction appends once to a book' USING ERRCODE = 'RF002';
     END IF;
     IF now.head = expected AND at < now.head_at THEN
@@ -134,9 +134,10 @@ END $$;
 
 -- For a writer that others overtook again and again: until its transaction ends nobody else appends to the book.
 CREATE FUNCTION ledger.hold_head(book integer) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT FROM ledger.head h WHERE h.book_id = book FOR NO KEY UPDATE;
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM FROM ledger.head h WHERE h.book_id = book AND book = ANY (ledger.books_served()) FOR NO KEY UPDATE;
+END $$;
 
 -- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
 CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void

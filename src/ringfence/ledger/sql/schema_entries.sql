@@ -82,7 +82,7 @@ BEGIN
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book;
+    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book AND reached IS NOT NULL;
 END $$;
 
 -- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the

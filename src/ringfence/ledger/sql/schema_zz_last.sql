@@ -1,5 +1,8 @@
--- ledger: a row is there for whoever serves its book. The registry alone lets its owner pass, since a book is entered before
--- anybody serves it, and what runs with the owner's rights tells nobody of other books.
+-- ledger: a row is there for whoever serves its book. The owner passes in three tables. The registry: a book is entered before
+-- anybody serves it. Head and journal: an append looks at them five times; ledger.advance asks once who serves the book, and
+-- whatever else reads them with the owner's rights reads rows that this transaction has promised, or asks too.
 SELECT ledger.keep_books_apart('ledger');
-SELECT ledger.fix_search_paths('ledger');
 ALTER TABLE ledger.book NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.head NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.journal NO FORCE ROW LEVEL SECURITY;
+SELECT ledger.fix_search_paths('ledger');
