@@ -76,8 +76,12 @@ class TakenCore:
 
     def order_payment(self, said: Instruction) -> None:
         """The payment's bytes into the vault, and its row into the outbox."""
-        self.sql.execute(*self.world.desk.vault.keep(owner("c1"), PAYMENT, str(said.order_id), said.canonical().decode()))
-        self.sql.execute("INSERT INTO banking.payment_order VALUES (1, %s, %s, %s)", (said.order_id, POOL, self.world.now))
+        self.sql.execute(
+            *self.world.desk.vault.keep(owner("c1"), PAYMENT, str(said.order_id), said.canonical().decode())
+        )
+        self.sql.execute(
+            "INSERT INTO banking.payment_order VALUES (1, %s, %s, %s)", (said.order_id, POOL, self.world.now)
+        )
 
     def exchange_bytes(self, order: UUID, payload: bytes) -> None:
         """Other bytes for an order, sealed under the right key and in the right place, over what was there."""
@@ -85,7 +89,9 @@ class TakenCore:
         key = vault.field_key(owner("c1"))
         sealed = vault.sealed(key, Spot(vault.book, PAYMENT.place, str(order)), payload)
         was = self.ask("SELECT sealed FROM vault.field WHERE row_key = %s AND place = %s", str(order), PAYMENT.place)
-        assert self.ask("SELECT vault.reseal(1, %s, %s, %s, %s, %s)", PAYMENT.place, str(order), was, key.key_id, sealed)
+        assert self.ask(
+            "SELECT vault.reseal(1, %s, %s, %s, %s, %s)", PAYMENT.place, str(order), was, key.key_id, sealed
+        )
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +104,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-def event(code: EventName, said: dict[str, Any], identity: UUID | None = None, order: UUID | None = None) -> dict[str, Any]:
+def event(
+    code: EventName, said: dict[str, Any], identity: UUID | None = None, order: UUID | None = None
+) -> dict[str, Any]:
     return {
         "kind": int(Kind.EVENT),
         "id": identity or uuid4(),

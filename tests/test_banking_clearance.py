@@ -1,6 +1,7 @@
 """The core is lost: somebody holds its role, its process and its pen. What leaves the gateway is still nothing.
 
-Each drill forges one more thing than the last, with the real role, the real journal and the real notary; in the end the bank has paid nothing, and the gateway names what is missing.
+Each drill forges one more thing than the last, with the real role, the real journal and the real notary; in the end the
+bank has paid nothing, and the gateway names what is missing.
 """
 
 from contextlib import suppress

@@ -103,7 +103,8 @@ class Apart:
             for (table,) in self.all_rights(
                 "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
                 "   AND a.attname = 'book_id' AND NOT a.attisdropped"
-                " WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relnamespace::regnamespace::text = ANY (%s) ORDER BY 1",
+                " WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition"
+                "   AND c.relnamespace::regnamespace::text = ANY (%s) ORDER BY 1",
                 [[*PACKAGES]],
             )
         ]
@@ -210,7 +211,7 @@ def test_what_counts_is_who_logged_in_and_not_what_is_set(apart):
         "SELECT ledger.open_book(7, 'mine', now())",
         "DROP POLICY book_is_served ON ledger.head",
         "ALTER TABLE ledger.head DISABLE ROW LEVEL SECURITY",
-        f"ALTER ROLE \"ringfence_core_{apart.name}\" BYPASSRLS",
+        f'ALTER ROLE "ringfence_core_{apart.name}" BYPASSRLS',
     ):
         with pytest.raises(psycopg.Error) as refused, core.transaction():
             core.execute(statement)
@@ -232,7 +233,10 @@ def test_rows_for_another_book_are_not_let_in(apart):
             query = sql.SQL("INSERT INTO {0} {1} SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(
                 relation, sql.SQL("OVERRIDING SYSTEM VALUE" if numbered else "")
             )
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"), connection.transaction():
+            with (
+                pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"),
+                connection.transaction(),
+            ):
                 connection.execute(query, [rows[0]])
             tried += 1
     assert tried > 12
@@ -261,8 +265,7 @@ def test_rows_of_another_book_do_not_come_into_the_parts_either(apart):
         [f"INSERT INTO ledger.shifted_entry_rows VALUES ({VICTIM}, 1, 1, '2026-01-01', {head}, 1)"],
     ):
         with pytest.raises(psycopg.Error) as refused, core.transaction():
-            for statement in statements:
-                core.execute(statement)
+            core.execute("; ".join(statements))
         assert refused.value.sqlstate in {"42501", "42P01", "RF002", "RF004", "RF005", "23505"}, statements
     assert apart.everything(VICTIM) == before
 
@@ -326,12 +329,18 @@ def test_no_function_tells_a_book_that_is_anothers_from_one_that_is_not_there(ap
                 values = [
                     sql.Literal(book)
                     if name == "book"
-                    else sql.SQL(f"'{{\"book_id\": {book}, \"number\": 1, \"account_name\": \"bank:alpha:client\"}}'")
+                    else sql.SQL(f'\'{{"book_id": {book}, "number": 1, "account_name": "bank:alpha:client"}}\'')
                     if name in ("test", "run")
                     else secret[name]
-                    if name in secret and not (name, kind) in {("rows", "ledger.given[]"), ("which", "text"),
-                                                              ("which", "date"), ("run", "integer"),
-                                                              ("expected", "jsonb")}
+                    if name in secret
+                    and (name, kind)
+                    not in {
+                        ("rows", "ledger.given[]"),
+                        ("which", "text"),
+                        ("which", "date"),
+                        ("run", "integer"),
+                        ("expected", "jsonb"),
+                    }
                     else sql.SQL(OF_TYPE[kind])
                     for name, kind in zip(names, types, strict=True)
                 ]

@@ -1,6 +1,6 @@
 """Drill: an administrator goes bad. He holds two sessions, a security administrator's and a system administrator's.
 
-He may add people, give roles, make programs' tokens and enrol keys, and every one of these deeds is honest in form. What he
+He may add people, give roles, make programs' tokens and enrol keys, and each of these deeds is honest in form. What he
 wants is a payment of 20,000.00 to himself; what he gets is a record of his attempts.
 """
 
@@ -80,7 +80,9 @@ def test_he_does_not_give_himself_a_role_that_approves(world):
 
 
 def test_his_policy_under_which_nobody_is_asked_needs_two_who_are_not_he(world):
-    lenient = default_toml().replace('"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []')
+    lenient = default_toml().replace(
+        '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
+    )
     made = policies.propose_policy(world.core, world.sessions["sara"], read_toml(lenient), world.now)
     assert not yes(world, "ken", made).complete
     assert refusal(yes, world, "sara", made) == "maker_may_not_check"
@@ -118,7 +120,9 @@ def test_a_program_of_his_own_orders_nothing_that_people_have_to_approve(world):
     nothing_left(world)
 
 
-@pytest.mark.xfail(strict=True, reason="a security administrator alone makes a program, and below the limit nobody is asked")
+@pytest.mark.xfail(
+    strict=True, reason="a security administrator alone makes a program, and below the limit nobody is asked"
+)
 def test_a_program_of_his_own_orders_nothing_below_the_limit_either(world):
     token = clients.add_client(world.core, world.sessions["sara"], "payroll", ["orders:read", "orders:write"]).token
     program = clients.client_of(world.core, token)

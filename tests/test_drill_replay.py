@@ -1,8 +1,8 @@
 """Drill: an approval is played again, for an amount or a payee that differs by one character.
 
-The code that authorises a payment is specific to its amount and its payee, and any change of either makes it void (PSD2:
-Delegated Regulation (EU) 2018/389, Article 5(1)(c) and (d)). The attacker has the core's role and keys, and a payment that
-people really approved.
+The code that authorises a payment is specific to its amount and its payee, and any change of either makes it void
+(PSD2: Delegated Regulation (EU) 2018/389, Article 5(1)(c) and (d)). The attacker has the core's role and keys, and a
+payment that people really approved.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ringfence.authority.verification import record_of, verified_terms
 from ringfence.banking.clearance import Waiting, cleared
 from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.instruction import parse_instruction
-from ringfence.custody import placing
+from ringfence.custody import deciding, placing
 from ringfence.ledger.ids import derived
 from ringfence.refusal import Refused
 from ringfence.vault.fields import PAYMENT
@@ -68,12 +68,10 @@ def test_an_approval_does_not_carry_over_to_other_bytes(world, core, change):
     assert alarm(world) == ("row_says_what_nobody_did", first)
 
 
-def test_every_single_byte_of_an_approved_payment_counts(world, core):
-    """The honest event stands in the journal; the bytes in the vault have one other byte, in each place in turn, and the
-    gateway clears none of them. With the bytes that were approved it does.
+def test_every_single_byte_of_an_approved_payment_counts(world):
+    """The honest event stands in the journal; the bytes in the vault have one other byte, in each place in turn, and
+    the gateway clears none of them. With the bytes that were approved it does.
     """
-    from ringfence.custody import deciding
-
     deciding.decide_all(world.desk)
     world.notary.step(world.now)
     payload, desk = approved_bytes(world), world.gateway
@@ -111,14 +109,17 @@ def test_an_approval_is_not_played_for_another_order_or_twice(world, core):
 def test_an_order_that_was_paid_is_not_paid_again(world, core):
     world.turn()
     assert list(world.bank.balances().values()) == [40_000_00]
-    assert core.refused("INSERT INTO banking.payment_order VALUES (1, %s, %s, now())", ORDER, POOL) == "payment_is_ordered_once"
+    assert (
+        core.refused("INSERT INTO banking.payment_order VALUES (1, %s, %s, now())", ORDER, POOL)
+        == "payment_is_ordered_once"
+    )
     assert core.refused("UPDATE banking.payment_order SET order_id = gen_random_uuid()") == "42501"
     assert core.refused("DELETE FROM banking.submission") == "42501"
     world.turn()
     assert list(world.bank.balances().values()) == [40_000_00]
 
 
-def test_a_decision_is_about_exactly_one_proposal_and_one_hash(world, core):
+def test_a_decision_is_about_exactly_one_proposal_and_one_hash(world):
     """The rows of the approvals, read by a stranger: with another hash, order or proposal they bear nothing."""
     with world.core.connection() as connection:
         record = record_of(connection, 1, derived(ORDER, "proposal payout"))

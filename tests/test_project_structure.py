@@ -360,7 +360,9 @@ def test_every_function_that_runs_with_its_owners_rights_has_a_fixed_search_path
         b" ORDER BY 1"
     )
     found = database.connect("owner").execute(query, {"schemas": [*PACKAGES, "database"]}).fetchall()
-    assert not found, f"{[name for (name,) in found]}: add SET search_path = pg_catalog, and ledger.fix_search_paths last"
+    assert not found, (
+        f"{[name for (name,) in found]}: add SET search_path = pg_catalog, and ledger.fix_search_paths last"
+    )
 
 
 def test_no_process_may_edit_the_journal(database):

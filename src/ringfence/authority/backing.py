@@ -1,15 +1,15 @@
 """The notary's other question: did people do what an event of the journal says?
 
-The core can append any event. Behind one that says that people did something stands a row of a table that the core cannot
-write, put there by a function that asked for the person's session, password or passkey, in the same append: a proposal, a
-decision, a policy, a passkey, a course. The row names the event by its sequence.
+The core can append any event. Behind one that says that people did something stands a row of a table that the core
+cannot write, put there by a function that asked for the person's session, password or passkey, in the same append: a
+proposal, a decision, a policy, a passkey, a course. The row names the event by its sequence.
 
 PAYMENT_ORDERED says that a payment may leave. It is so when, checked in this order:
 
   1. its id follows from the order, and so do those of the hold and of the decision of risk, which stand before it;
   2. money is held, and risk allowed it, or held it;
-  3. what risk held was approved as `hold_release`; and for what the policy of that time asks of an order of this amount,
-     people approved this order, amount, currency and the SHA-256 of exactly these bytes (`verification`).
+  3. what risk held was approved as `hold_release`; and where the policy of that time asks for people for this amount,
+     they approved this order, amount, currency and the SHA-256 of exactly these bytes (`verification`).
 
 The gateway asks the same, and more, before it pays. Here the row is named before anybody builds on it.
 """

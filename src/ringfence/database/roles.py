@@ -81,7 +81,9 @@ def books_apart(home: Path, role: RoleName) -> list[str]:
 
 
 def create_roles(server: "Server", *, new_passwords: bool = False) -> None:
-    """Every role, and each login of a book that has a file, exists and opens with it. Checked in this order: version, rights, passwords of old roles."""
+    """Every role, and each login of a book that has a file, exists and opens with it. Checked in this order: version,
+    rights, passwords of old roles.
+    """
     private_folder(server.home / "keys")
     with server.connect_as_administrator() as administrator:
         row = administrator.execute(QUERIES.rights_of_this_user).fetchone()

@@ -3,8 +3,8 @@
 The ledger's rules know what such a row does, not whether anybody allowed it. Another limit and a closed period always
 need a proposal that people approved; a guard and a monitor need one when they replace what stands. And some events say
 that people did something (proposed, approved, set a policy, enrolled a key, completed a course), or that a payment is
-ordered: the core can append any event, so what they say must stand behind them. Who approved what is kept where the core
-cannot write it; evidence does not know that place and is given a way to ask.
+ordered: the core can append any event, so what they say must stand behind them. Who approved what is kept where the
+core cannot write it; evidence does not know that place and is given a way to ask.
 """
 
 import json
@@ -78,8 +78,9 @@ class SaidRow:
 
 
 Authorised = Callable[[Connection, StandingRow | SaidRow], None]
-"""Returns if people allowed exactly this row, or did what it says; else raises a `Refused`, which becomes the alarm. The connection is in
-role notary, in the read-only snapshot in which the row was read: rows, proposals and decisions belong together.
+"""Returns if people allowed exactly this row, or did what it says; else raises a `Refused`, which becomes the alarm.
+The connection is in role notary, in the read-only snapshot in which the row was read: rows, proposals and decisions
+belong together.
 """
 
 
@@ -94,8 +95,8 @@ def rows_to_authorise(
     block: Block, book: int, guarded: Collection[str], monitored: Collection[str]
 ) -> Iterator[StandingRow | SaidRow]:
     """The rows of a block that keeps the rules, whose authorisation is asked for, in their order: those that need a
-    proposal, those that claim one, and those that say what people did. `guarded` and `monitored` are the pools and names
-    before the block.
+    proposal, those that claim one, and those that say what people did. `guarded` and `monitored` are the pools and
+    names before the block.
     """
     known = {Kind.POOL_GUARDED: set(guarded), Kind.MONITOR_SET: set(monitored)}
     rows = block.batch.rows
