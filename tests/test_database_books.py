@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
+from conftest import Database
 from custody_world import PAYEE, custody_world
 from ringfence import installation
 from ringfence.__main__ import app
@@ -146,10 +147,20 @@ def another_book(database) -> Iterator[Apart]:
         yield found
 
 
-@pytest.fixture
-def apart(database, tmp_path) -> Iterator[Apart]:
+@pytest.fixture(scope="module")
+def world_database(server, template, new_database) -> Iterator[Database]:
+    """One database for all of these tests, which leave the victim as it was."""
+    found = Database(server, new_database(template))
+    yield found
+    found.close()
+    with server.connect_as_administrator() as administrator:
+        administrator.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(found.name)))
+
+
+@pytest.fixture(scope="module")
+def apart(world_database, tmp_path_factory) -> Iterator[Apart]:
     """The victim has lived a little: money came, an order was paid, another waits for people."""
-    with custody_world(database, tmp_path) as world:
+    with custody_world(world_database, tmp_path_factory.mktemp("victim")) as world:
         world.pay_in("c1", 60_000_00)
         for amount in (100_00, 20_000_00):
             placing.place_withdrawal(
@@ -157,7 +168,7 @@ def apart(database, tmp_path) -> Iterator[Apart]:
             )
         world.turn()
         world.balance("customer:c1:available")
-        with another_book(database) as found:
+        with another_book(world_database) as found:
             yield found
 
 
@@ -178,7 +189,8 @@ def test_the_logins_of_a_book_read_no_row_of_another(apart):
         assert len(reading.books(connection)) == 1
 
 
-def test_the_logins_that_books_share_do_not_see_a_book_that_has_its_own(apart, database):
+def test_the_logins_that_books_share_do_not_see_a_book_that_has_its_own(apart):
+    database = apart.database
     for role in OF_A_BOOK:
         assert [book.name for book in reading.books(database.connect(role))] == ["demo"]
     owner = database.connect("owner")
@@ -351,9 +363,9 @@ def test_no_function_tells_a_book_that_is_anothers_from_one_that_is_not_there(ap
     assert apart.everything(VICTIM) == before
 
 
-def test_the_same_functions_do_answer_who_serves_the_book(apart, database):
+def test_the_same_functions_do_answer_who_serves_the_book(apart):
     """The other side of the test above: asked by the victim's own core, several of them tell."""
-    core, told, secret = database.connect("core"), [], known(apart)
+    core, told, secret = apart.database.connect("core"), [], known(apart)
     for function, values in {
         "authority.begin_sign_in": [sql.Literal("tina"), sql.SQL("now()")],
         "authority.touch_session": [secret["token_sha256"], sql.SQL("'2026-03-02 09:10Z'")],

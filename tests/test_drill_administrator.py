@@ -17,6 +17,7 @@ from ringfence.refusal import Refused
 from ringfence.vault.fields import PAYMENT
 
 ORDER = UUID(int=0xBAD, version=4)
+OTHER = UUID(int=0xBAF, version=4)
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def nothing_left(world):
 
 def test_people_whom_he_makes_up_are_not_taken_in_by_him_alone(world):
     """Two administrators of his propose and agree: somebody who is no administrator has to. Nor does he become somebody
-    who is there by a new password: it is in his hands, and opens nothing until somebody else agrees.
+    who is there by a new password: it is in his hands, and opens nothing until somebody else agrees. A role that
+    approves beside the one that he has is a conflict.
     """
     wanted = [("eve", role) for role in ("approver", "treasurer", "risk_officer", "system_admin", "security_admin")]
     for person, role in [*wanted, ("adam", "approver"), ("tina", "treasurer"), ("rita", "risk_officer")]:
@@ -65,10 +67,6 @@ def test_people_whom_he_makes_up_are_not_taken_in_by_him_alone(world):
         assert refusal(people.change_person, world.core, made.drafted.proposal_id) == "proposal_is_not_complete"
         with pytest.raises(Refused):
             sessions.sign_in(world.core, person, made.one_time_password)
-    nothing_left(world)
-
-
-def test_he_does_not_give_himself_a_role_that_approves(world):
     for person, roles in (("ken", ["system_admin", "approver"]), ("sara", ["approver", "security_admin"])):
         said = refusal(
             people.propose_person, world.core, world.sessions["sara"], person, person, roles, new_password=False
@@ -79,7 +77,12 @@ def test_he_does_not_give_himself_a_role_that_approves(world):
     nothing_left(world)
 
 
-def test_his_policy_under_which_nobody_is_asked_needs_two_who_are_not_he(world):
+def test_neither_his_policy_nor_his_hand_nor_his_program_pays_what_people_have_to_approve(world):
+    """
+    a policy under which nobody is asked    -> two people who are not its maker; he is one of them
+    a payment that he makes, or approves    -> neither role may
+    a program whose token he makes alone    -> people are asked, and he is none of them
+    """
     lenient = default_toml().replace(
         '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
     )
@@ -87,11 +90,6 @@ def test_his_policy_under_which_nobody_is_asked_needs_two_who_are_not_he(world):
     assert not yes(world, "ken", made).complete
     assert refusal(yes, world, "sara", made) == "maker_may_not_check"
     assert refusal(policies.change_policy, world.core, made.proposal_id) == "proposal_is_not_complete"
-    nothing_left(world)
-
-
-def test_he_neither_makes_nor_approves_a_payment(world):
-    """A real payment waits for people; and he tries one of his own."""
     for who in ("sara", "ken"):
         said = refusal(
             placing.place_withdrawal, world.desk, UUID(int=7, version=4), "c1", 20_000_00, payee_account=THIEF,
@@ -106,16 +104,11 @@ def test_he_neither_makes_nor_approves_a_payment(world):
             said = refusal(proposals.approve, world.core, world.sessions[who], each.proposal_id, each.payload_sha256)
             assert said == "person_lacks_the_role"
     assert deciding.decide_all(world.desk) == 0
-    nothing_left(world)
-
-
-def test_a_program_of_his_own_orders_nothing_that_people_have_to_approve(world):
-    """A security administrator makes tokens alone. His program asks for 20,000.00, and people are asked."""
     token = clients.add_client(world.core, world.sessions["sara"], "payroll", ["orders:read", "orders:write"]).token
     program = clients.client_of(world.core, token)
-    placed = placing.place_withdrawal(world.desk, ORDER, "c1", 20_000_00, payee_account=THIEF, by=program)
+    placed = placing.place_withdrawal(world.desk, OTHER, "c1", 20_000_00, payee_account=THIEF, by=program)
     assert placed.state in ("held", "awaiting_approval")
-    assert world.desk.vault.open(PAYMENT, str(ORDER))
+    assert world.desk.vault.open(PAYMENT, str(OTHER))
     assert deciding.decide_all(world.desk) == 0
     nothing_left(world)
 
