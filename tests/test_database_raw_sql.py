@@ -63,6 +63,7 @@ OF_EVERYBODY = {
     "ledger.monitor_of",
     "authority.approval_challenge",
     "authority.door_limits",
+    "authority.is_staff",
     "authority.policy_at",
     "authority.required",
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custody_world import DAY, PAYEE, custody_world
 from drill import (
@@ -25,6 +26,7 @@ from drill import (
     sha256,
     withheld,
 )
+from origin_world import Shop, withdrawal
 from ringfence.authority.policy import default_toml, read_toml
 from ringfence.banking.instruction import parse_instruction
 from ringfence.custody import placing
@@ -32,15 +34,17 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Kind, canonical
 from ringfence.ledger.standing import Limits
-from ringfence.vault.fields import PAYMENT
+from ringfence.vault.fields import ORIGIN, PAYMENT
+from ringfence.vault.keeping import owner
 
 LARGE = "20000.00"  # above what the policy lets leave without people
 ORDER = UUID(int=0xBAD, version=4)
+SECOND = UUID(int=0xBAE, version=4)
 
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path) as found:
+    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 
@@ -78,7 +82,7 @@ def test_an_order_that_is_forged_whole_is_named_by_the_notary_and_not_paid(world
         allowed(said), ordered(said),
     )  # fmt: skip
     nothing_left(world)
-    assert withheld(world) == {"payment_is_not_in_the_journal", "proposal_must_exist"}
+    assert withheld(world) == {"payment_is_not_in_the_journal", "payment_lacks_its_origin"}
     assert alarm(world) == ("row_says_what_nobody_did", first + 3)
     assert world.notary.checkpoint.size <= first
 
@@ -95,7 +99,7 @@ def test_a_forged_proposal_with_forged_approvals_is_named_at_its_first_row(world
         hold(core, said), allowed(said), ordered(said),
     )  # fmt: skip
     nothing_left(world)
-    assert withheld(world) == {"proposal_must_exist"}
+    assert withheld(world) == {"payment_lacks_its_origin"}
     assert alarm(world) == ("row_says_what_nobody_did", first)
 
 
@@ -203,7 +207,7 @@ def test_a_forged_policy_is_nobodys(world, core):
     core.order_payment(payment)
     first = core.append(event(EventName.POLICY_SET, said), hold(core, payment), allowed(payment), ordered(payment))
     nothing_left(world)
-    assert withheld(world) == {"proposal_must_exist"}
+    assert withheld(world) == {"payment_lacks_its_origin"}
     assert alarm(world) == ("row_says_what_nobody_did", first)
 
 
@@ -264,15 +268,30 @@ def test_another_payee_for_what_people_approved_is_not_paid(world, core):
     assert alarm(world) == ("row_says_what_nobody_did", first)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="below the policy's limit nobody is asked, and who asked is not shown to the gateway"
-)
 def test_a_small_payment_that_nobody_asked_for_is_not_made(world, core):
-    """500.00, below the limit from which people have to agree: order, hold, decision and event, all forged."""
+    """500.00, below the limit from which people have to agree: order, hold, decision and event, all forged. Once
+    without saying who asked, and once with a program's key and a signature of his own.
+    """
+    shop = Shop(world).add()
     said = instruction("500.00", ORDER)
     core.order_payment(said)
-    core.append(hold(core, said), allowed(said), ordered(said))
+    first = core.append(hold(core, said), allowed(said), ordered(said))
     nothing_left(world)
+    assert withheld(world) == {"payment_lacks_its_origin"}
+    assert alarm(world) == ("row_says_what_nobody_did", first + 2)
+    other = instruction("500.00", SECOND)
+    body = withdrawal(SECOND, "500.00") | {"payee_account": other.creditor_account}
+    own = Shop(world, key=Ed25519PrivateKey.generate(), key_id=shop.key_id).signed("/api/v1/withdrawals", body)
+    told = {"order": str(SECOND), "asked_by": "program", "client": "shop", "key": shop.key_id}
+    told |= {"base": own.base.decode("latin-1"), "signature": own.signature.hex()}
+    core.sql.execute(*world.desk.vault.keep(owner("c1"), ORIGIN, str(SECOND), own.content.decode()))
+    core.order_payment(other)
+    core.append(
+        hold(core, other), allowed(other), event(EventName.ORIGIN_STATED, told, derived(SECOND, "origin"), SECOND),
+        ordered(other),
+    )  # fmt: skip
+    nothing_left(world)
+    assert withheld(world) == {"payment_lacks_its_origin"}
 
 
 def test_after_all_that_an_honest_payment_of_another_day_still_leaves(world):

@@ -2,21 +2,27 @@
 
 The core can append any event. Behind one that says that people did something stands a row of a table that the core
 cannot write, put there by a function that asked for the person's session, password or passkey, in the same append: a
-proposal, a decision, a policy, a passkey, a course. The row names the event by its sequence.
+proposal, a decision, a policy, a passkey, a course, a program's key, who asked for a payment. The row names the event
+by its sequence.
 
 PAYMENT_ORDERED says that a payment may leave. It is so when, checked in this order:
 
   1. its id follows from the order, and so do those of the hold and of the decision of risk, which stand before it;
   2. money is held, and risk allowed it, or held it;
-  3. what risk held was approved as `hold_release`; and where the policy of that time asks for people for this amount,
-     they approved this order, amount, currency and the SHA-256 of exactly these bytes (`verification`).
+  3. somebody asked for it, as the policy of the time of the hold wants (`origin.verification`): the key was admitted,
+     and the signature is its own. The request's body is in the vault, which the gateway sees and the notary does not;
+  4. what risk held was approved as `hold_release`; and where the policy of that time asks for people for this amount,
+     or staff asked, they approved this order, amount, currency and the SHA-256 of these bytes (`verification`).
 
 The gateway asks the same, and more, before it pays. Here the row is named before anybody builds on it.
 """
 
 import json
+from datetime import datetime
 from uuid import UUID
 
+from ringfence.authority.origin import Payment
+from ringfence.authority.origin.verification import Asking, require_origin
 from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.verification import record_of, verified_terms
 from ringfence.database.connection import Connection
@@ -71,14 +77,30 @@ def _payment(connection: Connection, row: SaidRow) -> str:
     outcome = json.loads(bytes(decision[0])).get("outcome") if decision else "no decision"
     if outcome not in ("allow", "hold"):
         return f"risk did not allow it ({outcome})"
-    _, amount, unit, debited = hold
+    _, amount, unit, debited, held_at = hold
     act = "payout" if str(debited).startswith("customer:") else "fee_sweep"
     needed = required(policy_in_force(connection, row.book, row.posted_at), act, amount, currency(unit)).people
+    by_staff = _asked_by(connection, row.book, Payment(act, order, "", amount, unit, "", ""), held_at) == "staff"
     wanted = (order, amount, unit, said.get("sha256"))
-    for each, asked in (("hold_release", outcome == "hold"), (act, needed > 0)):
+    for each, asked in (("hold_release", outcome == "hold"), (act, by_staff or needed > 0)):
         if asked and (why := _approval(connection, row, order, each, wanted)):
             return why
     return ""
+
+
+class _BodyIsNotHere(Exception):  # noqa: N818 - named as what it says
+    """Everything was verified but what the vault keeps."""
+
+
+def _body_is_not_here() -> bytes:
+    raise _BodyIsNotHere
+
+
+def _asked_by(connection: Connection, book: int, payment: Payment, held_at: datetime) -> str:
+    try:
+        return require_origin(connection, Asking(book, payment, held_at, _body_is_not_here))
+    except _BodyIsNotHere:
+        return "program"
 
 
 def _approval(connection: Connection, row: SaidRow, order: UUID, act: str, wanted: tuple[object, ...]) -> str:

@@ -30,6 +30,8 @@ SAID: Final = (
     EventName.PASSKEY_ENROLLED,
     EventName.COURSE_COMPLETED,
     EventName.PAYMENT_ORDERED,
+    EventName.ORIGIN_STATED,
+    EventName.PROGRAM_KEY_ADMITTED,
 )
 """Events of which the notary asks whether it was so."""
 
