@@ -1,8 +1,8 @@
 """Who had to approve, and whom money went to, from the rows alone.
 
-POLICY_SET holds the policy's document with its SHA-256, so what an act asks for can be found again: by amount and
-currency (ORDER_STATE), by the time of the row that proposes it, by the highest score that risk gave its order
-(RISK_DECISION; an order without one counts as the worst), and by who made it.
+A book that has no policy (POLICY_SET) says nothing here. The policy's document stands there with its SHA-256, so what an
+act asks for can be found again: by amount and currency (ORDER_STATE), by the time of the row that proposes it, by the
+highest score that risk gave its order (RISK_DECISION; an order without one counts as the worst), and by who made it.
 
   proposals   PROPOSAL_MADE asks for exactly these people of these roles, signed or not
   payments    PAYMENT_ORDERED: as many others approved as the policy asked for when risk decided; what risk held was
@@ -83,7 +83,7 @@ class Requirements:
     waited: int = 0
 
     def add(self, row: Row, payload: bytes) -> None:
-        if row.kind != EVENT or row.code not in _READERS:
+        if row.kind != EVENT or row.code not in _READERS or not (self.policies or row.code == POLICY_SET):
             return
         try:
             _READERS[row.code](self, row, json.loads(payload))
@@ -111,11 +111,14 @@ class Requirements:
 
     def _made(self, row: Row, said: dict[str, Any]) -> None:
         begins, document = self.policies[said["policy_version"]]
-        asked = needed(document, said["act"], self.orders.get(row.order_id), row.posted_at, self._score(row), said["maker"])
+        order, score = self.orders.get(row.order_id), self._score(row)
+        self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+        if order is None and any(row.order_id) and "bands" in document["acts"][said["act"]]:
+            return  # of an agreement, whose amount is not an order's: `escrow` looks at those
+        asked = needed(document, said["act"], order, row.posted_at, score, said["maker"])
         told = Needed(said["people"], tuple(said["roles"]), said.get("signed", False) is True)
         if begins > row.posted_at or told != asked:
             raise Wrong("proposal_asks_for_others", sequence=row.sequence, act=said["act"])
-        self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
 
     def _approved(self, _: Row, said: dict[str, Any]) -> None:
         if said["proposal"] in self.proposals:
@@ -182,7 +185,8 @@ def needed(document: dict[str, Any], act: str, order: Order | None, at: int, sco
     asked = rule["otherwise"]
     if order is not None:
         somebody = "asked_by" in rule and maker != "system" and ":" not in maker
-        reach = [each for each in rule.get("bands", {}).get(order.currency, []) if order.amount <= int(each["up_to_minor"])]
+        bands = rule.get("bands", {}).get(order.currency, [])
+        reach = [each for each in bands if order.amount <= int(each["up_to_minor"])]
         asked = next((each for each in reach if each["people"] or not somebody), asked)
     more = [each for each in rule.get("when", []) if _holds(each, at, score)]
     people = asked["people"] + sum(each["more_people"] for each in more)
@@ -197,7 +201,7 @@ def _holds(each: dict[str, Any], at: int, score: float) -> bool:
     if "zone" not in each:
         return True
     clock = (_EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(each["zone"])).strftime("%H:%M")
-    begins, ends = each["from"], each["until"]
+    begins, ends = str(each["from"]), str(each["until"])
     return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
 
 

@@ -244,6 +244,35 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence}: the passkey was not proposed by {person} and approved by somebody else, or is enrolled twice.",
         "第 {sequence} 行：该通行密钥并非由 {person} 提出并经他人批准，或重复登记。",
     ),
+    # requirements
+    "requirement_is_malformed": (
+        "Row {sequence} does not say what a row about orders, policies, proposals and payees has to say.",
+        "第 {sequence} 行未说明指令、政策、提案或收款账户记录应有的内容。",
+    ),
+    "policy_is_another": (
+        "Row {sequence}: the policy is not the one whose SHA-256 it says.",
+        "第 {sequence} 行：政策内容与其 SHA-256 不符。",
+    ),
+    "proposal_asks_for_others": (
+        "Row {sequence}: the proposal ({act}) asks for other people than the policy did at that time.",
+        "第 {sequence} 行：提案（{act}）所需审批人与当时政策不符。",
+    ),
+    "payment_lacks_its_approvals": (
+        "Row {sequence}: the payment was not approved by as many people as the policy asked for.",
+        "第 {sequence} 行：付款未经政策所要求人数的批准。",
+    ),
+    "payment_lacks_its_payee": (
+        "Row {sequence}: the payment goes to an account that is no payee of the customer.",
+        "第 {sequence} 行：付款所付账户并非该客户的收款账户。",
+    ),
+    "payee_lacks_approval": (
+        "Row {sequence}: the payee is neither the customer's first nor one that others approved.",
+        "第 {sequence} 行：该收款账户既非客户首个账户，亦未经他人批准。",
+    ),
+    "payee_was_too_new": (
+        "Row {sequence}: more went to a new payee than the policy lets before it is old enough.",
+        "第 {sequence} 行：付往新收款账户的金额超过冷静期内政策所许。",
+    ),
     # origins
     "origin_is_malformed": (
         "Row {sequence} does not say what a row about who asked has to say.",
@@ -314,6 +343,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{rows} rows keep the rules: {accounts} accounts, {movements} movements, {refusals} refusals, in {currencies}.",
         "{rows} 行均合规则：{accounts} 个账户，{movements} 笔变动，{refusals} 笔拒绝，币种 {currencies}。",
     ),
+    "requirements_are_right": (
+        "{proposals} proposals ask for whom the policy says, and {payments} payments have them; {payees} payees.",
+        "{proposals} 个提案所需审批均合政策，{payments} 笔付款均已获批；收款账户 {payees} 个。",
+    ),
     "origins_are_right": (
         "{asked} of {payments} payments had to say who asked for them, and do; {keys} keys of programs.",
         "{payments} 笔付款中 {asked} 笔须表明发起人，均已表明；程序密钥 {keys} 个。",
@@ -364,6 +397,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("replay", "重演"),
     "approvals": ("approvals", "批准"),
     "origins": ("origins", "发起"),
+    "requirements": ("requirements", "审批要求"),
     "escrow": ("escrow", "担保"),
     "book": ("book", "账簿"),
     "receipts": ("receipts", "回执"),

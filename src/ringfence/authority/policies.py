@@ -40,6 +40,7 @@ def change_policy(core: Core, proposal_id: UUID) -> None:
         "version": int(facts.get("version", "0")),
         "sha256": policy.sha256.hex(),
         "asked_by": policy.asked_by,
+        "document": policy.document.decode(),
         "effective_from": facts.get("effective_from", ""),
         "proposal": str(proposal_id),
     }

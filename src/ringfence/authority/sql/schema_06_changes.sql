@@ -30,7 +30,8 @@ BEGIN
         PERFORM authority.refuse('policy_version_must_be_next');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex'),
-                                                            'asked_by', authority.asked_by(text)));
+                                                            'asked_by', authority.asked_by(text),
+                                                            'document', convert_from(text, 'UTF8')));
     INSERT INTO authority.policy (book_id, version, effective_from, document, sha256, sequence)
     VALUES (book, next, from_time, text, sha256(text), now.sequence);
 END $$;

@@ -140,6 +140,7 @@ CREATE TABLE custody.payee (
     removed      bigint,
     removed_at   timestamptz,
     removed_by   text,
+    registered   boolean     NOT NULL,
     CONSTRAINT payee_is_known_already PRIMARY KEY (book_id, payee_id),
     CONSTRAINT payee_hash_is_hexadecimal CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT payee_is_added_in_a_row CHECK (num_nulls(added, added_at) IN (0, 2)),
@@ -171,8 +172,9 @@ BEGIN
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'payee', payee, 'customer', customer, 'sha256', found_payee.sha256, 'proposal', NULL, 'maker', maker));
-    INSERT INTO custody.payee (book_id, payee_id, customer_id, sha256, maker, proposed_at, added, added_at)
-    VALUES (book, payee, customer, found_payee.sha256, maker, now.at, now.sequence, now.at);
+    INSERT INTO custody.payee (book_id, payee_id, customer_id, sha256, maker, proposed_at, added, added_at,
+                               registered)
+    VALUES (book, payee, customer, found_payee.sha256, maker, now.at, now.sequence, now.at, true);
 END $$;
 
 -- A payee that people are asked about: `event` is PROPOSAL_MADE of this append.
@@ -187,8 +189,8 @@ BEGIN
     IF asked.act IS DISTINCT FROM 'new_payee' OR asked.facts->>'payee' IS DISTINCT FROM payee::text THEN
         PERFORM authority.refuse('event_must_say_what_happens', 'no proposal of this payee');
     END IF;
-    INSERT INTO custody.payee (book_id, payee_id, customer_id, sha256, maker, proposed_at)
-    VALUES (book, payee, asked.facts->>'customer', asked.facts->>'payee_sha256', asked.maker, now.at);
+    INSERT INTO custody.payee (book_id, payee_id, customer_id, sha256, maker, proposed_at, registered)
+    VALUES (book, payee, asked.facts->>'customer', asked.facts->>'payee_sha256', asked.maker, now.at, false);
 END $$;
 
 -- A payee is added, as a complete proposal and PAYEE_ADDED of this append say.
@@ -248,22 +250,29 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
        AND o.state IN ('released', 'sent', 'settled', 'failed', 'returned');
 $$;
 
--- An order is let go in this append (`event` is its PAYMENT_ORDERED): its payee stands, and with this amount what has been
--- let go there is what the caller counted with. Appends of a book come one after the other, so two orders cannot both take
+-- An order is let go in this append (`event` is its PAYMENT_ORDERED): its payee stands, with this amount what has been let
+-- go there is what the caller counted with, and a new payee has no more than the policy of this moment lets. Appends of a book come one after the other, so two orders cannot both take
 -- the last of what a new payee may have.
 CREATE FUNCTION custody.let_go(book integer, event uuid, which uuid, let_go_before bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now    record := authority.said_now(book, event, 1040);
     paying record;
+    rule   jsonb;
 BEGIN
-    SELECT p.payee_id, p.removed, o.amount, o.state INTO paying
+    SELECT p.payee_id, p.removed, p.added_at, p.registered, o.amount, o.state, o.currency INTO paying
       FROM custody.order_payee l JOIN custody.payee p ON p.book_id = l.book_id AND p.payee_id = l.payee_id
       JOIN custody."order" o ON o.book_id = l.book_id AND o.order_id = l.order_id
      WHERE l.book_id = book AND l.order_id = which AND p.added < now.sequence;
     IF NOT FOUND OR paying.removed IS NOT NULL THEN
         PERFORM authority.refuse('payee_must_exist');
     ELSIF paying.state <> 'released' OR custody.let_go_to(book, paying.payee_id) <> let_go_before + paying.amount THEN
+        PERFORM authority.refuse('payee_was_paid_meanwhile');
+    END IF;
+    SELECT coalesce(p.document #> ARRAY['cooling_off', 'currencies', paying.currency],
+                    p.document #> '{cooling_off,otherwise}') INTO rule FROM authority.policy_at(book, now.at) p;
+    IF NOT paying.registered AND let_go_before + paying.amount > (rule->>'above_minor')::numeric
+       AND now.at < paying.added_at + interval '1 hour' * (rule->>'wait_hours')::integer THEN
         PERFORM authority.refuse('payee_was_paid_meanwhile');
     END IF;
 END $$;
