@@ -1,8 +1,9 @@
 """Who had to approve, and whom money went to, from the rows alone.
 
-A book that has no policy (POLICY_SET) says nothing here. The policy's document stands there with its SHA-256, so what an
-act asks for can be found again: by amount and currency (ORDER_STATE), by the time of the row that proposes it, by the
-highest score that risk gave its order (RISK_DECISION; an order without one counts as the worst), and by who made it.
+A book that has no policy (POLICY_SET) says nothing here. The policy's document stands there with its SHA-256, so what
+an act asks for can be found again: by amount and currency (ORDER_STATE), by the time of the row that proposes it, by
+the highest score that risk gave its order (RISK_DECISION; an order without one counts as the worst), and by who made
+it.
 
   proposals   PROPOSAL_MADE asks for exactly these people of these roles, signed or not
   payments    PAYMENT_ORDERED: as many others approved as the policy asked for when risk decided; what risk held was
@@ -78,7 +79,9 @@ class Requirements:
     orders: dict[bytes, Order] = field(default_factory=dict)
     decisions: dict[bytes, tuple[int, str, float]] = field(default_factory=dict)  # when first, outcome, highest score
     proposals: dict[str, Proposal] = field(default_factory=dict)
+    about: dict[tuple[str, bytes], list[Proposal]] = field(default_factory=dict)  # by act and order
     payees: dict[str, Payee] = field(default_factory=dict)
+    of_customers: dict[str, list[Payee]] = field(default_factory=dict)
     payments: int = 0
     waited: int = 0
 
@@ -112,7 +115,9 @@ class Requirements:
     def _made(self, row: Row, said: dict[str, Any]) -> None:
         begins, document = self.policies[said["policy_version"]]
         order, score = self.orders.get(row.order_id), self._score(row)
-        self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+        made = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+        self.proposals[said["proposal"]] = made
+        self.about.setdefault((made.act, made.order), []).append(made)
         if order is None and any(row.order_id) and "bands" in document["acts"][said["act"]]:
             return  # of an agreement, whose amount is not an order's: `escrow` looks at those
         asked = needed(document, said["act"], order, row.posted_at, score, said["maker"])
@@ -126,11 +131,13 @@ class Requirements:
 
     def _added(self, row: Row, said: dict[str, Any]) -> None:
         asked = self.proposals.get(said["proposal"] or "")
-        first = said["proposal"] is None and all(each.customer != said["customer"] for each in self.payees.values())
+        first = said["proposal"] is None and said["customer"] not in self.of_customers
         agreed = asked is not None and asked.act == "new_payee" and asked.approved_by_enough(asked.people)
         if not (first or agreed) or said["payee"] in self.payees:
             raise Wrong("payee_lacks_approval", sequence=row.sequence)
-        self.payees[said["payee"]] = Payee(said["customer"], said["account"], row.posted_at, first)
+        added = Payee(said["customer"], said["account"], row.posted_at, first)
+        self.payees[said["payee"]] = added
+        self.of_customers.setdefault(added.customer, []).append(added)
 
     def _removed(self, _: Row, said: dict[str, Any]) -> None:
         self.payees[said["payee"]].removed = True
@@ -146,7 +153,7 @@ class Requirements:
         if outcome == "hold":
             wanted["hold_release"] = max(1, needed(document, "hold_release", order, at, score, order.maker).people)
         for name, people in wanted.items():
-            about = [each for each in self.proposals.values() if (each.act, each.order) == (name, row.order_id)]
+            about = self.about.get((name, row.order_id), [])
             if people and not any(each.approved_by_enough(people) for each in about):
                 raise Wrong("payment_lacks_its_approvals", sequence=row.sequence)
         if order.kind == "withdrawal":
@@ -155,8 +162,8 @@ class Requirements:
 
     def _paid(self, row: Row, order: Order) -> None:
         """A payment goes to a payee that stands, and to a new one no more than the policy lets."""
-        standing = [each for each in self.payees.values() if not each.removed]
-        found = [each for each in standing if (each.customer, each.account) == (order.customer, order.payee)]
+        theirs = self.of_customers.get(order.customer or "", [])
+        found = [each for each in theirs if each.account == order.payee and not each.removed]
         if not found:
             raise Wrong("payment_lacks_its_payee", sequence=row.sequence)
         payee = found[0]

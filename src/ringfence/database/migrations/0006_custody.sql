@@ -243,7 +243,7 @@ END $$;
 
 -- What has been let go to a payee: everything but what waits or was given up before the bank was asked.
 CREATE FUNCTION custody.let_go_to(book integer, payee uuid) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT coalesce(sum(o.amount), 0)::bigint
       FROM custody.order_payee l JOIN custody."order" o ON o.book_id = l.book_id AND o.order_id = l.order_id
      WHERE l.book_id = book AND l.payee_id = payee
