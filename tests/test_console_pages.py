@@ -11,6 +11,7 @@ from console_world import PASSWORD, SCRIPT, TOKEN, console_world, modules, post
 from custody_world import CHEAP, DAY
 from ringfence.authority import clients, people, proposals
 from ringfence.banking import gateway
+from ringfence.banking.payee import registered_payee
 from ringfence.banking.simulated_bank_faults import Switches
 from ringfence.console import documentation, password, position, session
 from ringfence.custody.orders import order, orders
@@ -53,6 +54,7 @@ def there(console):
         "place": "custody.customer.payee_account",
         "row": "evil",
         "order_id": held.order_id,
+        "payee": registered_payee(book, "evil"),
         "proposal_id": about[0].proposal_id,
         "session_id": UUID(int=1),
         "person_id": "bella",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
@@ -52,8 +52,7 @@ from ringfence.web.words import msg
 
 OWN_ORDERS_SHOWN: Final = 10
 
-pages = APIRouter()
-pages.include_router(payee_pages.pages)
+pages = payee_pages.pages
 
 TONES: Final = {
     "settled": "good",
