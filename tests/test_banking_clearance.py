@@ -255,7 +255,7 @@ signed = false
 @pytest.fixture
 def nightly(database, tmp_path):
     """It is 17:00 in Shanghai, and from 17:10 on whatever is paid out needs somebody's approval."""
-    with custody_world(database, tmp_path, policy=policy_of_any_origin(NIGHT)) as found:
+    with custody_world(database, tmp_path, policy=policy_of_any_origin(NIGHT), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

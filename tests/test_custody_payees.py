@@ -4,15 +4,18 @@ The policy of the world: above 1,000.00 EUR in all, payments to a payee that is 
 """
 
 import doctest
+import json
 from dataclasses import replace
 from uuid import UUID
 
 import psycopg
 import pytest
+import rfc8785
 
-from custody_world import DAY, PASSWORD, PAYEE, custody_world, number
-from ringfence.authority import proposals, sessions
+from custody_world import DAY, PASSWORD, PAYEE, authorised_standing_alone, custody_world, number, policy_of_any_origin
+from ringfence.authority import policies, proposals, sessions
 from ringfence.authority.actors import Client
+from ringfence.authority.policy import read_document
 from ringfence.banking import gateway, payee
 from ringfence.banking.instruction import parse_instruction
 from ringfence.banking.payee import added_event, payee_proposal, payee_sha256, registered_payee
@@ -38,6 +41,14 @@ THIEF = "NL91ABNA0417164300"
 @pytest.fixture
 def world(database, tmp_path):
     with custody_world(database, tmp_path) as found:
+        found.pay_in("c1", 30_000_00)
+        yield found
+
+
+@pytest.fixture
+def lost(database, tmp_path):
+    """The same with a notary that does not ask whether people did what events say: the gateway is on its own."""
+    with custody_world(database, tmp_path, asks=authorised_standing_alone) as found:
         found.pay_in("c1", 30_000_00)
         yield found
 
@@ -371,8 +382,34 @@ def test_many_small_payments_that_the_core_lets_go_add_up_at_the_gateway(world):
     assert paid(world) == 900_00
 
 
-def test_whatever_payee_the_core_makes_up_nothing_leaves(world):
+def test_the_notary_names_the_row_of_a_payee_that_nobody_agreed_on(world):
+    """One that is made up, and one under the approval of another account."""
+    forged_payee(world, UUID(int=0xBAD, version=4), THIEF)
+    with pytest.raises(Refused, match="row_says_what_nobody_did") as no:
+        world.notary.step(world.now)
+    assert no.value.facts["event"] == "PAYEE_ADDED"
+
+
+def test_what_waits_while_the_policy_becomes_stricter_is_cancelled(world):
+    """Nobody was asked when it was placed; now somebody would be, and neither gateway nor notary would let it go."""
+    added(world)
+    placed = withdraw(world, 2_000_00)
+    stricter = policy_of_any_origin()
+    said = json.loads(stricter.document)
+    said["acts"]["payout"]["bands"]["EUR"] = said["acts"]["payout"]["bands"]["EUR"][1:]
+    made = policies.propose_policy(world.core, world.sessions["rita"], read_document(rfc8785.dumps(said)), world.now)
+    for who in ("adam", "bella"):
+        proposals.approve(world.core, world.sessions[who], made.proposal_id, made.payload_sha256)
+    policies.change_policy(world.core, made.proposal_id)
+    world.wait(hours=25)
+    world.turn()
+    assert (state(world, placed.order_id), paid(world)) == ("cancelled", 0)
+    assert world.balance("customer:c1:available") == (30_000_00, 0)
+
+
+def test_whatever_payee_the_core_makes_up_nothing_leaves(lost):
     """Each order is real and waits for its payee; then its payment is ordered, to the thief or too early."""
+    world = lost
     book, vault = world.core.book.book_id, world.desk.vault
     honest = added(world)
     others = added(world, number("NL", "EXAM0000000077").text, customer="c2")

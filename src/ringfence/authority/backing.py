@@ -3,7 +3,8 @@
 The core can append any event. Behind one that says that people did something stands a row of a table that the core
 cannot write, put there by a function that asked for the person's session, password or passkey, in the same append: a
 proposal, a decision, a policy, a passkey, a course, a program's key, who asked for a payment. The row names the event
-by its sequence.
+by its sequence. The payee that a customer is registered with is agreed on by nobody: its event has the one id that
+follows from the customer.
 
 PAYMENT_ORDERED says that a payment may leave. It is so when, checked in this order:
 
@@ -12,6 +13,7 @@ PAYMENT_ORDERED says that a payment may leave. It is so when, checked in this or
   3. somebody asked for it, as the policy of the time of the hold wants (`origin.verification`): the key was admitted,
      and the signature is its own. The request's body is in the vault, which the gateway sees and the notary does not;
   4. what risk held was approved as `hold_release`; and where the policy of that time asks for people for this amount,
+     at the hour of risk's decision and with its score,
      or staff asked, they approved this order, amount, currency and the SHA-256 of these bytes (`verification`).
 
 The gateway asks the same, and more, before it pays. Here the row is named before anybody builds on it.
@@ -21,10 +23,12 @@ import json
 from datetime import datetime
 from uuid import UUID
 
+from ringfence.authority.cooling_off import added_event, registered_payee
+from ringfence.authority.escalations import Seen
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.verification import Asking, require_origin
 from ringfence.authority.policy import policy_in_force, required
-from ringfence.authority.verification import record_of, verified_terms
+from ringfence.authority.verification import record_of, score_of, verified_terms
 from ringfence.database.connection import Connection
 from ringfence.database.queries import NamedQueries, Query, load
 from ringfence.evidence.authorisation import ROW_SAYS_WHAT_NOBODY_DID, SaidRow
@@ -57,6 +61,10 @@ def require_backing(connection: Connection, row: SaidRow) -> None:
 
 
 def _deed(connection: Connection, row: SaidRow) -> str:
+    if row.event == EventName.PAYEE_ADDED:
+        customer = str(json.loads(row.payload).get("customer"))
+        if row.id == added_event(registered_payee(row.book, customer)):
+            return ""
     asked = {"book": row.book, "sequence": row.sequence, "code": int(row.event)}
     return "" if connection.execute(QUERIES.stands_behind, asked).fetchone() else "no table knows of it"
 
@@ -79,7 +87,9 @@ def _payment(connection: Connection, row: SaidRow) -> str:
         return f"risk did not allow it ({outcome})"
     _, amount, unit, debited, held_at = hold
     act = "payout" if str(debited).startswith("customer:") else "fee_sweep"
-    needed = required(policy_in_force(connection, row.book, row.posted_at), act, amount, currency(unit)).people
+    policy = policy_in_force(connection, row.book, row.posted_at)
+    seen = Seen(decision[1] if decision else row.posted_at, score_of(connection, row.book, order))
+    needed = required(policy, act, amount, currency(unit), seen).people
     by_staff = _asked_by(connection, row.book, Payment(act, order, "", amount, unit, "", ""), held_at) == "staff"
     wanted = (order, amount, unit, said.get("sha256"))
     for each, asked in (("hold_release", outcome == "hold"), (act, by_staff or needed > 0)):

@@ -19,12 +19,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from ringfence.authority.refusals import POLICY_IS_NOT_VALID
+from ringfence.ledger.ids import derived
 from ringfence.money import INT64_MAX, currency
 from ringfence.refusal import Refused
 
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+ACT: Final = "new_payee"
+
+
+def registered_payee(book: int, customer: str) -> UUID:
+    """The payee that a customer is registered with. There is one, because the journal takes an id once."""
+    return derived(UUID(int=book), f"payee of {customer}")
+
+
+def added_event(payee_id: UUID) -> UUID:
+    return derived(payee_id, "added")
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+from ringfence.authority.cooling_off import ACT, added_event, registered_payee
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import canonical
 from ringfence.vault.fields import Shape, normalised
 
+__all__ = ["ACT", "added_event", "payee_proposal", "payee_sha256", "registered_payee", "removed_event"]
 TAG: Final = "ringfence/payee/v1"
-ACT: Final = "new_payee"
 
 
 def payee_sha256(book: str, payee_id: UUID, customer: str, name: str, account: str, salt: str) -> str:
@@ -32,15 +33,6 @@ def payee_sha256(book: str, payee_id: UUID, customer: str, name: str, account: s
         "salt": salt,
     }
     return sha256(canonical(said)).hexdigest()
-
-
-def registered_payee(book: int, customer: str) -> UUID:
-    """The payee that a customer is registered with. There is one, because the journal takes an id once."""
-    return derived(UUID(int=book), f"payee of {customer}")
-
-
-def added_event(payee_id: UUID) -> UUID:
-    return derived(payee_id, "added")
 
 
 def removed_event(payee_id: UUID) -> UUID:

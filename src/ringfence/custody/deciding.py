@@ -7,6 +7,8 @@ from uuid import UUID
 
 from ringfence.authority import proposals
 from ringfence.authority.actors import Actor, Client
+from ringfence.authority.escalations import Seen
+from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.proposals import Proposal
 from ringfence.authority.queries import QUERIES as AUTHORITY
 from ringfence.core import Core
@@ -36,7 +38,9 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import account
+from ringfence.money import currency
 from ringfence.refusal import Refused
+from ringfence.risk.reading import decision_of
 from ringfence.vault.fields import PAYMENT
 
 
@@ -100,6 +104,8 @@ def cool(desk: Desk, order_id: UUID) -> Order:
         return end_order(desk, found, "payee was removed")
     if to.wait is not None:
         return found
+    if _asks_people_now(core, found):
+        return end_order(desk, found, "policy asks for people now")
     try:
         return _release(desk, found, (), "payee is old enough", to)
     except Refused as refused:
@@ -153,6 +159,20 @@ def _decided(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
     also = [proposals.carrying_out(desk.core, each.proposal_id, each.act, moved) for each in about]
     desk.core.post(Unit([moved], [move(desk.core, found, becomes), *also]))
     return stored(desk.core, found.order_id)
+
+
+def _asks_people_now(core: Core, found: Order) -> bool:
+    """Whether nobody was asked about a withdrawal, and the policy in force when it has waited asks somebody: gateway and
+    notary would hold it to that.
+    """
+    book = core.book.book_id
+    with core.connection() as connection:
+        about = proposals.proposals_of_order(connection, book, found.order_id)
+        decided = decision_of(connection, book, found.order_id)
+        policy = policy_in_force(connection, book, core.clock())
+    seen = Seen(decided.posted_at, decided.score) if decided else Seen(core.clock())
+    needed = required(policy, "payout", found.amount, currency(found.currency), seen, maker=found.maker)
+    return needed.people > 0 and all(each.act != "payout" for each in about)
 
 
 def _going_to(core: Core, found: Order) -> Prospect | None:

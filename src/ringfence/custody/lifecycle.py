@@ -48,6 +48,7 @@ _COOLING: Final = (
     ("cooling_off", "payee is old enough", "released"),
     ("cooling_off", "cancelled", "cancelled"),
     ("cooling_off", "payee was removed", "cancelled"),
+    ("cooling_off", "policy asks for people now", "cancelled"),
 )
 _AT_ONCE: Final = (
     (None, "refused by risk", "refused"),

@@ -32,6 +32,7 @@ SAID: Final = (
     EventName.PAYMENT_ORDERED,
     EventName.ORIGIN_STATED,
     EventName.PROGRAM_KEY_ADMITTED,
+    EventName.PAYEE_ADDED,
 )
 """Events of which the notary asks whether it was so."""
 

@@ -13,7 +13,10 @@ SELECT true FROM authority.completion c WHERE %(code)s = 1036 AND c.book_id = %(
  UNION ALL
 SELECT true FROM authority.origin o WHERE %(code)s = 1150 AND o.book_id = %(book)s AND o.sequence = %(sequence)s
  UNION ALL
-SELECT true FROM authority.client_key k WHERE %(code)s = 1151 AND k.book_id = %(book)s AND k.admitted = %(sequence)s;
+SELECT true FROM authority.client_key k WHERE %(code)s = 1151 AND k.book_id = %(book)s AND k.admitted = %(sequence)s
+ UNION ALL
+SELECT true FROM authority.proposal p
+ WHERE %(code)s = 1160 AND p.act = 'new_payee' AND p.book_id = %(book)s AND p.carried_out = %(sequence)s;
 
 -- name: hold
 SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j
@@ -21,5 +24,5 @@ SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.sequence < %(before)s;
 
 -- name: event
-SELECT j.payload FROM ledger.journal j
+SELECT j.payload, j.posted_at FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.kind = 16 AND j.sequence < %(before)s;
