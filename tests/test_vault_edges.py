@@ -135,7 +135,9 @@ def test_no_page_and_no_answer_shows_an_account_in_the_clear(console):
 
 def test_a_customer_is_erased_from_the_page_when_two_have_agreed(console):
     tina, adam, rita = (console.browser(name) for name in ("tina", "adam", "rita"))
-    there = "/customers/c3"
+    particulars = {"name": "Ann Eight", "nature": "person", "payee_account": PAYEE, "bank": "bank:alpha:client"}
+    customers.register(console.world.core, console.world.desk.vault, "c8", **particulars)
+    there = "/customers/c8"
     proposed = post(tina, f"{there}/erasure", {"reason": "asked in writing"}, form=there)
     approval = proposed.headers["location"].partition("?")[0]
     assert approval.startswith("/approvals/")

@@ -162,8 +162,8 @@ def _decided(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
 
 
 def _asks_people_now(core: Core, found: Order) -> bool:
-    """Whether nobody was asked about a withdrawal, and the policy in force when it has waited asks somebody: gateway and
-    notary would hold it to that.
+    """Whether nobody was asked about a withdrawal, and the policy in force when it has waited asks somebody. Gateway
+    and notary would hold it to that.
     """
     book = core.book.book_id
     with core.connection() as connection:
