@@ -26,6 +26,7 @@ from ringfence.custody import customers, days
 from ringfence.custody.orders import Desk
 from ringfence.database.connection import pool
 from ringfence.database.refusals import refusing
+from ringfence.escrow.verification import audit
 from ringfence.evidence.authorisation import Authorised, StandingRow
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
@@ -165,6 +166,7 @@ def custody_world(
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=asks,
+        audits=[audit],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

@@ -39,6 +39,7 @@ ORDER = (
     "vault",
     "banking",
     "custody",
+    "escrow",
     "reconciliation",
     "safeguarding",
     "takeover",

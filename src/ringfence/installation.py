@@ -19,6 +19,7 @@ from ringfence.database.migrate import require_current
 from ringfence.database.refusals import refusing
 from ringfence.database.roles import books_apart
 from ringfence.database.server import Server, open_server, prepare
+from ringfence.escrow.verification import audit
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier
@@ -179,7 +180,7 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, put_aside=put_aside)
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=[audit], put_aside=put_aside)
     try:
         yield notary
     finally:

@@ -86,6 +86,12 @@ belong together.
 """
 
 
+Audit = Callable[[Connection, int, Block], None]
+"""A further question about the new rows of a book, of a package that the notary does not know: returns if they keep
+that package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above.
+"""
+
+
 def nobody(_: Connection, row: StandingRow | SaidRow) -> None:
     """What a notary that was given nobody to ask believes: nothing."""
     if isinstance(row, SaidRow):
