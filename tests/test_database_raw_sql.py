@@ -27,7 +27,7 @@ MAY_INSERT = {
         r"ledger\.account",
         r"ledger\.snapshot",
         r"banking\.(account|payment_order)",
-        r"custody\..*",
+        r"custody\.(?!payee$).*",
     },
     "gateway": {r"banking\.(file|statement|entry|advice|submission|withheld|payment_status)"},
     "notary": {r"evidence\.(checkpoint|alarm)"},
@@ -63,7 +63,9 @@ OF_EVERYBODY = {
     "ledger.monitor_of",
     "authority.approval_challenge",
     "authority.door_limits",
+    "authority.holds",
     "authority.is_staff",
+    "authority.score_of",
     "authority.policy_at",
     "authority.required",
 }

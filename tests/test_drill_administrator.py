@@ -14,6 +14,7 @@ from origin_world import Shop
 from ringfence.authority import clients, people, policies, proposals, sessions, signing
 from ringfence.authority.policy import default_toml, read_toml
 from ringfence.custody import deciding, placing
+from ringfence.custody.payees import register
 from ringfence.refusal import Refused
 
 ORDER = UUID(int=0xBAD, version=4)
@@ -80,6 +81,7 @@ def test_neither_his_policy_nor_his_hand_pays_what_people_have_to_approve(world)
     """
     a policy under which nobody is asked    -> two people who are not its maker; he is one of them
     a payment that he makes, or approves    -> neither role may
+    a new payee                             -> nor that
     """
     lenient = default_toml().replace(
         '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
@@ -90,9 +92,11 @@ def test_neither_his_policy_nor_his_hand_pays_what_people_have_to_approve(world)
     assert refusal(policies.change_policy, world.core, made.proposal_id) == "proposal_is_not_complete"
     for who in ("sara", "ken"):
         said = refusal(
-            placing.place_withdrawal, world.desk, UUID(int=7, version=4), "c1", 20_000_00, payee_account=THIEF,
+            placing.place_withdrawal, world.desk, UUID(int=7, version=4), "c1", 20_000_00, payee_account=PAYEE,
             by=world.sessions[who],
         )  # fmt: skip
+        assert said == "maker_may_not_make_this"
+        said = refusal(register.propose, world.desk, UUID(int=8, version=4), "c1", THIEF, by=world.sessions[who])
         assert said == "maker_may_not_make_this"
     placing.place_withdrawal(world.desk, ORDER, "c1", 20_000_00, payee_account=PAYEE, by=world.sessions["tina"])
     with world.core.connection() as connection:
@@ -113,12 +117,14 @@ def test_a_program_of_his_own_orders_nothing_of_any_amount(world):
     token = clients.add_client(world.core, world.sessions["sara"], "other", ["orders:read", "orders:write"]).token
     program = clients.client_of(world.core, token)
     for amount in (500_00, 20_000_00):
-        said = refusal(placing.place_withdrawal, world.desk, ORDER, "c1", amount, payee_account=THIEF, by=program)
+        said = refusal(placing.place_withdrawal, world.desk, ORDER, "c1", amount, payee_account=PAYEE, by=program)
         assert said == "order_must_say_who_asked"
+        said = refusal(placing.place_withdrawal, world.desk, ORDER, "c1", amount, payee_account=THIEF, by=program)
+        assert said == "payee_must_be_the_customers"
     made = signing.propose_admission(world.core, world.sessions["sara"], "payroll", shop.fingerprint)
     assert refusal(yes, world, "ken", made) == "person_lacks_the_role"
     assert refusal(signing.admit, world.core, made.proposal_id) == "proposal_is_not_complete"
-    assert refusal(shop.withdraws, ORDER, "500.00", payee_account=THIEF) == "program_key_is_not_admitted"
+    assert refusal(shop.withdraws, ORDER, "500.00") == "program_key_is_not_admitted"
     nothing_left(world)
 
 
