@@ -65,6 +65,7 @@ OF_EVERYBODY = {
     "authority.door_limits",
     "authority.holds",
     "authority.is_staff",
+    "authority.score_of",
     "authority.policy_at",
     "authority.required",
     "authority.score_of",

@@ -249,6 +249,11 @@ def test_a_person_a_role_a_key_and_the_word_of_bank_and_notary_are_not_the_cores
         assert core.refused(f"INSERT INTO evidence.{table} DEFAULT VALUES") == "42501"
     for role in ("gateway", "notary", "owner"):
         assert core.refused(f"SET ROLE ringfence_{role}") == "42501"
+    for table in ("custody.payee", "authority.origin"):
+        assert core.refused(f"INSERT INTO {table} DEFAULT VALUES") == "42501"
+    line = event(EventName.PAYEE_ADDED, {"customer": "c1", "payee": str(uuid4()), "proposal": str(uuid4())})
+    with pytest.raises(Exception, match="proposal must exist"):
+        core.append(line, also=("SELECT custody.add_payee(1, %s, %s)", (line["id"], uuid4())))
     first = core.append(event(EventName.PASSKEY_ENROLLED, {"person": "adam", "credential": "00"}))
     nothing_left(world)
     assert alarm(world) == ("row_says_what_nobody_did", first)

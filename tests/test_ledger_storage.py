@@ -404,6 +404,10 @@ FORBIDDEN = {
         PROMISE,
         insert("3, 4", table="journal_1"),
     ],
+    "a whole part without a promise": [
+        "SELECT ledger.make_parts(15)",
+        insert(", ".join(map(str, range(10, 20))), table="journal_1"),
+    ],
     "a row that was promised under a savepoint": ["SAVEPOINT s", PROMISE, "ROLLBACK TO s", insert("3, 4")],
     "parts far ahead": ["SELECT ledger.make_parts(10000000000)"],
     "a part by hand": ["SELECT ledger.make_part_table('9', 90, 100)"],

@@ -135,6 +135,13 @@ DATABASE_ROLE_HAS_ANOTHER_PASSWORD = refusal(
     zh="{address} 上的角色 {role} 已存在，但密码与 {path} 不符。请复制创建它的安装的密钥，或在迁移时换新密码"
     "（原安装将无法登录）。",
 )
+DATABASE_IS_TOO_OLD_FOR_LOGINS = refusal(
+    "database_is_too_old_for_logins",
+    Fault.MACHINE,
+    en="Logins of a book's own need PostgreSQL {least} or later, and this is {found}: there a member of a role could"
+    " become it.",
+    zh="账簿专用登录需要 PostgreSQL {least} 或更高版本，当前为 {found}：旧版本中角色成员可变为该角色。",
+)
 LOGIN_NAME_IS_TOO_LONG = refusal(
     "login_name_is_too_long",
     Fault.INPUT,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ringfence.database.server import Server
 
 VERSION_MIN = 15
+MEMBERS_VERSION_MIN = 16  # memberships without SET
 OF_A_BOOK: Final[tuple[RoleName, ...]] = tuple(role for role in ROLES if role != "owner")
 _NAME_BYTES_MAX: Final = 63  # PostgreSQL cuts a longer name
 
@@ -36,7 +37,7 @@ class Queries(NamedQueries):
     lock_preparation: Query
     role_exists: Query
     statement_to_create_role: Query
-    statement_to_create_member: Query
+    statements_to_create_member: Query
     statement_to_drop_role: Query
     statement_to_set_password: Query
     database_exists: Query
@@ -97,11 +98,16 @@ def create_roles(server: "Server", *, new_passwords: bool = False) -> None:
 
 
 def create_logins(server: "Server", book: str) -> list[str]:
-    """A book's own logins exist and open with their files; their names. `login_name_is_too_long`."""
+    """A book's own logins exist and open with their files; their names. `login_name_is_too_long`,
+    `database_is_too_old_for_logins`.
+    """
     names = [name_of(role, book) for role in OF_A_BOOK]
     if too_long := [name for name in names if len(name.encode()) > _NAME_BYTES_MAX]:
         raise refusals.LOGIN_NAME_IS_TOO_LONG(login=too_long[0], most=_NAME_BYTES_MAX)
     with server.connect_as_administrator() as administrator:
+        if administrator.info.server_version < MEMBERS_VERSION_MIN * 10000:
+            found = administrator.info.server_version // 10000
+            raise refusals.DATABASE_IS_TOO_OLD_FOR_LOGINS(found=found, least=MEMBERS_VERSION_MIN)
         administrator.execute(QUERIES.lock_preparation)
         for role in OF_A_BOOK:
             _create_role(server, administrator, role, book)
@@ -149,9 +155,9 @@ def _create_role(
     verifier = administrator.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
     with administrator.transaction():
         if not existed:
-            create = QUERIES.statement_to_create_role if book is None else QUERIES.statement_to_create_member
-            statement = _one(administrator, create, role=name, member_of=name_of(role))
-            administrator.execute(statement.encode())
+            create = QUERIES.statement_to_create_role if book is None else QUERIES.statements_to_create_member
+            for (statement,) in administrator.execute(create, {"role": name, "member_of": name_of(role)}).fetchall():
+                administrator.execute(statement.encode())
         statement = _one(administrator, QUERIES.statement_to_set_password, role=name, verifier=verifier)
         administrator.execute(statement.encode())
 

@@ -902,7 +902,7 @@ CREATE FUNCTION authority.score_of(book integer, which uuid) RETURNS numeric
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT max(CASE WHEN jsonb_typeof(said->'score') = 'number' THEN (said->>'score')::numeric ELSE 100 END)
       FROM ledger.journal j, LATERAL (SELECT convert_from(j.payload, 'UTF8')::jsonb) AS decision (said)
-     WHERE j.book_id = book AND j.order_id = which AND j.kind = 16 AND j.code = 1010;
+     WHERE j.book_id = book AND book = ANY (ledger.books_served()) AND j.order_id = which AND j.kind = 16 AND j.code = 1010;
 $$;
 
 -- Who may what: nobody writes a table.

@@ -14,10 +14,12 @@ select exists (select from pg_roles where rolname = %(role)s);
 -- name: statement_to_create_role
 select format('create role %%I login noinherit nosuperuser nocreatedb nocreaterole noreplication', %(role)s::text);
 
--- name: statement_to_create_member
--- The login of one book: what the role may, it may, and it administers nothing.
-select format('create role %%I login inherit nosuperuser nocreatedb nocreaterole noreplication in role %%I',
-              %(role)s::text, %(member_of)s::text);
+-- name: statements_to_create_member
+-- The login of one book: what the role may, it may. It does not become the role (SET), which could give itself a new password
+-- and be let in by it.
+select format('create role %%I login inherit nosuperuser nocreatedb nocreaterole noreplication', %(role)s::text)
+union all
+select format('grant %%I to %%I with inherit true, set false', %(member_of)s::text, %(role)s::text);
 
 -- name: statement_to_drop_role
 select format('drop role %%I', %(role)s::text);
