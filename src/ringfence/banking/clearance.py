@@ -165,7 +165,13 @@ def _origin(desk: GatewayDesk, connection: Connection, said: Instruction, act: s
         creditor_name=said.creditor_name,
         creditor_account=said.creditor_account,
     )
-    asking = Asking(desk.book.book_id, payment, held_at, lambda: desk.vault.open(ORIGIN, str(said.order_id)).encode())
+    asking = Asking(
+        desk.book.book_id,
+        desk.book.name,
+        payment,
+        held_at,
+        lambda: desk.vault.open(ORIGIN, str(said.order_id)).encode(),
+    )
     return require_origin(connection, asking)
 
 

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
+from ringfence.authority.people import logins_of
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
@@ -22,8 +23,9 @@ from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
+from ringfence.custody.own.pages import OWN_NOTICES, pages
+from ringfence.custody.own.routes import router
 from ringfence.custody.personal import erasure
-from ringfence.custody.personal.routes import router
 from ringfence.custody.routes import (
     amount_at,
     maker,
@@ -48,8 +50,6 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 OWN_ORDERS_SHOWN: Final = 10
-
-pages = APIRouter()
 
 TONES: Final = {
     "settled": "good",
@@ -110,6 +110,7 @@ def one_customer(
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
         masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
         erased = is_erased(connection, visit.book, customer_id)
+        logins = logins_of(connection, visit.book, customer_id)
     here = f"/customers/{customer_id}"
     older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
     return visit.page(
@@ -130,6 +131,8 @@ def one_customer(
         kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
         masked=masked,
         erased=erased,
+        logins=logins,
+        administers=visit.person.has_role(Role.SECURITY_ADMIN),
         may_see=visit.person.has_role(*MAY_SEE),
         may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
         reason_max=REASON_CHARACTERS_MAX,
@@ -374,6 +377,8 @@ MODULE: Final = Module(
         Entry("/orders", msg("Orders"), 20),
         Entry("/receipts", msg("Unallocated receipts"), 22, _ownerless),
         Entry("/own-money", msg("Own money"), 24),
+        Entry("/my", msg("My money"), 1, for_customers=True),
+        Entry("/my/orders", msg("My orders"), 2, for_customers=True),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
     | {ERASURE: _erase},
@@ -388,6 +393,6 @@ MODULE: Final = Module(
             "kind", "customer", "to_customer", "debtor_account", "creditor_name", "creditor_account", "reference",
             "payment_sha256", "receipt", "payer", "text",
         ],
-        "notice": ["order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed"],
+        "notice": ["order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", *OWN_NOTICES],
     },
 )  # fmt: skip

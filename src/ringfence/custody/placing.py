@@ -18,6 +18,7 @@ from uuid import UUID
 from ringfence.authority.actors import Actor, maker_of
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.stating import stated
+from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
 from ringfence.banking.instruction import Instruction
@@ -222,7 +223,8 @@ def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mov
         if state == "released":
             chain.append(payment_event(asked.order_id, payment, day))
             also.append(payment_order(core, asked.order_id, asked.account_name))
-        core.post(Unit(chain, also))
+        with journaled(core, origin.credential_id if origin else None):
+            core.post(Unit(chain, also))
     return stored(core, asked.order_id)
 
 

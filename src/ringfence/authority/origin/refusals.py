@@ -7,8 +7,9 @@ from ringfence.refusal import Fault, refusal
 ORDER_MUST_SAY_WHO_ASKED: Final = refusal(
     "order_must_say_who_asked",
     Fault.PERMISSION,
-    en="The policy wants to know who asks for this payment: a program signs the request, by a key that was admitted.",
-    zh="政策要求表明付款由谁发起：程序须以已获准的密钥对请求签名。",
+    en="The policy wants to know who asks for this payment: a program signs the request by a key that was admitted, a"
+    " customer signs the order by a passkey.",
+    zh="政策要求表明付款由谁发起：程序须以已获准的密钥对请求签名，客户须以通行密钥对指令签名。",
 )
 ORIGIN_IS_NOT_ACCEPTED: Final = refusal(
     "origin_is_not_accepted",

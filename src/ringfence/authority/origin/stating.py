@@ -5,6 +5,8 @@ from typing import Final
 
 from ringfence.authority.actors import Actor, Client, Session
 from ringfence.authority.origin import Payment
+from ringfence.authority.origin.documents import challenge_of, read
+from ringfence.authority.origin.documents import require_asked as require_document
 from ringfence.authority.origin.refusals import ORDER_MUST_SAY_WHO_ASKED, ORIGIN_IS_NOT_ACCEPTED
 from ringfence.authority.origin.requests import read_signed_text, require_asked
 from ringfence.authority.policy import PolicyVersion, act_of
@@ -20,6 +22,7 @@ WORD: Final = "origin"
 
 class _Queries(NamedQueries):
     state_program_origin: Query
+    state_customer_origin: Query
     origin_event: Query
     program_key: Query
 
@@ -34,6 +37,7 @@ class Stated:
     line: Line
     also: tuple[Statement, ...]
     content: str = field(repr=False)
+    credential_id: bytes | None = None  # the passkey that was used
 
 
 def stated(core: Core, policy: PolicyVersion, by: Actor, payment: Payment) -> Stated | None:
@@ -43,10 +47,18 @@ def stated(core: Core, policy: PolicyVersion, by: Actor, payment: Payment) -> St
     accepted = act_of(policy, payment.act).asked_by
     if not accepted:
         return None
-    asked_by = "staff" if isinstance(by, Session) else "program" if isinstance(by, Client) else "system"
+    asked_by = _kind_of(by)
     if asked_by not in accepted:
         raise ORIGIN_IS_NOT_ACCEPTED(asked_by=asked_by)
-    return _by_program(core, by, payment) if isinstance(by, Client) else None
+    if isinstance(by, Client):
+        return _by_program(core, by, payment)
+    return _by_customer(core, by, payment) if isinstance(by, Session) and by.is_customer else None
+
+
+def _kind_of(by: Actor) -> str:
+    if isinstance(by, Session):
+        return "customer" if by.is_customer else "staff"
+    return "program" if isinstance(by, Client) else "system"
 
 
 def _by_program(core: Core, by: Client, payment: Payment) -> Stated:
@@ -70,3 +82,34 @@ def _by_program(core: Core, by: Client, payment: Payment) -> Stated:
     }
     line = Line(Kind.EVENT, event, order_id=payment.order_id, code=EventName.ORIGIN_STATED, payload=said)
     return Stated(line, ((QUERIES.state_program_origin, row),), by.request.content.decode())
+
+
+def _by_customer(core: Core, by: Session, payment: Payment) -> Stated:
+    if by.order is None:
+        raise ORDER_MUST_SAY_WHO_ASKED()
+    document, used = by.order.document, by.order.assertion
+    require_document(read(document), core.book.name, payment)
+    raw = {
+        "credential": used.credential_id,
+        "client_data": used.client_data,
+        "authenticator_data": used.authenticator_data,
+        "signature": used.signature,
+    }
+    event = derived(payment.order_id, WORD)
+    said = {
+        "order": str(payment.order_id),
+        "asked_by": "customer",
+        "customer": payment.customer,
+        "person": by.person_id,
+        "challenge": challenge_of(document).hex(),
+        **{name: value.hex() for name, value in raw.items()},
+    }
+    row = {
+        "book": core.book.book_id,
+        "event": event,
+        "order_id": payment.order_id,
+        "token_sha256": by.token_sha256,
+        "document": document,
+    }
+    line = Line(Kind.EVENT, event, order_id=payment.order_id, code=EventName.ORIGIN_STATED, payload=said)
+    return Stated(line, ((QUERIES.state_customer_origin, row | raw),), document.decode(), used.credential_id)

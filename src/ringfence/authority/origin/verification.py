@@ -10,7 +10,14 @@ Of an origin that a program stated, checked in this order:
   4. the request went to the address of this act, its body is the one that the base names, and it asks for exactly this
      order, customer, amount and payee.
 
-The core can append any event, but admits no key and signs as no program.
+Of an origin that a customer stated:
+
+  1. the login is that customer's, as the table and the row of PERSON_CHANGED that it names say, and holds the role;
+  2. the document asks for exactly this order, customer, amount and payee;
+  3. the passkey was the login's, had waited and was not revoked, and signed the challenge of exactly these bytes
+     (`passkeys.verification`).
+
+The core can append any event, but admits no key, binds no login, and signs as nobody.
 """
 
 import json
@@ -22,10 +29,13 @@ from uuid import UUID
 
 from ringfence.authority.actors import is_staff
 from ringfence.authority.origin import Payment
+from ringfence.authority.origin.documents import CHALLENGE_TAG, read
+from ringfence.authority.origin.documents import require_asked as require_document
 from ringfence.authority.origin.refusals import ORIGIN_IS_NOT_ACCEPTED, PAYMENT_LACKS_ITS_ORIGIN
 from ringfence.authority.origin.requests import SCOPE, read_signed_text, require_asked, verifies
 from ringfence.authority.origin.stating import QUERIES, WORD
-from ringfence.authority.passkeys.verification import Said
+from ringfence.authority.passkeys.assertions import Assertion
+from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
 from ringfence.authority.policy import act_of, policy_in_force
 from ringfence.authority.proposals import proposal_of
 from ringfence.authority.queries import QUERIES as AUTHORITY
@@ -58,14 +68,15 @@ class Asking:
     """A payment, the book, when its money was held, and a way to the content that the vault keeps of its origin."""
 
     book: int
+    name: str  # of the book
     payment: Payment
     held_at: datetime
     content: Callable[[], bytes] = field(repr=False)
 
 
 def require_origin(connection: Connection, asking: Asking) -> str:
-    """Who asked ("program", "staff"), or "" where the policy of the time did not want to know. Of staff the caller
-    verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what `requests` refuses.
+    """Who asked ("program", "customer", "staff"), or "" where the policy of the time did not want to know. Of staff the
+    caller verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what `requests` refuses.
     """
     policy = policy_in_force(connection, asking.book, asking.held_at)
     accepted = act_of(policy, asking.payment.act).asked_by
@@ -175,4 +186,47 @@ def _require_in_force(connection: Connection, book: int, event: Said, key: Progr
             raise PAYMENT_LACKS_ITS_ORIGIN(because="the key or its program had been revoked")
 
 
-_VERIFIED: Final = {"program": _program}
+def _customer(connection: Connection, asking: Asking, event: Said) -> None:
+    says, document = event.says, asking.content()
+    person = str(says.get("person"))
+    _require_login(connection, asking, event, person)
+    require_document(read(document), asking.name, asking.payment)
+    try:
+        raw = (bytes.fromhex(says[name]) for name in ("credential", "client_data", "authenticator_data", "signature"))
+        used = Assertion(*raw)
+    except (KeyError, ValueError, TypeError) as error:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the signature cannot be read") from error
+    asked = {
+        "book": asking.book,
+        "credentials": [used.credential_id],
+        "credential_names": [used.credential_id.hex()],
+        "last": event.sequence,
+    }
+    keys = [EnrolledKey(bytes(row[0]), row[1], row[2], bytes(row[3]), *row[4:]) for row in _enrolled(connection, asked)]
+    key_events = [_said_of(row) for row in connection.execute(AUTHORITY.key_events, asked)]
+    signed = SignedApproval(person, used, event.posted_at, event, document, CHALLENGE_TAG)
+    try:
+        require_signature(signed, keys, key_events)
+    except Refused as no:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because=str(no.facts.get("because", "")).rstrip(".")) from no
+
+
+def _enrolled(connection: Connection, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(AUTHORITY.keys_enrolled, asked).fetchall()
+
+
+def _require_login(connection: Connection, asking: Asking, event: Said, person: str) -> None:
+    """The login is that customer's, by the table and by the journal, and was not ended before."""
+    customer = asking.payment.customer
+    row = connection.execute(AUTHORITY.customer_of, {"book": asking.book, "person": person}).fetchone()
+    if row is None or row[0] != customer or event.says.get("customer") != customer:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the login is not that customer's")
+    asked = {"book": asking.book, "persons": [person], "last": event.sequence}
+    said = [_said_of(each) for each in connection.execute(AUTHORITY.person_events, asked)]
+    bound = [each.says.get("customer") for each in said if each.sequence == row[1]]
+    roles = [each.says["roles"] for each in said if "roles" in each.says]
+    if bound != [customer] or not roles or roles[-1] != ["customer"]:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the login is that customer's")
+
+
+_VERIFIED: Final = {"program": _program, "customer": _customer}

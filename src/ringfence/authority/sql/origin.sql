@@ -3,6 +3,10 @@
 -- name: state_program_origin
 SELECT authority.state_program_origin(%(book)s, %(event)s, %(order_id)s, %(request_sha256)s);
 
+-- name: state_customer_origin
+SELECT authority.state_customer_origin(%(book)s, %(event)s, %(order_id)s, %(token_sha256)s, %(document)s, %(credential)s,
+                                       %(client_data)s, %(authenticator_data)s, %(signature)s);
+
 -- name: origin_event
 SELECT sequence, id, code, posted_at, payload FROM ledger.journal
  WHERE book_id = %(book)s AND id = %(id)s AND kind = 16 AND code = 1150;

@@ -66,7 +66,7 @@ CREATE TABLE authority.person_role (
     CONSTRAINT person_role_is_granted_once PRIMARY KEY (book_id, person_id, role, granted),
     CONSTRAINT person_role_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT person_role_is_known CHECK (role IN ('treasurer', 'approver', 'risk_officer', 'auditor', 'system_admin',
-                                                    'security_admin')),
+                                                    'security_admin', 'customer')),
     CONSTRAINT person_role_ends_after_it_began CHECK (withdrawn >= granted)
 );
 CREATE UNIQUE INDEX person_role_is_held_once ON authority.person_role (book_id, person_id, role) WHERE withdrawn IS NULL;
@@ -100,10 +100,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL;
 $$;
 
--- An administration and the audit stand alone.
+-- An administration and the audit stand alone, and so does who is a customer.
 CREATE FUNCTION authority.roles_conflict(roles text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin']
+    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin', 'customer']
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
@@ -312,13 +312,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
        AND at < s.seen_at + interval '1 second' * l.idle_seconds;
 $$;
 
+-- The word for a person who makes something: `customer:…` for a customer's login.
+CREATE FUNCTION authority.maker_of(book integer, person text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN authority.customer_of(book, person) IS NULL THEN person ELSE 'customer:' || person END;
+END $$;
+
 -- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
 -- token; else null.
 CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
-        authority.person_of_session(book, actor_of.token_sha256, at),
+        authority.maker_of(book, authority.person_of_session(book, actor_of.token_sha256, at)),
         (SELECT 'client:' || c.client_id FROM authority.client c
           WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
         'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;
@@ -972,6 +979,7 @@ BEGIN
     ELSIF (needed->>'people')::integer = 0 THEN
         PERFORM authority.refuse('approval_is_not_required');
     ELSIF NOT rule->'makers' ?| (CASE WHEN maker LIKE 'client:%' THEN ARRAY['client']
+                                     WHEN maker LIKE 'customer:%' THEN ARRAY['customer']
                                      WHEN maker = 'system' THEN ARRAY['system']
                                      ELSE authority.roles_of(book, maker) END) THEN
         PERFORM authority.refuse('maker_may_not_make_this');
@@ -1221,10 +1229,17 @@ DECLARE
     person text   := facts->>'person';
 BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', person, 'change', 'changed', 'roles', to_jsonb(roles),
-                                                            'proposal', proposal));
+                                                            'proposal', proposal)
+                                         || CASE WHEN facts ? 'customer' THEN jsonb_build_object('customer', facts->'customer')
+                                                 ELSE '{}' END);
+    PERFORM authority.require_customer(book, person, roles, facts->>'customer');
     INSERT INTO authority.person (book_id, person_id, display_name, active, added)
     VALUES (book, person, facts->>'display_name', true, now.sequence)
     ON CONFLICT ON CONSTRAINT person_is_a_person_already DO UPDATE SET display_name = excluded.display_name, active = true;
+    IF facts ? 'customer' THEN
+        INSERT INTO authority.customer_login (book_id, person_id, customer_id, bound)
+        VALUES (book, person, facts->>'customer', now.sequence) ON CONFLICT DO NOTHING;
+    END IF;
     PERFORM authority.put_roles(book, person, roles, now.sequence);
     IF facts ? 'verifier' THEN
         PERFORM authority.put_password(book, person, facts || '{"must_change": true}');
@@ -1315,6 +1330,7 @@ BEGIN
       INTO maker, hours
       FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
      WHERE p.book_id = book AND p.proposal_id = proposal;
+    maker := regexp_replace(maker, '^customer:', '');
     IF maker IS DISTINCT FROM facts->>'person' THEN
         PERFORM authority.refuse('passkey_is_of_its_maker');
     ELSIF length(public) IS DISTINCT FROM 77 OR substr(public, 1, 10) <> '\xa5010203262001215820'
@@ -1778,7 +1794,7 @@ REVOKE ALL ON FUNCTION authority.guard_completion, authority.suspended_roles, au
 GRANT EXECUTE ON FUNCTION authority.record_completion, authority.withdraw_completion TO ringfence_core;
 -- authority, origin: who asked for a payment.
 --
--- A program asks by a signed request. The database cannot check an Ed25519 signature; it insists on what must hold besides:
+-- A customer asks by a passkey, which is verified here as every passkey is. A program asks by a signed request. The database cannot check an Ed25519 signature; it insists on what must hold besides:
 -- that the request was taken, by a key that somebody else had admitted, and that one order has one origin. The gateway
 -- verifies the signature itself, from what the journal and the vault keep of it.
 
@@ -1806,7 +1822,7 @@ CREATE TABLE authority.origin (
     who       text    NOT NULL,
     sequence  bigint  NOT NULL,
     CONSTRAINT origin_is_stated_once PRIMARY KEY (book_id, order_id),
-    CONSTRAINT origin_is_known CHECK (asked_by IN ('program'))
+    CONSTRAINT origin_is_known CHECK (asked_by IN ('program', 'customer'))
 );
 CREATE TRIGGER origin_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.origin
     FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
@@ -1832,6 +1848,87 @@ BEGIN
     VALUES (book, state_program_origin.order_id, 'program', 'client:' || key.client_id, now.sequence);
 END $$;
 
+-- What a customer's key signs: SHA-256 of exactly the document of the order under a tag of its own, so that a signature is
+-- for this amount and this payee, or for nothing (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5).
+CREATE FUNCTION authority.order_challenge(document bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence customer order v1', 'UTF8') || '\x00' || document);
+$$;
+
+-- A customer asked for a payment from the own money, by a passkey over the document; all of it is verified here.
+CREATE FUNCTION authority.state_customer_origin(book integer, event uuid, order_id uuid, token_sha256 bytea, document bytea,
+    credential bytea, client_data bytea, authenticator_data bytea, signature bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1150);
+    terms jsonb  := convert_from(document, 'UTF8')::jsonb;
+    who   text   := authority.person_of_session(book, state_customer_origin.token_sha256, now.at);
+    whose text   := authority.customer_of(book, who);
+    key   authority.passkey;
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF whose IS NULL THEN
+        PERFORM authority.refuse('person_lacks_the_role');
+    ELSIF NOT terms @> jsonb_build_object('order', state_customer_origin.order_id, 'customer', whose, 'person', who) THEN
+        PERFORM authority.refuse('terms_are_not_valid', 'order, customer or person');
+    END IF;
+    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
+                                 authority.order_challenge(document), now.at);
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF now.at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who,
+        'credential', encode(credential, 'hex'), 'challenge', encode(authority.order_challenge(document), 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex')));
+    INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
+    VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
+END $$;
+
 GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin TO ringfence_core;
+REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.order_challenge,
+    authority.state_customer_origin FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.state_customer_origin
+   TO ringfence_core;
+-- authority, customers: logins of customers.
+
+-- A login is one customer's, for good. It is a person of the role `customer`, which goes with no other: whoever works here
+-- has another login for the own money.
+CREATE TABLE authority.customer_login (
+    book_id      integer NOT NULL,
+    person_id    text    NOT NULL,
+    customer_id  text    NOT NULL,
+    bound        bigint  NOT NULL,
+    CONSTRAINT customer_login_is_one_customers PRIMARY KEY (book_id, person_id),
+    CONSTRAINT customer_login_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT customer_login_names_a_customer CHECK (customer_id ~ '^[a-z0-9][a-z0-9-]{0,39}$')
+);
+CREATE INDEX customer_login_customer ON authority.customer_login (book_id, customer_id);
+CREATE TRIGGER customer_login_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.customer_login
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- Whose money a login is for; null for the staff.
+CREATE FUNCTION authority.customer_of(book integer, person text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT l.customer_id FROM authority.customer_login l WHERE l.book_id = book AND l.person_id = person;
+$$;
+
+-- The role and the customer go together; nobody of the staff becomes a customer's login, or the other way round.
+CREATE FUNCTION authority.require_customer(book integer, person text, roles text[], customer text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    known text := authority.customer_of(book, person);
+BEGIN
+    IF (customer IS NOT NULL) <> ('customer' = ANY (roles)) OR (known IS NOT NULL AND known IS DISTINCT FROM customer)
+       OR (customer IS NOT NULL AND known IS NULL
+           AND EXISTS (SELECT FROM authority.person p WHERE p.book_id = book AND p.person_id = person)) THEN
+        PERFORM authority.refuse('customer_login_is_one_customers');
+    END IF;
+END $$;
+
+GRANT SELECT ON authority.customer_login TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;
