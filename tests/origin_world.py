@@ -14,7 +14,7 @@ from authority_world import Device
 from custody_world import CHEAP, PAYEE
 from ringfence.authority import clients, people, proposals, sessions, signing
 from ringfence.authority.actors import Client, SignedContent
-from ringfence.authority.origin import documents
+from ringfence.authority.origin import documents, mandates
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import Assertion, RelyingParty
 from ringfence.authority.signing import SignedRequest
@@ -77,14 +77,31 @@ class Shop:
         assert isinstance(found, Client), found
         return found
 
-    def withdraws(self, order_id: UUID, amount: str = "100.00", customer: str = "c1", **other: Any) -> Order:
+    def withdraws(
+        self, order_id: UUID, amount: str = "100.00", customer: str = "c1", mandate: UUID | None = None, **other: Any
+    ) -> Order:
         """An order for a withdrawal, placed by the signed request that asks for it."""
         said = withdrawal(order_id, amount, customer) | other
+        if mandate:
+            said["mandate"] = str(mandate)
         minor = int(amount.replace(".", ""))
         by = self.actor("/api/v1/withdrawals", said)
+        account = said["payee_account"]
         return placing.place_withdrawal(
-            self.world.desk, order_id, customer, minor, payee_account=said["payee_account"], by=by
+            self.world.desk, order_id, customer, minor, payee_account=account, by=by, mandate=mandate
         )
+
+    def freezes(self, order_id: UUID, amount: str, mandate: UUID) -> Order:
+        said = withdrawal(order_id, amount) | {"mandate": str(mandate), "reference": "bid"}
+        del said["payee_account"]
+        by, minor = self.actor("/api/v1/freezes", said), int(amount.replace(".", ""))
+        return placing.place_freeze(self.world.desk, order_id, "c1", minor, by=by, reference="bid", mandate=mandate)
+
+    def transfers(self, order_id: UUID, to: str, amount: str, mandate: UUID) -> Order:
+        said = withdrawal(order_id, amount) | {"mandate": str(mandate), "to_customer": to}
+        del said["payee_account"]
+        by, minor = self.actor("/api/v1/transfers", said), int(amount.replace(".", ""))
+        return placing.place_transfer(self.world.desk, order_id, "c1", to, minor, by=by, mandate=mandate)
 
 
 HERE = RelyingParty("localhost", "http://localhost:8400")
@@ -139,6 +156,21 @@ class Person:
         found = replace(own.draft(self.world.desk, self.session, amount), **other)
         document = found.canonical()
         return own.place(self.world.desk, self.session, document, self.signed(document), self.rp)
+
+    def gives(self, shop: Shop, purposes: str = "withdrawal", **other: Any) -> UUID:
+        """A mandate for a program: 100.00 an order, 250.00 in 30 days, to the own account and to c2."""
+        wish = {
+            "client": shop.name,
+            "purposes": tuple(purposes.split()),
+            "cap": 100_00,
+            "period_cap": 250_00,
+            "period_days": 30,
+            "payees": () if purposes == "freeze" else (PAYEE, "customer:c2"),
+            "expires_at": self.world.now + timedelta(days=60),
+        }
+        document = own.draft_mandate(self.world.core, self.session, own.Wish(**wish | other)).canonical()
+        used = self.device.assertion(mandates.challenge_of(document))
+        return own.give_mandate(self.world.desk, self.session, document, used, self.rp)
 
 
 def withdrawal(order_id: UUID, amount: str, customer: str = "c1") -> dict[str, Any]:

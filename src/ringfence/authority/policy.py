@@ -20,6 +20,7 @@ gateway verifies by itself before it pays, and the stranger's program afterwards
 
   program    a program of the platform signed the request, by a key that a second person admitted (`origin`)
   customer   the customer signed exactly this payment by a passkey
+  mandate    the same by a program, within a mandate that the customer signed
   staff      a person of the staff ordered it: then at least one other person approves, also in a band that asks nobody
 
 Without `asked_by` nobody has to have asked.
@@ -58,7 +59,7 @@ WAIT_HOURS: Final = 24
 _COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
-ORIGINS: Final = ("program", "customer", "staff")
+ORIGINS: Final = ("program", "customer", "mandate", "staff")
 PAYING: Final = ("payout", "fee_sweep")  # the acts by which money leaves
 
 

@@ -9,6 +9,7 @@ from fastapi import Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
+from ringfence.authority.origin.mandates import PURPOSES
 from ringfence.authority.people import logins_of
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
@@ -379,6 +380,7 @@ MODULE: Final = Module(
         Entry("/own-money", msg("Own money"), 24),
         Entry("/my", msg("My money"), 1, for_customers=True),
         Entry("/my/orders", msg("My orders"), 2, for_customers=True),
+        Entry("/my/mandates", msg("My mandates"), 3, for_customers=True),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
     | {ERASURE: _erase},
@@ -387,6 +389,8 @@ MODULE: Final = Module(
         "order state": list(STATES),
         "nature": ["person", "firm"],
         "wallet part": ["available", "frozen"],
+        "mandate purpose": list(PURPOSES),
+        "mandate state": ["active", "expired", "revoked"],
         "outcome": ["allow", "hold", "refuse"],
         "payment status": [outcome.value for outcome in Outcome],
         "fact": [

@@ -17,7 +17,10 @@ from uuid import UUID
 
 from ringfence.authority.actors import Actor, maker_of
 from ringfence.authority.origin import Payment
-from ringfence.authority.origin.stating import stated
+from ringfence.authority.origin.mandates import mandate_of, require_payee
+from ringfence.authority.origin.mandates import read as read_mandate
+from ringfence.authority.origin.refusals import MANDATE_MUST_EXIST
+from ringfence.authority.origin.stating import Stated, stated
 from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
@@ -55,7 +58,7 @@ from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
-from ringfence.vault.fields import Shape, mask
+from ringfence.vault.fields import MANDATE, Shape, mask
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,15 @@ class Movement:
 
 
 def place_withdrawal(
-    desk: Desk, order_id: UUID, customer_id: str, amount: int, *, payee_account: str, by: Actor, reference: str = ""
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    amount: int,
+    *,
+    payee_account: str,
+    by: Actor,
+    reference: str = "",
+    mandate: UUID | None = None,
 ) -> Order:
     """Hold the money and have it paid to the customer's own account at another bank (提现)."""
     with desk.core.connection() as connection:
@@ -75,15 +86,24 @@ def place_withdrawal(
         bank = custodian_account(connection, desk.core.book.book_id, who.bank)
     asked = Asked(order_id, "withdrawal", amount, who.currency, maker_of(by), customer_id, account_name=bank.name)
     asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account))
+    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account), mandate)
 
 
-def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
+def place_freeze(
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    amount: int,
+    *,
+    by: Actor,
+    reference: str,
+    mandate: UUID | None = None,
+) -> Order:
     """Move money from available to frozen, for a bid or by a lawful order (冻结)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "freeze", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, who.frozen))
+    return _place(desk, by, asked, who, Movement(who.available, who.frozen), mandate)
 
 
 def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -95,7 +115,15 @@ def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, 
 
 
 def place_transfer(
-    desk: Desk, order_id: UUID, customer_id: str, to_customer: str, amount: int, *, by: Actor, reference: str = ""
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    to_customer: str,
+    amount: int,
+    *,
+    by: Actor,
+    reference: str = "",
+    mandate: UUID | None = None,
 ) -> Order:
     """Move money from one customer to another at the same custodian account."""
     if customer_id == to_customer:
@@ -109,7 +137,7 @@ def place_transfer(
         order_id, "transfer", amount, who.currency, maker_of(by), customer_id, to_customer, reference=reference
     )
     asked = replace(asked, payee_name=other.name)
-    return _place(desk, by, asked, who, Movement(who.available, other.available))
+    return _place(desk, by, asked, who, Movement(who.available, other.available), mandate)
 
 
 def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -185,7 +213,9 @@ def _announce(desk: Desk, asked: Asked) -> Order:
     return stored(core, asked.order_id)
 
 
-def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
+def _place(
+    desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, mandate: UUID | None = None
+) -> Order:
     core, book = desk.core, desk.core.book.book_id
     if known := _replayed(desk, asked):
         return known
@@ -197,7 +227,7 @@ def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mov
         raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
 
     act = act_of(asked.kind)
-    origin = stated(core, policy, by, _payment(act, asked)) if act else None
+    origin = _origin(desk, policy, by, _payment(act or asked.kind, asked), mandate) if act or mandate else None
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
         people = required(policy, act, asked.amount, currency(asked.currency), maker=asked.maker).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
@@ -298,8 +328,19 @@ def _payment(act: str, asked: Asked) -> Payment:
         amount=asked.amount,
         currency=asked.currency,
         creditor_name=asked.payee_name or "",
-        creditor_account=asked.payee_account or "",
+        creditor_account=f"customer:{asked.other_customer}" if asked.other_customer else asked.payee_account or "",
     )
+
+
+def _origin(desk: Desk, policy: PolicyVersion, by: Actor, payment: Payment, mandate: UUID | None) -> Stated | None:
+    """Who asks for it. A mandate's payees are in the vault; everything else of it is enforced in the append."""
+    if mandate is not None:
+        with desk.core.connection() as connection:
+            found = mandate_of(connection, desk.core.book.book_id, mandate)
+        if found.customer_id != payment.customer:
+            raise MANDATE_MUST_EXIST()
+        require_payee(read_mandate(desk.vault.open(MANDATE, str(mandate)).encode()), payment)
+    return stated(desk.core, policy, by, payment, mandate)
 
 
 def _facts_for_people(asked: Asked) -> dict[str, str]:

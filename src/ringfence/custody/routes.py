@@ -180,11 +180,12 @@ class Asked(Answer):
     customer: str = Field(max_length=40, examples=["c0001"])
     amount: Money
     reference: str = Field("", max_length=140)
+    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
+    mandate: UUID | None = Field(None, description="The customer's, for a withdrawal, freeze or transfer.")
 
 
 class Withdrawal(Asked):
     payee_account: str = Field(min_length=1, max_length=34)
-    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
 
 
 class Transfer(Asked):
@@ -312,7 +313,14 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
     desk = visit.desk(Desk)
     return order_answer(
         placing.place_withdrawal(
-            desk, given.id, given.customer, amount, payee_account=account, by=by, reference=given.reference
+            desk,
+            given.id,
+            given.customer,
+            amount,
+            payee_account=account,
+            by=by,
+            reference=given.reference,
+            mandate=given.mandate,
         )
     )
 
@@ -321,7 +329,15 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
 def freeze(visit: Client, given: Annotated[Asked, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
     return order_answer(
-        placing.place_freeze(visit.desk(Desk), given.id, given.customer, amount, by=by, reference=given.reference)
+        placing.place_freeze(
+            visit.desk(Desk),
+            given.id,
+            given.customer,
+            amount,
+            by=by,
+            reference=given.reference,
+            mandate=given.mandate,
+        )
     )
 
 
@@ -344,7 +360,14 @@ def transfer(visit: Client, given: Annotated[Transfer, Body()]) -> OrderAnswer:
     desk = visit.desk(Desk)
     return order_answer(
         placing.place_transfer(
-            desk, given.id, given.customer, given.to_customer, amount, by=by, reference=given.reference
+            desk,
+            given.id,
+            given.customer,
+            given.to_customer,
+            amount,
+            by=by,
+            reference=given.reference,
+            mandate=given.mandate,
         )
     )
 

@@ -63,12 +63,25 @@ PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, in
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
+MANDATE: Final = Field("authority.mandate.document", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
     each.place: each
-    for each in (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT, ORDER_ACCOUNT, PAYMENT, ORIGIN, ENTRY_ACCOUNT, ADVICE_ACCOUNT)
+    for each in (
+        IDENTITY_NUMBER,
+        PHONE,
+        PAYEE_ACCOUNT,
+        ORDER_ACCOUNT,
+        PAYMENT,
+        ORIGIN,
+        MANDATE,
+        ENTRY_ACCOUNT,
+        ADVICE_ACCOUNT,
+    )
 }
+OF_A_PAYMENT: Final = (PAYMENT, ORIGIN, MANDATE)
+"""What the gateway opens."""
 OF_A_CUSTOMER: Final = (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT)
 _ENDS: Final = {Shape.IDENTITY: (3, 4), Shape.PHONE: (3, 4), Shape.ACCOUNT: (4, 4)}
 _WHOLE_LENGTH_MIN: Final = 11  # so that a mask of both ends still hides enough

@@ -17,6 +17,11 @@ Of an origin that a customer stated:
   3. the passkey was the login's, had waited and was not revoked, and signed the challenge of exactly these bytes
      (`passkeys.verification`).
 
+Of an origin under a mandate: all that is verified of a program, whose request names the mandate; MANDATE_GIVEN, at the
+row that the table names, has the passkey's signature of the customer's login over exactly the document; by neither
+table nor journal was it revoked before; and the document names the program, the purpose, the payee, an end that had not
+come, a cap that the amount keeps, and one of a period that it keeps with all that the journal says was asked before.
+
 The core can append any event, but admits no key, binds no login, and signs as nobody.
 """
 
@@ -31,9 +36,20 @@ from ringfence.authority.actors import is_staff
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.documents import CHALLENGE_TAG, read
 from ringfence.authority.origin.documents import require_asked as require_document
-from ringfence.authority.origin.refusals import ORIGIN_IS_NOT_ACCEPTED, PAYMENT_LACKS_ITS_ORIGIN
+from ringfence.authority.origin.mandates import CHALLENGE_TAG as MANDATE_TAG
+from ringfence.authority.origin.mandates import mandate_of, require_payee
+from ringfence.authority.origin.mandates import read as read_mandate
+from ringfence.authority.origin.refusals import (
+    MANDATE_CAP_IS_EXCEEDED,
+    MANDATE_HAS_EXPIRED,
+    MANDATE_IS_NOT_FOR_THIS,
+    MANDATE_PERIOD_CAP_IS_EXCEEDED,
+    MANDATE_WAS_REVOKED,
+    ORIGIN_IS_NOT_ACCEPTED,
+    PAYMENT_LACKS_ITS_ORIGIN,
+)
 from ringfence.authority.origin.requests import SCOPE, read_signed_text, require_asked, verifies
-from ringfence.authority.origin.stating import QUERIES, WORD
+from ringfence.authority.origin.stating import PURPOSE_OF, QUERIES, WORD
 from ringfence.authority.passkeys.assertions import Assertion
 from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
 from ringfence.authority.policy import act_of, policy_in_force
@@ -65,18 +81,20 @@ class ProgramKey:
 
 @dataclass(frozen=True)
 class Asking:
-    """A payment, the book, when its money was held, and a way to the content that the vault keeps of its origin."""
+    """A payment, the book, when its money was held, and ways to what the vault keeps of its origin."""
 
     book: int
     name: str  # of the book
     payment: Payment
     held_at: datetime
     content: Callable[[], bytes] = field(repr=False)
+    mandate: Callable[[UUID], bytes] = field(repr=False)  # the document of a mandate
 
 
 def require_origin(connection: Connection, asking: Asking) -> str:
-    """Who asked ("program", "customer", "staff"), or "" where the policy of the time did not want to know. Of staff the
-    caller verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what `requests` refuses.
+    """Who asked ("program", "customer", "mandate", "staff"), or "" where the policy of the time did not want to know.
+    Of staff the caller verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what
+    `requests`, `documents` and `mandates` refuse.
     """
     policy = policy_in_force(connection, asking.book, asking.held_at)
     accepted = act_of(policy, asking.payment.act).asked_by
@@ -119,7 +137,7 @@ def _require_staff(connection: Connection, asking: Asking) -> None:
         raise PAYMENT_LACKS_ITS_ORIGIN(because=f"{found.maker} proposed it and signed nothing")
 
 
-def _program(connection: Connection, asking: Asking, event: Said) -> None:
+def _program(connection: Connection, asking: Asking, event: Said, mandate: UUID | None = None) -> None:
     says = event.says
     key = _key(connection, asking.book, says)
     _require_admitted(connection, asking.book, event, key)
@@ -134,7 +152,7 @@ def _program(connection: Connection, asking: Asking, event: Said) -> None:
     created = datetime.fromtimestamp(text.created, UTC)
     if text.key_id != says["key"] or not event.posted_at - SIGNED_BEFORE <= created <= event.posted_at + SIGNED_AHEAD:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="it was signed at another time, or for another key")
-    require_asked(text, asking.content(), asking.payment)
+    require_asked(text, asking.content(), asking.payment, mandate)
 
 
 def _key(connection: Connection, book: int, says: Mapping[str, Any]) -> ProgramKey:
@@ -187,24 +205,29 @@ def _require_in_force(connection: Connection, book: int, event: Said, key: Progr
 
 
 def _customer(connection: Connection, asking: Asking, event: Said) -> None:
-    says, document = event.says, asking.content()
-    person = str(says.get("person"))
-    _require_login(connection, asking, event, person)
+    document = asking.content()
+    _require_login(connection, asking, event)
     require_document(read(document), asking.name, asking.payment)
+    _require_passkey(connection, asking.book, event, document, CHALLENGE_TAG)
+
+
+def _require_passkey(connection: Connection, book: int, event: Said, document: bytes, tag: bytes) -> None:
+    """The event's person signed exactly these bytes, under this tag, by a passkey that could be used then."""
+    says = event.says
     try:
         raw = (bytes.fromhex(says[name]) for name in ("credential", "client_data", "authenticator_data", "signature"))
         used = Assertion(*raw)
     except (KeyError, ValueError, TypeError) as error:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the signature cannot be read") from error
     asked = {
-        "book": asking.book,
+        "book": book,
         "credentials": [used.credential_id],
         "credential_names": [used.credential_id.hex()],
         "last": event.sequence,
     }
     keys = [EnrolledKey(bytes(row[0]), row[1], row[2], bytes(row[3]), *row[4:]) for row in _enrolled(connection, asked)]
     key_events = [_said_of(row) for row in connection.execute(AUTHORITY.key_events, asked)]
-    signed = SignedApproval(person, used, event.posted_at, event, document, CHALLENGE_TAG)
+    signed = SignedApproval(str(says.get("person")), used, event.posted_at, event, document, tag)
     try:
         require_signature(signed, keys, key_events)
     except Refused as no:
@@ -215,9 +238,9 @@ def _enrolled(connection: Connection, asked: Mapping[str, Any]) -> list[tuple[An
     return connection.execute(AUTHORITY.keys_enrolled, asked).fetchall()
 
 
-def _require_login(connection: Connection, asking: Asking, event: Said, person: str) -> None:
+def _require_login(connection: Connection, asking: Asking, event: Said) -> None:
     """The login is that customer's, by the table and by the journal, and was not ended before."""
-    customer = asking.payment.customer
+    customer, person = asking.payment.customer, str(event.says.get("person"))
     row = connection.execute(AUTHORITY.customer_of, {"book": asking.book, "person": person}).fetchone()
     if row is None or row[0] != customer or event.says.get("customer") != customer:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the login is not that customer's")
@@ -229,4 +252,44 @@ def _require_login(connection: Connection, asking: Asking, event: Said, person: 
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the login is that customer's")
 
 
-_VERIFIED: Final = {"program": _program, "customer": _customer}
+def _mandate(connection: Connection, asking: Asking, event: Said) -> None:
+    """A program asked, within what the customer had signed; the cap of the period is counted over the journal."""
+    payment = asking.payment
+    try:
+        identity = UUID(str(event.says.get("mandate")))
+        known = mandate_of(connection, asking.book, identity)
+    except (ValueError, Refused) as no:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="there is no such mandate") from no
+    _program(connection, asking, event, identity)
+    rows = connection.execute(AUTHORITY.events_at, {"book": asking.book, "sequences": [known.given]}).fetchall()
+    given = _said_of(rows[0]) if rows else None
+    if given is None or given.code != EventName.MANDATE_GIVEN or given.sequence >= event.sequence:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the mandate was given")
+    document = asking.mandate(identity)
+    terms = read_mandate(document)
+    _require_login(connection, asking, given)
+    _require_passkey(connection, asking.book, given, document, MANDATE_TAG)
+    asked = {"book": asking.book, "before": event.sequence, "mandate": str(identity)}
+    if known.revoked is not None and known.revoked < event.sequence:
+        raise MANDATE_WAS_REVOKED()
+    if connection.execute(QUERIES.mandate_revoked, asked).fetchone() is not None:
+        raise MANDATE_WAS_REVOKED()
+    who = (terms.book, terms.mandate_id, terms.customer, terms.person, terms.client)
+    if who != (asking.name, identity, payment.customer, given.says.get("person"), event.says.get("client")):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate is another customer's or another program's")
+    if PURPOSE_OF.get(payment.act) not in terms.purposes or terms.currency != payment.currency:
+        raise MANDATE_IS_NOT_FOR_THIS()
+    if event.posted_at >= terms.expires_at:
+        raise MANDATE_HAS_EXPIRED()
+    require_payee(terms, payment)
+    if payment.amount > terms.cap:
+        raise MANDATE_CAP_IS_EXCEEDED()
+    since = event.posted_at - timedelta(days=terms.period_days)
+    orders = [row[0] for row in connection.execute(QUERIES.asked_under, asked | {"since": since})]
+    ids = [derived(order, word) for order in orders for word in ("hold", "money")]
+    row = connection.execute(QUERIES.amount_of_rows, {"book": asking.book, "ids": ids}).fetchone()
+    if row is None or row[0] + payment.amount > terms.period_cap:
+        raise MANDATE_PERIOD_CAP_IS_EXCEEDED()
+
+
+_VERIFIED: Final = {"program": _program, "customer": _customer, "mandate": _mandate}

@@ -27,27 +27,41 @@ CREATE TABLE authority.origin (
     asked_by  text    NOT NULL,
     who       text    NOT NULL,
     sequence  bigint  NOT NULL,
+    mandate_id  uuid,
+    amount      bigint,
+    at          timestamptz,
     CONSTRAINT origin_is_stated_once PRIMARY KEY (book_id, order_id),
-    CONSTRAINT origin_is_known CHECK (asked_by IN ('program', 'customer'))
+    CONSTRAINT origin_is_known CHECK (asked_by IN ('program', 'customer', 'mandate')),
+    CONSTRAINT origin_under_a_mandate_is_counted CHECK (num_nulls(mandate_id, amount, at) = CASE asked_by WHEN 'mandate' THEN 0 ELSE 3 END)
 );
+CREATE INDEX origin_mandate ON authority.origin (book_id, mandate_id, at) WHERE mandate_id IS NOT NULL;
 CREATE TRIGGER origin_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.origin
     FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- The key by which a request was signed that was taken; one that was admitted.
+CREATE FUNCTION authority.key_of_request(book integer, request_sha256 bytea) RETURNS authority.client_key
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    key authority.client_key;
+BEGIN
+    SELECT k.* INTO key FROM authority.signed_request r
+      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
+     WHERE r.book_id = book AND r.request_sha256 = key_of_request.request_sha256 AND k.revoked IS NULL AND c.active;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('session_is_not_valid', 'no such request was taken');
+    ELSIF key.admitted IS NULL THEN
+        PERFORM authority.refuse('program_key_is_not_admitted');
+    END IF;
+    RETURN key;
+END $$;
 
 -- A program asked for a payment, by a request that was taken.
 CREATE FUNCTION authority.state_program_origin(book integer, event uuid, order_id uuid, request_sha256 bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now record := authority.said_now(book, event, 1150);
-    key authority.client_key;
+    key authority.client_key := authority.key_of_request(book, state_program_origin.request_sha256);
 BEGIN
-    SELECT k.* INTO key FROM authority.signed_request r
-      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
-     WHERE r.book_id = book AND r.request_sha256 = state_program_origin.request_sha256 AND k.revoked IS NULL AND c.active;
-    IF NOT FOUND THEN
-        PERFORM authority.refuse('session_is_not_valid', 'no such request was taken');
-    ELSIF key.admitted IS NULL THEN
-        PERFORM authority.refuse('program_key_is_not_admitted');
-    END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'order', state_program_origin.order_id, 'asked_by', 'program', 'client', key.client_id, 'key', key.key_id));
     INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
@@ -96,7 +110,7 @@ BEGIN
 END $$;
 
 GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.order_challenge,
+REVOKE ALL ON FUNCTION authority.key_of_request, authority.admit_program_key, authority.state_program_origin, authority.order_challenge,
     authority.state_customer_origin FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.state_customer_origin
    TO ringfence_core;

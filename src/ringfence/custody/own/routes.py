@@ -1,12 +1,19 @@
 """A customer's own money over HTTP, under /my; and the login that a customer gets."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Body, Path
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from ringfence.authority.origin import mandates
+from ringfence.authority.origin.documents import challenge_of
 from ringfence.authority.origin.refusals import (
+    MANDATE_EXPIRES_WITHIN_FIVE_YEARS,
+    MANDATE_IS_GIVEN_ONCE,
+    MANDATE_IS_NOT_VALID,
+    MANDATE_MUST_EXIST,
     ORDER_MUST_SAY_WHO_ASKED,
     ORIGIN_IS_NOT_ACCEPTED,
     SIGNED_ORDER_IS_NO_ORIGIN,
@@ -15,6 +22,7 @@ from ringfence.authority.origin.refusals import (
 from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
 from ringfence.authority.passkeys.refusals import CHALLENGE_DOES_NOT_FIT, PASSKEY_MUST_WAIT, PASSKEYS_NEED_A_HOST_NAME
 from ringfence.authority.refusals import (
+    CLIENT_MUST_EXIST,
     CUSTOMER_LOGIN_IS_ONE_CUSTOMERS,
     MAKER_MAY_NOT_MAKE_THIS,
     PERSON_HAS_A_SHORT_NAME,
@@ -44,7 +52,7 @@ from ringfence.custody.routes import (
     wallet_answer,
 )
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, currency, parse_minor
-from ringfence.web.answers import Answer, Money, refuses
+from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Limit, Text
 from ringfence.web.refusals import ADDRESS_IS_FOR_CUSTOMERS
 from ringfence.web.visit import Client, Visit
@@ -76,6 +84,41 @@ class OrderToSign(Answer):
     challenge: str = Field(description="base64url")
     rp_id: str
     allow: list[str] = Field(description="The customer's passkeys, base64url.")
+
+
+class NewMandate(Answer):
+    program: str = Field(max_length=32, description="Who may ask: a program of the platform.")
+    purposes: list[str] = Field(min_length=1, max_length=3, examples=[["freeze", "withdrawal"]])
+    cap: Money = Field(description="The most of one order.")
+    period_cap: Money = Field(description="The most within any `period_days` days.")
+    period_days: int = Field(ge=1, le=mandates.PERIOD_DAYS_MAX)
+    payees: list[str] = Field(
+        max_length=mandates.PAYEES_MAX, description="Accounts for withdrawals, `customer:…` for transfers."
+    )
+    expires_at: AwareDatetime = Field(description="Within five years.")
+
+
+class MandateAnswer(Answer):
+    """A mandate as it stands; its payees are in the document that was signed."""
+
+    id: UUID
+    program: str
+    purposes: list[str]
+    cap: Money
+    period_cap: Money
+    period_days: int
+    expires_at: datetime
+    state: str = Field(examples=["active"])
+    given: int = Field(description="The row of the journal that gave it.")
+    revoked: int | None
+
+
+class MandateList(Answer):
+    mandates: list[MandateAnswer]
+
+
+class MandateGiven(Answer):
+    id: UUID
 
 
 class SignedWithdrawal(Answer):
@@ -151,7 +194,7 @@ def own_orders(visit: Client, before: Text = None, limit: Limit = PAGE_ROWS) -> 
 def draw_up(visit: Client, given: Annotated[OwnWithdrawal, Body()]) -> OrderToSign:
     amount = own_amount(visit, given.amount.amount, given.amount.currency)
     document = own.draft(visit.desk(Desk), session_of(visit), amount).canonical()
-    asked = own.question(visit.core, session_of(visit), document, relying_party(visit.origin))
+    asked = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
     return OrderToSign.model_validate({"document": to_text(document)} | asked)
 
 
@@ -178,6 +221,95 @@ def withdraw(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> Order
     document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
     ours = relying_party(visit.origin)
     return order_answer(own.place(visit.desk(Desk), session_of(visit), document, used, ours))
+
+
+@router.get(
+    "/my/mandates",
+    dependencies=FOR_PEOPLE,
+    summary="The customer's own mandates, the latest first (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS),
+)
+def list_mandates(visit: Client) -> MandateList:
+    found = own.own_mandates(visit.core, session_of(visit))
+    return MandateList(
+        mandates=[
+            MandateAnswer(
+                id=each.mandate_id,
+                program=each.client_id,
+                purposes=each.purposes,
+                cap=money(each.cap, each.currency),
+                period_cap=money(each.period_cap, each.currency),
+                period_days=each.period_days,
+                expires_at=each.expires_at,
+                state=each.state_at(visit.now),
+                given=each.given,
+                revoked=each.revoked,
+            )
+            for each in found
+        ]
+    )
+
+
+@router.post(
+    "/my/mandates/documents",
+    dependencies=FOR_PEOPLE,
+    summary="Draw up a mandate for a program, to be signed (customers only)",
+    responses=refuses(
+        ADDRESS_IS_FOR_CUSTOMERS,
+        PASSKEYS_NEED_A_HOST_NAME,
+        CUSTOMER_HAS_NO_PASSKEY_HERE,
+        CURRENCY_MUST_BE_THE_CUSTOMERS,
+        AMOUNT_IS_NOT_A_DECIMAL,
+        CLIENT_MUST_EXIST,
+        MANDATE_IS_NOT_VALID,
+    ),
+)
+def draw_up_mandate(visit: Client, given: Annotated[NewMandate, Body()]) -> OrderToSign:
+    wish = own.Wish(
+        client=given.program,
+        purposes=tuple(each for each in mandates.PURPOSES if each in given.purposes),
+        cap=own_amount(visit, given.cap.amount, given.cap.currency),
+        period_cap=own_amount(visit, given.period_cap.amount, given.period_cap.currency),
+        period_days=given.period_days,
+        payees=tuple(given.payees),
+        expires_at=given.expires_at,
+    )
+    document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
+    challenge = mandates.challenge_of(document)
+    asked = own.question(visit.core, session_of(visit), challenge, relying_party(visit.origin))
+    return OrderToSign.model_validate({"document": to_text(document)} | asked)
+
+
+@router.post(
+    "/my/mandates",
+    dependencies=FOR_PEOPLE,
+    summary="Give the mandate that was signed (customers only)",
+    responses=refuses(
+        ADDRESS_IS_FOR_CUSTOMERS,
+        MANDATE_IS_NOT_VALID,
+        SOMETHING_ELSE_WAS_ASKED_FOR,
+        CHALLENGE_DOES_NOT_FIT,
+        *OF_A_PASSKEY,
+        PASSKEY_MUST_WAIT,
+        MANDATE_EXPIRES_WITHIN_FIVE_YEARS,
+        MANDATE_IS_GIVEN_ONCE,
+    ),
+)
+def give_mandate(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> MandateGiven:
+    document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
+    ours = relying_party(visit.origin)
+    return MandateGiven(id=own.give_mandate(visit.desk(Desk), session_of(visit), document, used, ours))
+
+
+@router.delete(
+    "/my/mandates/{id}",
+    status_code=204,
+    dependencies=FOR_PEOPLE,
+    summary="Take an own mandate back, at once and for good (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS, MANDATE_MUST_EXIST),
+)
+def revoke_mandate(visit: Client, id: UUID) -> None:  # noqa: A002 - the API's word
+    own.revoke_mandate(visit.core, session_of(visit), id)
 
 
 def own_amount(visit: Visit, text: str, asked: str | None = None) -> int:
