@@ -6,10 +6,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from custody_world import PAYEE, custody_world
+from custody_world import PAYEE, authorised_standing_alone, custody_world
 from origin_world import Person, Shop, withdrawal
 from ringfence.authority.origin import mandates
 from ringfence.authority.policy import default_toml, read_toml
+from ringfence.banking.payee import registered_payee
 from ringfence.custody import own, placing
 from ringfence.vault.fields import MANDATE
 from test_banking_clearance import THIEF, instruction
@@ -26,7 +27,7 @@ def number(each):
 def world(database, tmp_path):
     """Programs may ask under a mandate only."""
     strict = default_toml().replace('["program", "customer", "mandate", "staff"]', '["customer", "mandate", "staff"]')
-    with custody_world(database, tmp_path, policy=read_toml(strict)) as found:
+    with custody_world(database, tmp_path, policy=read_toml(strict), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         found.pay_in("c2", 60_000_00)
         yield found
@@ -64,9 +65,8 @@ def test_each_term_of_a_mandate_is_kept_when_a_program_asks(world, shop, ann):
     given = ann.gives(shop)
     no = refusal_of
     assert no(shop.withdraws, number(1), "100.01", mandate=given) == "mandate_cap_is_exceeded"
-    assert (
-        no(shop.withdraws, number(2), "9.00", mandate=given, payee_account=THIEF) == "mandate_does_not_name_the_payee"
-    )
+    elsewhere = ann.gives(shop, payees=(THIEF,))
+    assert no(shop.withdraws, number(2), "9.00", mandate=elsewhere) == "mandate_does_not_name_the_payee"
     assert no(shop.withdraws, number(3), "9.00", "c2", mandate=given) == "mandate_must_exist"
     assert no(shop.withdraws, number(4), "9.00", mandate=number(99)) == "mandate_must_exist"
     assert no(shop.freezes, number(5), "9.00", given) == "mandate_is_not_for_this"
@@ -153,14 +153,16 @@ def test_a_core_that_was_taken_stretches_no_mandate(world, shop, ann):
         request = withdrawal(order, amount, customer) | {"mandate": str(mandate), "payee_account": account}
         signed = by.signed(WITHDRAWALS, request)
         payment = instruction(amount, order=order, creditor_name="Ann Number 1", creditor_account=account)
-        payment = replace(payment, customer=customer)
+        payee = registered_payee(world.core.book.book_id, "c1")
+        payment = replace(payment, customer=customer, payee=payee, payee_salt=world.desk.vault.payee_salt(payee))
         under = {"asked_by": "mandate", "mandate": str(mandate)} | said
         forge(world, payment, origin_line(payment, signed, by.name, **under), content=signed.content.decode())
         return order
 
     expected[asked(1)] = "sent"
     expected[asked(2, "100.01")] = "mandate_cap_is_exceeded"
-    expected[asked(3, account=THIEF)] = "mandate_does_not_name_the_payee"
+    elsewhere = ann.gives(shop, payees=(THIEF,))
+    expected[asked(3, mandate=elsewhere)] = "mandate_does_not_name_the_payee"
     expected[asked(4, by=other)] = "payment_lacks_its_origin"
     expected[asked(5, mandate=revoked)] = "mandate_was_revoked"
     expected[asked(6, mandate=number(77))] = "payment_lacks_its_origin"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from custody_world import CHEAP, DAY, PAYEE, custody_world
+from custody_world import CHEAP, DAY, PAYEE, authorised_standing_alone, custody_world
 from origin_world import Person
 from ringfence.authority import people, proposals
 from ringfence.authority.origin.stating import WORD
@@ -26,7 +26,7 @@ ORDER = UUID(int=0xCAFE, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(default_toml()), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

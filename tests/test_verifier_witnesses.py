@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -101,6 +103,53 @@ def test_a_policy_that_does_not_hold_is_said_with_its_line(cosigned, tmp_path, l
 def test_a_policy_that_is_not_there_cannot_be_read(cosigned, tmp_path):
     ended = run(cosigned, "--witnesses", tmp_path / "none")
     assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+
+
+# -- the notary's two keys ---------------------------------------------------------------------------------------------
+
+BOTH = replace(NOTARY, also=(Cosigner.from_seed(NOTARY.name, ML_DSA_44, b"n" * 32),))
+
+
+@pytest.fixture(scope="module")
+def signed_twice(tmp_path_factory):
+    """An export of a log that its notary signs with both keys, with a receipt."""
+    folder = tmp_path_factory.mktemp("twice")
+    make_log(folder / "log", day_of_records(), BOTH)
+    export(folder / "export", folder / "log", BOTH.verifier, [UUID(int=105)])
+    return folder / "export"
+
+
+def test_both_keys_are_in_the_folder_and_may_both_be_given(signed_twice):
+    first, second = (signed_twice / "notary.vkey").read_text().split()
+    assert verdict_of(signed_twice)[0] == 0
+    assert verdict_of(signed_twice, "--key", first)[0] == 0
+    assert verdict_of(signed_twice, "--key", first, "--key", second)[0] == 0
+    receipt = signed_twice / "receipts" / f"{UUID(int=105)}.json"
+    assert run(receipt, "--key", first, "--key", second).returncode == 0
+    other = str(Cosigner.from_seed(NOTARY.name, ML_DSA_44, b"o" * 32).key)
+    ended, checks = verdict_of(signed_twice, "--key", first, "--key", other)
+    assert (ended, checks["key"]["valid"]) == (1, False)
+    assert run(receipt, "--key", first, "--key", other).returncode == 1
+    assert run(signed_twice, "--key", second).returncode == 2, "the first is Ed25519"
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_checkpoint_with_one_of_the_two_signatures_is_not_signed(signed_twice, tmp_path, verifier, kept):
+    folder = Path(shutil.copytree(signed_twice, tmp_path / "export"))
+    parsed = parse_note((folder / "checkpoint").read_bytes())
+    (folder / "checkpoint").write_text(f"{parsed.text}\n{parsed.signatures[kept]}", encoding="utf-8")
+    checks = {check.name: check for check in verifier.verify(folder, None).checks}
+    assert (checks["checkpoint"].valid, checks["checkpoint"].sentence) == (False, "note_is_not_signed")
+
+
+def test_a_second_signature_of_another_time_or_key_is_forged(signed_twice, tmp_path, verifier):
+    folder = Path(shutil.copytree(signed_twice, tmp_path / "export"))
+    parsed = parse_note((folder / "checkpoint").read_bytes())
+    first, second = parsed.signatures
+    moved = replace(second, signature=(5).to_bytes(8, "big") + second.signature[8:])
+    (folder / "checkpoint").write_text(f"{parsed.text}\n{first}{moved}", encoding="utf-8")
+    checks = {check.name: check for check in verifier.verify(folder, None).checks}
+    assert (checks["checkpoint"].valid, checks["checkpoint"].sentence) == (False, "note_is_forged")
 
 
 def test_our_own_check_of_an_export_reads_it_too(cosigned):

@@ -1,7 +1,7 @@
 """Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
 
     python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--json] [--lang en|zh]
-    python verify.py receipts/<id>.json --key VKEY
+    python verify.py receipts/<id>.json --key VKEY [--key VKEY]
 
 The folder is described in docs/reference/evidence-format.md. Ends with 0 if everything in it agrees with what was
 signed, 1 if anything does not, 2 if it cannot be read or the call is wrong. Needs Python 3.11 or later and the package
@@ -11,8 +11,8 @@ The checks, each of which names the place where it fails:
 
     manifest     manifest.json is in its one spelling
     files        every file is listed there with its length and SHA-256, and none is spare
-    key          notary.vkey is a key, and the one that was given with --key
-    checkpoint   is signed with that key, and agrees with the manifest
+    key          notary.vkey is a key or two, and those that were given with --key
+    checkpoint   is signed with each of them, and agrees with the manifest
     witnesses    is cosigned by as many as the policy that was given with --witnesses asks for
     entries      the bundles hold as many entries as were signed
     root         the entries hash to the root that was signed
@@ -22,6 +22,7 @@ The checks, each of which names the place where it fails:
     replay       every row keeps the rules of the book, from the first to the last
     approvals    every approval that says a signature has one that holds, and those that need one say it
     origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
+    escrow       money in escrow moved only while its condition was true by the rows before
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -30,7 +31,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -41,6 +42,7 @@ try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
+    from escrow import Escrow
     from origins import Origins
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
@@ -125,6 +127,7 @@ def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> V
     book = verdict.check("replay", the_replay, folder, tree)
     verdict.check("approvals", the_approvals, folder, tree)
     verdict.check("origins", the_origins, folder, tree)
+    verdict.check("escrow", the_escrow, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -144,11 +147,11 @@ def the_files(check: Check, folder: Folder, manifest: dict[str, Any] | None) -> 
 
 
 def the_key(check: Check, folder: Folder, given: log.Key | None) -> log.Key:
-    line, newline, rest = folder.read("notary.vkey").decode("utf-8", "replace").partition("\n")
-    if not newline or rest:
+    text = folder.read("notary.vkey").decode("utf-8", "replace")
+    if not text.endswith("\n"):
         raise Wrong("key_is_malformed", path="notary.vkey")
-    found = log.parse_key(line, "notary.vkey")
-    if given is not None and given != found:
+    found = log.parse_keys(text[:-1], "notary.vkey")
+    if given is not None and given not in (found, replace(found, second=None)):
         raise Wrong("key_is_another", found=found, given=given)
     check.right("key_is_right" if given else "key_is_the_folders_own", key=found)
     return found
@@ -283,6 +286,14 @@ def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
     check.right("origins_are_right", payments=found.payments, asked=found.asked, keys=len(found.keys))
 
 
+def the_escrow(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Escrow()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    agreements = len(found.agreements)
+    check.right("escrow_is_right", agreements=agreements, released=found.released, returned=found.returned)
+
+
 def the_book(
     check: Check,
     folder: Folder,
@@ -397,7 +408,12 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="verify.py", description="Verify an exported book of Ringfence.")
     parser.add_argument("path", type=Path, metavar="FOLDER", help="an exported folder, or one receipt")
-    parser.add_argument("--key", metavar="VKEY", help="the notary's key, as it reached you another way")
+    parser.add_argument(
+        "--key",
+        action="append",
+        metavar="VKEY",
+        help="the notary's key, as it reached you another way; once for each",
+    )
     parser.add_argument(
         "--witnesses", type=Path, metavar="POLICY", help="whose cosignatures you ask for (C2SP tlog-policy)"
     )
@@ -407,7 +423,7 @@ def main(arguments: list[str] | None = None) -> int:
     key = None
     if options.key is not None:
         try:
-            key = log.parse_key(options.key.strip(), "--key")
+            key = log.parse_keys("\n".join(each.strip() for each in options.key), "--key")
         except Wrong:
             parser.error(say(options.lang, "key_option_is_malformed", {}))
     try:

@@ -11,62 +11,21 @@ A policy is the reader's own file: it says whose signatures he asks for.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
-
-from log import parse_checkpoint, parse_note, unspell
+from log import COSIGNED_ED25519, ML_DSA_44, Key, parse_key, parse_note
 from words import Unreadable, Wrong
 
 POLICY_BYTES_MAX: Final = 1_000_000
-_ED25519, _ML_DSA_44 = 4, 6
-_PUBLIC: Final = {_ED25519: 32, _ML_DSA_44: 1_312}
-_SIGNED: Final = {_ED25519: 64, _ML_DSA_44: 2_420}
-_KEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)")
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A witness's key, and the name in the policy."""
-
-    name: str
-    key_name: str
-    key_id: bytes
-    algorithm: int
-    public: bytes
-
-    def signed(self, text: str, signature: bytes) -> bool:
-        """Whether this is a time and the witness's signature over the checkpoint's text."""
-        at, signed = signature[:8], signature[8:]
-        if len(signed) != _SIGNED[self.algorithm]:
-            return False
-        try:
-            if self.algorithm == _ED25519:
-                said = f"cosignature/v1\ntime {int.from_bytes(at, 'big')}\n{text}".encode()
-                Ed25519PublicKey.from_public_bytes(self.public).verify(signed, said)
-            else:
-                MLDSA44PublicKey.from_public_bytes(self.public).verify(signed, self._subtree(text, at))
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-    def _subtree(self, text: str, at: bytes) -> bytes:
-        checkpoint = parse_checkpoint(text, "checkpoint")
-        name, origin = self.key_name.encode(), checkpoint.origin.encode()
-        head = b"subtree/v1\n\x00" + bytes([len(name)]) + name + at + bytes([len(origin)]) + origin
-        return head + bytes(8) + checkpoint.size.to_bytes(8, "big") + checkpoint.root
 
 
 @dataclass(frozen=True)
 class Policy:
     """Witnesses and groups in the order of the file, and the one that must have signed."""
 
-    witnesses: dict[str, Witness]
+    witnesses: dict[str, Key]
     groups: dict[str, tuple[int, list[str]]]
     quorum: str
 
@@ -84,7 +43,7 @@ def read_policy(path: Path) -> Policy:
             content = file.read(POLICY_BYTES_MAX + 1)
     except OSError as error:
         raise Unreadable("file_cannot_be_read", path=path, cause=error.strerror) from None
-    witnesses: dict[str, Witness] = {}
+    witnesses: dict[str, Key] = {}
     groups: dict[str, tuple[int, list[str]]] = {}
     quorum: list[str] = []
     for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
@@ -100,17 +59,18 @@ def read_policy(path: Path) -> Policy:
 
 
 def _take(
-    words: list[str], witnesses: dict[str, Witness], groups: dict[str, tuple[int, list[str]]], quorum: list[str]
+    words: list[str], witnesses: dict[str, Key], groups: dict[str, tuple[int, list[str]]], quorum: list[str]
 ) -> bool:
     """Whether a line holds after those before it."""
     known = {*witnesses, *groups}
     if words[0] == "witness" and len(words) in (3, 4):
-        found = _witness(words[1], words[2])
-        if found is None or found.name in known | {"none"}:
+        try:
+            found = parse_key(words[2], words[1], COSIGNED_ED25519, ML_DSA_44)
+        except Wrong:
             return False
-        if any(found.public == other.public for other in witnesses.values()):
+        if words[1] in known | {"none"} or any(found.public == other.public for other in witnesses.values()):
             return False
-        witnesses[found.name] = found
+        witnesses[words[1]] = found
         return True
     if words[0] == "group" and len(words) > 3:
         name, count, members = words[1], words[2], words[3:]
@@ -126,24 +86,13 @@ def _take(
     return False
 
 
-def _witness(name: str, line: str) -> Witness | None:
-    fields = _KEY.fullmatch(line)
-    content = unspell(fields[3]) if fields else None
-    if fields is None or content is None or _PUBLIC.get(content[0]) != len(content) - 1:
-        return None
-    key_id = sha256(fields[1].encode() + b"\n" + content).digest()[:4]
-    if key_id.hex() != fields[2] or len(fields[1].encode()) > 255:
-        return None
-    return Witness(name, fields[1], key_id, content[0], content[1:])
-
-
 def who_signed(note: bytes, policy: Policy, place: str) -> Iterator[str]:
     """The witnesses of the policy that signed a note. A signature of theirs that does not hold spoils it."""
     text, signatures = parse_note(note, place)
-    known = {(each.key_name, each.key_id): each for each in policy.witnesses.values()}
+    known = {(key.name, key.key_id): (witness, key) for witness, key in policy.witnesses.items()}
     for name, key_id, signature in signatures:
-        witness = known.get((name, key_id))
-        if witness is not None:
-            if not witness.signed(text, signature):
+        if (name, key_id) in known:
+            witness, key = known[name, key_id]
+            if not key.verifies(text, signature):
                 raise Wrong("note_is_forged", path=place, key=name)
-            yield witness.name
+            yield witness

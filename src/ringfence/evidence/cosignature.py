@@ -105,6 +105,10 @@ class Cosigner:
     def key(self) -> CosignerKey:
         return CosignerKey(self.name, self.algorithm, self._private().public_key().public_bytes_raw())
 
+    def under(self, name: str) -> "Cosigner":
+        """The same key under another name."""
+        return Cosigner.from_seed(name, self.algorithm, self.seed)
+
     def private_line(self) -> str:
         """The private key as text, without a newline; it belongs into a file that nobody else reads."""
         return private_line(self.name, self.key.key_id, self.algorithm, self.seed)

@@ -18,6 +18,7 @@ from uuid import UUID
 import rfc8785
 
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint
+from ringfence.evidence.keys import key_lines
 from ringfence.evidence.note import Note, Signature, Verifier, parse_note, parse_signatures, write_note
 from ringfence.evidence.tiles import (
     ENTRIES,
@@ -169,7 +170,7 @@ def _files(
         open_checkpoint(older, verifier.name, [verifier])
         yield File(f"checkpoints/{size}", cosigned(log, size, older))
     yield File("checkpoint", cosigned(log, checkpoint.size, note))
-    yield File("notary.vkey", f"{verifier}\n".encode())
+    yield File("notary.vkey", key_lines(verifier).encode())
     name = checkpoint.origin.rpartition("/")[2]
     yield _json("book.json", {"book": book, "currencies": sorted(currencies), "name": name})
 

@@ -40,7 +40,7 @@ from psycopg import IsolationLevel
 
 from ringfence.database.connection import Connection
 from ringfence.database.refusals import refusing
-from ringfence.evidence.authorisation import Authorised, nobody, rows_to_authorise
+from ringfence.evidence.authorisation import Audit, Authorised, nobody, rows_to_authorise
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from ringfence.evidence.findings import (
     CHECKPOINT_WAS_EDITED,
@@ -55,7 +55,7 @@ from ringfence.evidence.findings import (
     ROW_WAS_EDITED,
     raise_alarm,
 )
-from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG
+from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG, key_lines
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
@@ -102,8 +102,8 @@ class Signed:
 
 class Notary:
     """`connect` opens a connection in role notary; `log` is the directory of this book's log. `authorised` is asked
-    before a row is signed that needs people's leave. `put_aside` is told of a snapshot that is not believed, or could
-    not be kept: the notary does without.
+    before a row is signed that needs people's leave, `audits` about every block of rows. `put_aside` is told of a
+    snapshot that is not believed, or could not be kept: the notary does without.
     """
 
     def __init__(
@@ -114,12 +114,14 @@ class Notary:
         book: int,
         *,
         authorised: Authorised = nobody,
+        audits: Sequence[Audit] = (),
         put_aside: Callable[[Refused], None] = lambda _: None,
         block_rows: int = BLOCK_ROWS,
         snapshot_rows: int = SNAPSHOT_ROWS,
     ) -> None:
         self._connect = connect
         self._authorised = authorised
+        self._audits = audits
         self._put_aside = put_aside
         self._block_rows = block_rows
         self._snapshot_rows = snapshot_rows
@@ -183,7 +185,7 @@ class Notary:
                     yield "replay"
                     edge = self._write_tiles(block)
                     yield "tiles"
-                    note, checkpoint = self._keep(edge)
+                    note, checkpoint = self._keep(edge, at)
                     yield "keep"
                     publish_checkpoint(self.log, note)
                     yield "publish"
@@ -257,7 +259,7 @@ class Notary:
     def _leave_key(self) -> None:
         """The public key lies beside the log, for those who export or follow it."""
         try:
-            write_files(self.log, [File("notary.vkey", f"{self.signer.verifier}\n".encode())])
+            write_files(self.log, [File("notary.vkey", key_lines(self.signer.verifier).encode())])
         except Refused as refused:
             if refused.refusal is not LOG_FILE_WOULD_CHANGE:
                 raise
@@ -420,6 +422,8 @@ class Notary:
         try:
             for row in rows_to_authorise(block, self.book, guarded, monitored):
                 self._authorised(connection, row)
+            for audit in self._audits:
+                audit(connection, self.book, block)
         except BaseException:
             undo()
             raise
@@ -455,7 +459,7 @@ class Notary:
         write_files(self.log, files)
         return edge
 
-    def _keep(self, edge: Edge) -> tuple[bytes, Checkpoint]:
+    def _keep(self, edge: Edge, at: datetime) -> tuple[bytes, Checkpoint]:
         """Sign, if the tree that was signed last is the beginning of this one as it now lies on the disk."""
         older = self.checkpoint
         tiles = Tiles(edge.size, edge.root, directory_reader(self.log))
@@ -463,7 +467,7 @@ class Notary:
             proof = prove_tree(older.size, edge.size, tiles.hashes)
             check_tree(proof, older.size, older.root, edge.size, edge.root)
         checkpoint = Checkpoint(self.signer.name, edge.size, edge.root)
-        note = sign_checkpoint(checkpoint, [self.signer])
+        note = sign_checkpoint(checkpoint, [self.signer], int(at.timestamp()))
         keep_checkpoint(self.log, checkpoint.size, note)
         return note, checkpoint
 

@@ -22,7 +22,7 @@ that does not verify spoils the note.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
@@ -154,12 +154,27 @@ class Key(Protocol):
     def verifies(self, message: bytes, signature: bytes) -> bool: ...
 
 
+class Second(Protocol):
+    """A further private key of a signer, which signs checkpoints in a way of its own (`cosignature`)."""
+
+    @property
+    def key(self) -> Key: ...
+
+    def cosign(self, text: str, at: int) -> Signature: ...
+
+    def private_line(self) -> str: ...
+
+    def under(self, name: str) -> "Second":
+        """The same key under another name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key and its name."""
+    """A public key and its name; and further keys of the same signer, without whose signatures it opens nothing."""
 
     name: str
     public: bytes  # 32 bytes, RFC 8032
+    also: tuple[Key, ...] = ()
 
     @property
     def key_id(self) -> bytes:
@@ -182,6 +197,7 @@ class Signer:
 
     name: str
     private: Ed25519PrivateKey
+    also: tuple[Second, ...] = ()
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "Signer":
@@ -190,7 +206,7 @@ class Signer:
 
     @property
     def verifier(self) -> Verifier:
-        return Verifier(self.name, self.private.public_key().public_bytes_raw())
+        return Verifier(self.name, self.private.public_key().public_bytes_raw(), tuple(each.key for each in self.also))
 
     def private_line(self) -> str:
         """The private key as text, without a newline; it belongs into a file that nobody else reads."""
@@ -246,9 +262,12 @@ def parse_private_key(line: str) -> tuple[str, bytes, int, bytes]:
     return _parse_key(line.removeprefix(_PRIVATE), "private")
 
 
-def sign(text: str, signers: Sequence[Signer]) -> bytes:
-    """The note of a text, which must end in a newline."""
+def sign(text: str, signers: Sequence[Signer], at: int = 0) -> bytes:
+    """The note of a text, which must end in a newline. `at`, in seconds since 1970, is what further keys say of the
+    time; 0: nothing.
+    """
     signed = [Signature(each.name, each.verifier.key_id, each.private.sign(text.encode())) for each in signers]
+    signed += [second.cosign(text, at) for each in signers for second in each.also]
     return write_note(Note(text, tuple(signed)))
 
 
@@ -296,7 +315,8 @@ def parse_signatures(block: str) -> tuple[Signature, ...]:
 def open_note(note: bytes, verifiers: Sequence[Key]) -> Opened:
     """The text of a note that at least one of the keys signed, and whose signature verifies."""
     parsed = parse_note(note)
-    known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    keys = [*verifiers, *(second for verifier in verifiers for second in getattr(verifier, "also", ()))]
+    known = {(key.name, key.key_id): key for key in keys}
     verified: list[Signature] = []
     unknown: list[Signature] = []
     for signature in parsed.signatures:
@@ -307,9 +327,15 @@ def open_note(note: bytes, verifiers: Sequence[Key]) -> Opened:
             verified.append(signature)
         else:
             raise SIGNATURE_DOES_NOT_VERIFY(name=signature.name)
-    if not verified:
+    signed = {(signature.name, signature.key_id) for signature in verified}
+    if not any(_opens(verifier, signed) for verifier in verifiers):
         raise NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY(names=", ".join(verifier.name for verifier in verifiers))
     return Opened(parsed.text, tuple(verified), tuple(unknown))
+
+
+def _opens(verifier: Key, signed: Collection[tuple[str, bytes]]) -> bool:
+    """Whether a key and all that belong to it have signed."""
+    return all((key.name, key.key_id) in signed for key in (verifier, *getattr(verifier, "also", ())))
 
 
 def decode_base64(text: str) -> bytes | None:

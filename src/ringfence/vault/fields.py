@@ -61,6 +61,7 @@ IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTIT
 PHONE: Final = Field("custody.customer.phone", Shape.PHONE, indexed=True)
 PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
+PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
 MANDATE: Final = Field("authority.mandate.document", Shape.PAYMENT)
@@ -73,6 +74,7 @@ FIELDS: Final = {
         PHONE,
         PAYEE_ACCOUNT,
         ORDER_ACCOUNT,
+        PAYEE,
         PAYMENT,
         ORIGIN,
         MANDATE,

@@ -13,31 +13,36 @@ Of an origin that a program stated, checked in this order:
 Of an origin that a customer stated:
 
   1. the login is that customer's, as the table and the row of PERSON_CHANGED that it names say, and holds the role;
-  2. the document asks for exactly this order, customer, amount and payee;
-  3. the passkey was the login's, had waited and was not revoked, and signed the challenge of exactly these bytes
-     (`passkeys.verification`).
+  2. the passkey was the login's, had waited and was not revoked, and signed the event's challenge
+     (`passkeys.verification`);
+  3. the challenge is that of exactly the document's bytes, which ask for this order, customer, amount and payee.
 
-Of an origin under a mandate: all that is verified of a program, whose request names the mandate; MANDATE_GIVEN, at the
-row that the table names, has the passkey's signature of the customer's login over exactly the document; by neither
-table nor journal was it revoked before; and the document names the program, the purpose, the payee, an end that had not
-come, a cap that the amount keeps, and one of a period that it keeps with all that the journal says was asked before.
+Of an origin under a mandate:
+
+  1. MANDATE_GIVEN, at the row that the table names, has the signature of a passkey of the customer's login;
+  2. by neither table nor journal was it revoked before, and what it says holds: the customer, the program, the purpose,
+     the end, the cap of one, and that of the period with all that the journal says was asked under it before;
+  3. all that is verified of a program, whose request names the mandate;
+  4. the document is the one that was signed, says the same as the journal, and names the payee.
+
+What needs the vault comes last in each, so that who has no key of it, the notary, verifies all the rest.
 
 The core can append any event, but admits no key, binds no login, and signs as nobody.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from ringfence.authority.actors import is_staff
 from ringfence.authority.origin import Payment
-from ringfence.authority.origin.documents import CHALLENGE_TAG, read
+from ringfence.authority.origin.documents import challenge_of, read
 from ringfence.authority.origin.documents import require_asked as require_document
-from ringfence.authority.origin.mandates import CHALLENGE_TAG as MANDATE_TAG
-from ringfence.authority.origin.mandates import mandate_of, require_payee
+from ringfence.authority.origin.mandates import Mandate, Terms, mandate_of, require_payee
+from ringfence.authority.origin.mandates import challenge_of as mandate_challenge
 from ringfence.authority.origin.mandates import read as read_mandate
 from ringfence.authority.origin.refusals import (
     MANDATE_CAP_IS_EXCEEDED,
@@ -205,18 +210,20 @@ def _require_in_force(connection: Connection, book: int, event: Said, key: Progr
 
 
 def _customer(connection: Connection, asking: Asking, event: Said) -> None:
-    document = asking.content()
     _require_login(connection, asking, event)
+    challenge = _require_passkey(connection, asking.book, event)
+    document = asking.content()
+    if challenge != challenge_of(document):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="something else was signed")
     require_document(read(document), asking.name, asking.payment)
-    _require_passkey(connection, asking.book, event, document, CHALLENGE_TAG)
 
 
-def _require_passkey(connection: Connection, book: int, event: Said, document: bytes, tag: bytes) -> None:
-    """The event's person signed exactly these bytes, under this tag, by a passkey that could be used then."""
+def _require_passkey(connection: Connection, book: int, event: Said) -> bytes:
+    """The challenge that the event's person signed by a passkey that could be used then."""
     says = event.says
     try:
-        raw = (bytes.fromhex(says[name]) for name in ("credential", "client_data", "authenticator_data", "signature"))
-        used = Assertion(*raw)
+        raw = [bytes.fromhex(says[name]) for name in ("credential", "client_data", "authenticator_data", "signature")]
+        used, challenge = Assertion(*raw), bytes.fromhex(says["challenge"])
     except (KeyError, ValueError, TypeError) as error:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the signature cannot be read") from error
     asked = {
@@ -227,11 +234,12 @@ def _require_passkey(connection: Connection, book: int, event: Said, document: b
     }
     keys = [EnrolledKey(bytes(row[0]), row[1], row[2], bytes(row[3]), *row[4:]) for row in _enrolled(connection, asked)]
     key_events = [_said_of(row) for row in connection.execute(AUTHORITY.key_events, asked)]
-    signed = SignedApproval(str(says.get("person")), used, event.posted_at, event, document, tag)
+    signed = SignedApproval(str(says.get("person")), used, event.posted_at, event, challenge)
     try:
         require_signature(signed, keys, key_events)
     except Refused as no:
         raise PAYMENT_LACKS_ITS_ORIGIN(because=str(no.facts.get("because", "")).rstrip(".")) from no
+    return challenge
 
 
 def _enrolled(connection: Connection, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -254,36 +262,79 @@ def _require_login(connection: Connection, asking: Asking, event: Said) -> None:
 
 def _mandate(connection: Connection, asking: Asking, event: Said) -> None:
     """A program asked, within what the customer had signed; the cap of the period is counted over the journal."""
-    payment = asking.payment
+    known, given = _given(connection, asking, event)
+    _require_login(connection, asking, given)
+    challenge = _require_passkey(connection, asking.book, given)
+    terms = _terms_said(given)
+    _require_standing(connection, asking, event, known)
+    _require_within(connection, asking, event, terms)
+    _program(connection, asking, event, known.mandate_id)
+    document = asking.mandate(known.mandate_id)
+    if challenge != mandate_challenge(document):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="another mandate was signed")
+    found = read_mandate(document)
+    if found.book != asking.name or replace(found, book="", payees=(), nonce="") != terms:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate says something else than the journal")
+    require_payee(found, asking.payment)
+
+
+def _given(connection: Connection, asking: Asking, event: Said) -> tuple[Mandate, Said]:
+    """The mandate as the table has it, and the row of the journal that gave it."""
     try:
-        identity = UUID(str(event.says.get("mandate")))
-        known = mandate_of(connection, asking.book, identity)
+        known = mandate_of(connection, asking.book, UUID(str(event.says.get("mandate"))))
     except (ValueError, Refused) as no:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="there is no such mandate") from no
-    _program(connection, asking, event, identity)
     rows = connection.execute(AUTHORITY.events_at, {"book": asking.book, "sequences": [known.given]}).fetchall()
     given = _said_of(rows[0]) if rows else None
     if given is None or given.code != EventName.MANDATE_GIVEN or given.sequence >= event.sequence:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the mandate was given")
-    document = asking.mandate(identity)
-    terms = read_mandate(document)
-    _require_login(connection, asking, given)
-    _require_passkey(connection, asking.book, given, document, MANDATE_TAG)
-    asked = {"book": asking.book, "before": event.sequence, "mandate": str(identity)}
-    if known.revoked is not None and known.revoked < event.sequence:
+    if given.says.get("mandate") != str(known.mandate_id):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal says another mandate")
+    return known, given
+
+
+def _terms_said(given: Said) -> Terms:
+    """What the journal says of a mandate: all but its payees."""
+    says = given.says
+    try:
+        return Terms(
+            book="",
+            mandate_id=UUID(says["mandate"]),
+            customer=says["customer"],
+            person=says["person"],
+            client=says["client"],
+            purposes=tuple(says["purposes"]),
+            currency=says["currency"],
+            cap=int(says["cap_minor"]),
+            period_cap=int(says["period_cap_minor"]),
+            period_days=int(says["period_days"]),
+            payees=(),
+            expires_at=datetime.fromisoformat(says["expires_at"]),
+            nonce="",
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate cannot be read") from error
+
+
+def _require_standing(connection: Connection, asking: Asking, event: Said, known: Mandate) -> None:
+    """Neither the table nor the journal revokes it before."""
+    asked = {"book": asking.book, "before": event.sequence, "mandate": str(known.mandate_id)}
+    in_the_journal = connection.execute(QUERIES.mandate_revoked, asked).fetchone() is not None
+    if in_the_journal or (known.revoked is not None and known.revoked < event.sequence):
         raise MANDATE_WAS_REVOKED()
-    if connection.execute(QUERIES.mandate_revoked, asked).fetchone() is not None:
-        raise MANDATE_WAS_REVOKED()
-    who = (terms.book, terms.mandate_id, terms.customer, terms.person, terms.client)
-    if who != (asking.name, identity, payment.customer, given.says.get("person"), event.says.get("client")):
+
+
+def _require_within(connection: Connection, asking: Asking, event: Said, terms: Terms) -> None:
+    payment = asking.payment
+    if (terms.customer, terms.client) != (payment.customer, event.says.get("client")):
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate is another customer's or another program's")
     if PURPOSE_OF.get(payment.act) not in terms.purposes or terms.currency != payment.currency:
         raise MANDATE_IS_NOT_FOR_THIS()
     if event.posted_at >= terms.expires_at:
         raise MANDATE_HAS_EXPIRED()
-    require_payee(terms, payment)
     if payment.amount > terms.cap:
         raise MANDATE_CAP_IS_EXCEEDED()
+    asked = {"book": asking.book, "before": event.sequence, "mandate": str(terms.mandate_id)}
     since = event.posted_at - timedelta(days=terms.period_days)
     orders = [row[0] for row in connection.execute(QUERIES.asked_under, asked | {"since": since})]
     ids = [derived(order, word) for order in orders for word in ("hold", "money")]

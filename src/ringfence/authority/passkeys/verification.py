@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ringfence.authority.passkeys.assertions import APPROVAL_TAG, Assertion, challenge_under, verify_assertion
+from ringfence.authority.passkeys.assertions import Assertion, verify_assertion
 from ringfence.authority.passkeys.refusals import SIGNATURE_OF_AN_APPROVAL_FAILS
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
@@ -53,8 +53,7 @@ class SignedApproval:
     assertion: Assertion
     at: datetime
     event: Said | None
-    payload: bytes = field(repr=False)
-    tag: bytes = APPROVAL_TAG  # under which the bytes were signed
+    challenge: bytes = field(repr=False)  # of exactly the bytes that were signed
 
 
 def require_signature(approval: SignedApproval, keys: Sequence[EnrolledKey], events: Sequence[Said]) -> None:
@@ -68,8 +67,7 @@ def require_signature(approval: SignedApproval, keys: Sequence[EnrolledKey], eve
 
 
 def _objection(approval: SignedApproval, keys: Sequence[EnrolledKey], events: Sequence[Said]) -> str:
-    found, event = approval.assertion, approval.event
-    challenge = challenge_under(approval.tag, approval.payload)
+    found, event, challenge = approval.assertion, approval.event, approval.challenge
     said = {
         "credential": found.credential_id.hex(),
         "challenge": challenge.hex(),

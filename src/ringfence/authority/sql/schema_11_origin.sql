@@ -109,7 +109,8 @@ BEGIN
     VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
 END $$;
 
-GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.client_key TO ringfence_notary;
 REVOKE ALL ON FUNCTION authority.key_of_request, authority.admit_program_key, authority.state_program_origin, authority.order_challenge,
     authority.state_customer_origin FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.state_customer_origin

@@ -34,5 +34,6 @@ BEGIN
     END IF;
 END $$;
 
-GRANT SELECT ON authority.customer_login TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.customer_login
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;

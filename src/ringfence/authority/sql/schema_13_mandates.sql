@@ -147,7 +147,7 @@ BEGIN
             state_mandate_origin.amount, now.at);
 END $$;
 
-GRANT SELECT ON authority.mandate TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.mandate TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.guard_mandate, authority.mandate_challenge, authority.give_mandate,
     authority.revoke_mandate, authority.state_mandate_origin FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.give_mandate, authority.revoke_mandate, authority.state_mandate_origin
