@@ -59,6 +59,8 @@ def there(console):
         "person_id": "bella",
         "client_id": program_of(console),
         "login": login_of(console),
+        "mandate_id": UUID(int=1),
+        "payee": UUID(int=1),
         "fingerprint": "0" * 16,
         "credential": "ab" * 32,
         "account": account,

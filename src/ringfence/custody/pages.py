@@ -55,8 +55,6 @@ from ringfence.web.words import msg
 
 OWN_ORDERS_SHOWN: Final = 10
 
-pages.include_router(payee_pages.pages)
-
 TONES: Final = {
     "settled": "good",
     "released": "waiting",

@@ -325,16 +325,7 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
     account = given.payee_account
     desk = visit.desk(Desk)
     return order_answer(
-        placing.place_withdrawal(
-            desk,
-            given.id,
-            given.customer,
-            amount,
-            payee_account=account,
-            by=by,
-            reference=given.reference,
-            mandate=given.mandate,
-        ),
+        placing.place_withdrawal(desk, given.id, given.customer, amount, payee_account=account, by=by, **_told(given)),
         visit,
     )
 
@@ -342,17 +333,7 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
 @router.post("/freezes", dependencies=WRITE, summary="Set available money aside", responses=PLACING)
 def freeze(visit: Client, given: Annotated[Asked, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
-    return order_answer(
-        placing.place_freeze(
-            visit.desk(Desk),
-            given.id,
-            given.customer,
-            amount,
-            by=by,
-            reference=given.reference,
-            mandate=given.mandate,
-        )
-    )
+    return order_answer(placing.place_freeze(visit.desk(Desk), given.id, given.customer, amount, by=by, **_told(given)))
 
 
 @router.post("/releases", dependencies=WRITE, summary="Make frozen money available again", responses=PLACING)
@@ -373,16 +354,7 @@ def transfer(visit: Client, given: Annotated[Transfer, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
     desk = visit.desk(Desk)
     return order_answer(
-        placing.place_transfer(
-            desk,
-            given.id,
-            given.customer,
-            given.to_customer,
-            amount,
-            by=by,
-            reference=given.reference,
-            mandate=given.mandate,
-        )
+        placing.place_transfer(desk, given.id, given.customer, given.to_customer, amount, by=by, **_told(given))
     )
 
 
@@ -494,6 +466,10 @@ def maker(visit: Visit) -> Actor:
     if isinstance(actor, Session):
         actor.require_role(Role.TREASURER)
     return actor
+
+
+def _told(given: Asked) -> dict[str, Any]:
+    return {"reference": given.reference, "mandate": given.mandate}
 
 
 def amount_of(visit: Visit, given: Asked) -> int:
