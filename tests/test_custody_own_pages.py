@@ -10,7 +10,7 @@ import chromium
 from chromium import Tab
 from console_world import Console, console_world, post
 from custody_world import PASSWORD, PAYEE
-from origin_world import Person
+from origin_world import Person, Shop
 from ringfence.authority import proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
@@ -127,6 +127,31 @@ def test_a_customers_own_program_signs_a_withdrawal_over_http(console):
     other = api.post("/api/v1/my/withdrawals/documents", json=ask).json()
     said = {"document": other["document"], "assertion": ann.device.sign(asked["challenge"])}
     assert refused(api.post("/api/v1/my/withdrawals", json=said)) == (403, "challenge_does_not_fit")
+
+
+def test_a_customer_gives_and_revokes_a_mandate_over_http_and_on_the_page(console):
+    address = at_localhost(console)
+    ann = Person(console.world, customer="c3", password=PASSWORD, rp=relying_party(address)).add().enrol(waited=False)
+    Shop(console.world).add()
+    api = own_program(console, address)
+    money = {"amount": "10.00", "currency": "EUR"}
+    ask = {"program": "shop", "purposes": ["withdrawal"], "cap": money, "period_cap": money, "period_days": 7}
+    ask |= {"payees": [PAYEE], "expires_at": "2026-06-01T00:00:00Z"}
+    assert refused(api.post("/api/v1/my/mandates/documents", json=ask | {"payees": []}))[1] == "mandate_is_not_valid"
+    assert refused(api.post("/api/v1/my/mandates/documents", json=ask | {"program": "x"}))[1] == "client_must_exist"
+    asked = api.post("/api/v1/my/mandates/documents", json=ask).json()
+    said = {"document": asked["document"], "assertion": ann.device.sign(asked["challenge"])}
+    given = api.post("/api/v1/my/mandates", json=said)
+    assert given.status_code == 200, given.text
+    [listed] = api.get("/api/v1/my/mandates").json()["mandates"]
+    assert (listed["id"], listed["program"], listed["state"]) == (given.json()["id"], "shop", "active")
+    browser = console.browser("ann")
+    assert "shop" in browser.get("/my/mandates").text
+    done = post(browser, f"/my/mandates/{listed['id']}/revocation", {}, form="/my/mandates")
+    assert done.headers["location"] == "/my/mandates?said=mandate_revoked"
+    [listed] = api.get("/api/v1/my/mandates").json()["mandates"]
+    assert listed["state"] == "revoked"
+    assert refused(api.delete(f"/api/v1/my/mandates/{listed['id']}")) == (404, "mandate_must_exist")
 
 
 @pytest.mark.skipif(chromium.program() is None, reason="there is no Chromium on this machine")
