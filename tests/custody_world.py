@@ -74,6 +74,12 @@ class World:
     def wait(self, **time: float) -> None:
         self.clock[0] += timedelta(**time)
 
+    def sign_in_again(self) -> None:
+        """Everybody's session anew, after a time in which they have ended."""
+        for person in self.sessions:
+            token = sessions.sign_in(self.core, person, PASSWORD).token
+            self.sessions[person] = sessions.session_of(self.core, token)
+
     def new_id(self) -> UUID:
         self.ids += 1
         return UUID(int=(0xABC << 100) + self.ids, version=4)

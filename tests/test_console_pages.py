@@ -9,6 +9,7 @@ from lxml import html
 
 from console_world import PASSWORD, SCRIPT, TOKEN, console_world, modules, post
 from custody_world import CHEAP, DAY
+from origin_world import Person
 from ringfence.authority import clients, people, proposals
 from ringfence.banking import gateway
 from ringfence.banking.payee import registered_payee
@@ -59,6 +60,8 @@ def there(console):
         "session_id": UUID(int=1),
         "person_id": "bella",
         "client_id": program_of(console),
+        "login": login_of(console),
+        "mandate_id": UUID(int=1),
         "fingerprint": "0" * 16,
         "credential": "ab" * 32,
         "account": account,
@@ -79,8 +82,20 @@ def program_of(console):
     return "shop"
 
 
+def login_of(console):
+    """A customer with a login of the own."""
+    core = console.world.core
+    with core.connection() as connection:
+        known = people.logins_of(connection, core.book.book_id, "c1")
+    if not known:
+        Person(console.world, password=PASSWORD).add()
+    return "ann"
+
+
 def reader_of(address):
-    """Who may see a page: a program's is for those who watch over programs."""
+    """Who may see a page: a program's is for those who watch over programs, a customer's own for the customer."""
+    if address == "/my" or address.startswith("/my/"):
+        return "ann"
     return "sara" if address.startswith("/clients/") else "tina"
 
 
@@ -94,6 +109,7 @@ def addresses(console, method="GET"):
 def close_the_day(console):
     """The statement of the day comes, with a receipt that nobody has told us of, and is reconciled and tested."""
     program_of(console)  # while its administrator is signed in
+    login_of(console)
     world = console.world
     world.bank.set_switches(Switches(unknown_receipt_minor=7_77))
     world.clock[0] = datetime(2026, 3, 3, 1, tzinfo=UTC)

@@ -68,7 +68,6 @@ OF_EVERYBODY = {
     "authority.score_of",
     "authority.policy_at",
     "authority.required",
-    "authority.score_of",
 }
 MAY_CALL = {
     "gateway": OF_EVERYBODY | {"vault.add_field_key", "vault.keep"},

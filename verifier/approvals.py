@@ -74,7 +74,7 @@ class Approvals:
         asked = self.proposals.get(said["proposal"])
         self.approvals += 1
         if "signature" in said:
-            self._require_signature(row, said)
+            self.require_signature(row, said)
             self.signed += 1
         elif asked is not None and asked.signed:
             raise Wrong("approval_lacks_its_signature", sequence=row.sequence, person=said["person"])
@@ -87,7 +87,8 @@ class Approvals:
 
     def _enrolled(self, row: Row, said: dict[str, Any]) -> None:
         asked, person = self.proposals.get(said["proposal"]), said["person"]
-        if said["credential"] in self.passkeys or asked is None or (asked.act, asked.maker) != (ENROLMENT, person):
+        makers = (person, f"customer:{person}")  # the staff's own, or a customer's own login
+        if said["credential"] in self.passkeys or asked is None or asked.act != ENROLMENT or asked.maker not in makers:
             raise Wrong("passkey_is_not_its_owners", sequence=row.sequence, person=person)
         if len(asked.approved_by - {person}) < max(1, asked.people):
             raise Wrong("passkey_is_not_its_owners", sequence=row.sequence, person=person)
@@ -101,7 +102,8 @@ class Approvals:
     def _revoked(self, _: Row, said: dict[str, Any]) -> None:
         self.ended.add(said["credential"])
 
-    def _require_signature(self, row: Row, said: dict[str, Any]) -> None:
+    def require_signature(self, row: Row, said: dict[str, Any]) -> None:
+        """Is what a row says the signature of a passkey that its person could use then?"""
         name, person = said["credential"], said["person"]
         used = self.passkeys.get(name)
         if used is None or used.person != person or name in self.ended or row.posted_at < used.approves_from:

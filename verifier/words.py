@@ -286,6 +286,14 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence}: the key {key} was not one by which the program could ask for payments then.",
         "第 {sequence} 行：密钥 {key} 当时不能用于发起付款。",
     ),
+    "origin_is_by_another_login": (
+        "Row {sequence}: {person} is not a login of the customer in whose name it asks.",
+        "第 {sequence} 行：{person} 并非其所代客户的登录名。",
+    ),
+    "origin_is_under_no_mandate": (
+        "Row {sequence}: the mandate {mandate} does not stand, or is for another program.",
+        "第 {sequence} 行：委托书 {mandate} 无效，或授予的是另一程序。",
+    ),
     "origin_is_for_something_else": (
         "Row {sequence}: what was signed is not a payment order of that time.",
         "第 {sequence} 行：签名内容并非当时的付款指令。",

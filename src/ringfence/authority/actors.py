@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from ringfence.authority.passkeys.assertions import Assertion
 from ringfence.authority.refusals import (
     PASSWORD_MUST_BE_CHANGED_FIRST,
     PERSON_LACKS_THE_ROLE,
@@ -19,8 +20,26 @@ SYSTEM: Final = "system"
 
 
 @dataclass(frozen=True)
+class SignedContent:
+    """What a program signed of a request (RFC 9421), raw: whoever has the key's public half can verify it again."""
+
+    key_id: str
+    base: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignedOrder:
+    """What a customer signed by a passkey: the document of an order, and what the device said, raw."""
+
+    document: bytes = field(repr=False)
+    assertion: Assertion = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Session:
-    """A person who is signed in. Neither the token nor its hash is ever shown."""
+    """A person who is signed in. Neither the token nor its hash is ever shown. `order` is what a customer signed."""
 
     session_id: UUID
     person_id: str
@@ -31,11 +50,17 @@ class Session:
     must_change_password: bool
     opened_by: str  # "password", "code" (and a password) or "passkey"
     token_sha256: bytes = field(repr=False)
+    order: SignedOrder | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_customer(self) -> bool:
+        """Whether this is a customer's own login."""
+        return "customer" in self.roles
 
     @property
     def maker(self) -> str:
         """The word that a proposal of this person carries."""
-        return self.person_id
+        return f"customer:{self.person_id}" if self.is_customer else self.person_id
 
     def has_role(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)
@@ -46,16 +71,6 @@ class Session:
             raise PASSWORD_MUST_BE_CHANGED_FIRST()
         if not self.has_role(*roles):
             raise PERSON_LACKS_THE_ROLE()
-
-
-@dataclass(frozen=True)
-class SignedContent:
-    """What a program signed of a request (RFC 9421), raw: whoever has the key's public half can verify it again."""
-
-    key_id: str
-    base: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

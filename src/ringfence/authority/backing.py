@@ -90,7 +90,9 @@ def _payment(connection: Connection, row: SaidRow) -> str:
     policy = policy_in_force(connection, row.book, row.posted_at)
     seen = Seen(decision[1] if decision else row.posted_at, score_of(connection, row.book, order))
     needed = required(policy, act, amount, currency(unit), seen).people
-    by_staff = _asked_by(connection, row.book, Payment(act, order, "", amount, unit, "", ""), held_at) == "staff"
+    customer = str(debited).removeprefix("customer:").rpartition(":")[0] if act == "payout" else "platform"
+    payment = Payment(act, order, customer, amount, unit, "", "")
+    by_staff = _asked_by(connection, row.book, payment, held_at) == "staff"
     wanted = (order, amount, unit, said.get("sha256"))
     for each, asked in (("hold_release", outcome == "hold"), (act, by_staff or needed > 0)):
         if asked and (why := _approval(connection, row, order, each, wanted)):
@@ -108,7 +110,17 @@ def _body_is_not_here() -> bytes:
 
 def _asked_by(connection: Connection, book: int, payment: Payment, held_at: datetime) -> str:
     try:
-        return require_origin(connection, Asking(book, payment, held_at, _body_is_not_here))
+        return require_origin(
+            connection,
+            Asking(
+                book=book,
+                name="",
+                payment=payment,
+                held_at=held_at,
+                content=_body_is_not_here,
+                mandate=lambda _: _body_is_not_here(),
+            ),
+        )
     except _BodyIsNotHere:
         return "program"
 

@@ -24,13 +24,13 @@ from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.in_force.routes import router
 from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
 from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in_by_passkey, sign_in_question
-from ringfence.authority.policy import Policy, policy_in_force
+from ringfence.authority.policy import ORIGINS, Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.review.pages import REVIEW_NOTICES
 from ringfence.authority.review.pages import panel as review_panel
-from ringfence.authority.roles import Role
+from ringfence.authority.roles import STAFF, Role
 from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, session_of
 from ringfence.authority.signing import ACT as PROGRAM_KEY
 from ringfence.authority.signing import SignedRequest, admit, callers
@@ -132,7 +132,7 @@ def staff(visit: Signed) -> Response:
         clients=programs,
         watches=watches,
         administers=visit.person.has_role(Role.SECURITY_ADMIN),
-        every_role=list(Role),
+        every_role=list(STAFF),
         every_scope=sorted(clients.SCOPES),
         **(review_panel(visit) if watches else {}),
     )
@@ -325,6 +325,7 @@ MODULE: Final = Module(
         Entry("/rules", msg("Rules"), 95, monitors_on),
         Entry("/people", msg("People"), 110),
         Entry("/passkeys", msg("Passkeys"), 112),
+        Entry("/passkeys", msg("Passkeys"), 113, for_customers=True),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
@@ -340,6 +341,7 @@ MODULE: Final = Module(
         "role": [*Role, "client", "system"],
         "proposal state": ["open", "complete", "rejected", "carried_out"],
         "decision": ["approve", "reject"],
+        "asked by": list(ORIGINS),
         "notice": [
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", "passkey_proposed", "passkey_revoked",

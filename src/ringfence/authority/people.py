@@ -24,6 +24,7 @@ from ringfence.authority.refusals import (
     BOOK_HAS_ITS_PEOPLE_ALREADY,
     PERSON_HAS_A_SHORT_NAME,
     PERSON_ID_MUST_BE_A_WORD,
+    PERSON_LACKS_THE_ROLE,
     PERSON_MUST_EXIST,
     SIGN_IN_REFUSED,
 )
@@ -122,13 +123,29 @@ def propose_person(
     """Propose to add a person, or to give one other roles; with a one-time password, which the person changes before
     anything else. Act `person_change`; after the approvals, `change_person` does it. `person_id_must_be_a_word`.
     """
+    facts = {"roles": " ".join(require_roles(roles))}
+    return _propose(core, session, person_id, display_name, facts, cost if new_password else None)
+
+
+def propose_login(
+    core: Core, session: Session, person_id: str, display_name: str, customer_id: str, *, cost: Cost = COST
+) -> PersonProposal:
+    """Propose a login for a customer, or a new one-time password for it. The same act, and done by the same; the
+    database refuses a login that is somebody else's: `customer_login_is_one_customers`.
+    """
+    return _propose(core, session, person_id, display_name, {"roles": "customer", "customer": customer_id}, cost)
+
+
+def _propose(
+    core: Core, session: Session, person_id: str, display_name: str, facts: dict[str, str], cost: Cost | None
+) -> PersonProposal:
     if not PERSON_ID.fullmatch(person_id) or person_id == SYSTEM:
         raise PERSON_ID_MUST_BE_A_WORD()
     if not 0 < len(display_name.strip()) <= NAME_CHARACTERS_MAX:
         raise PERSON_HAS_A_SHORT_NAME()
-    facts = {"person": person_id, "display_name": display_name.strip(), "roles": " ".join(require_roles(roles))}
-    password = secrets.token_urlsafe(18) if new_password else None
-    if password is not None:
+    facts |= {"person": person_id, "display_name": display_name.strip()}
+    password = secrets.token_urlsafe(18) if cost else None
+    if password is not None and cost is not None:
         secret = passwords.secret_of(password, secrets.token_bytes(SALT_BYTES), cost)
         facts |= {name: str(value) for name, value in secret.items()}
     return PersonProposal(proposals.propose(core, session, core.new_id(), "person_change", facts=facts), password)
@@ -145,6 +162,8 @@ def change_person(core: Core, proposal_id: UUID) -> None:
         "roles": facts.get("roles", "").split(),
         "proposal": str(proposal_id),
     }
+    if "customer" in facts:
+        said["customer"] = facts["customer"]
     line = Line(Kind.EVENT, event, code=EventName.PERSON_CHANGED, payload=said)
     row = {"book": core.book.book_id, "event": event, "proposal": proposal_id}
     core.post(Unit([line], also=[(QUERIES.change_person, row)]))
@@ -189,15 +208,39 @@ def change_password(core: Core, session: Session, old: str, new: str, *, cost: C
 
 
 def people(connection: Connection, book: int) -> list[Person]:
-    """Everybody, also those who left, by login."""
+    """Everybody of the staff, also those who left, by login."""
     rows = connection.execute(QUERIES.people, {"book": book})
     return [Person(login, name, active, tuple(roles), added) for login, name, active, roles, added in rows]
 
 
 def person_of(core: Core, person_id: str) -> Person:
-    """An active person; `person_must_exist`."""
+    """An active person, also a customer's login; `person_must_exist`."""
     with core.connection() as connection:
-        for person in people(connection, core.book.book_id):
-            if person.person_id == person_id and person.active:
-                return person
-    raise PERSON_MUST_EXIST()
+        row = connection.execute(QUERIES.active_person, {"book": core.book.book_id, "person": person_id}).fetchone()
+    if row is None:
+        raise PERSON_MUST_EXIST()
+    return Person(row[0], row[1], row[2], tuple(row[3]), row[4])
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login of a customer."""
+
+    person_id: str
+    display_name: str
+    active: bool
+    bound: int
+
+
+def logins_of(connection: Connection, book: int, customer_id: str) -> list[Login]:
+    """The logins of a customer, the oldest first."""
+    asked = {"book": book, "customer": customer_id}
+    return [Login(*row) for row in connection.execute(QUERIES.logins_of, asked)]
+
+
+def customer_of(connection: Connection, book: int, person_id: str) -> str:
+    """Whose money a login is for; `person_lacks_the_role` for who is no customer."""
+    row = connection.execute(QUERIES.customer_of, {"book": book, "person": person_id}).fetchone()
+    if row is None:
+        raise PERSON_LACKS_THE_ROLE()
+    return str(row[0])

@@ -21,6 +21,8 @@ For an act by which money leaves the policy may say who may have asked for it (`
 gateway verifies by itself before it pays, and the stranger's program afterwards:
 
   program    a program of the platform signed the request, by a key that a second person admitted (`origin`)
+  customer   the customer signed exactly this payment by a passkey
+  mandate    the same by a program, within a mandate that the customer signed
   staff      a person of the staff ordered it: then at least one other person approves, also in a band that asks nobody
 
 Without `asked_by` nobody has to have asked.
@@ -49,7 +51,7 @@ from ringfence.authority.cooling_off import CoolingOff, cooling_off_of
 from ringfence.authority.escalations import Escalation, Seen, escalations_of, holds
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import ACT_IS_NOT_IN_THE_POLICY, POLICY_IS_NOT_VALID, POLICY_MUST_EXIST
-from ringfence.authority.roles import Role
+from ringfence.authority.roles import STAFF, Role
 from ringfence.database.connection import Connection
 from ringfence.money import INT64_MAX, Currency, currency
 from ringfence.refusal import Refused
@@ -61,7 +63,7 @@ WAIT_HOURS: Final = 24
 _COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
-ORIGINS: Final = ("program", "staff")
+ORIGINS: Final = ("program", "customer", "mandate", "staff")
 PAYING: Final = ("payout", "fee_sweep")  # the acts by which money leaves
 
 
@@ -255,7 +257,7 @@ def _course_of(name: str, rule: Any) -> Course:
     title, months, roles = rule["title"], rule["months"], rule["roles"]
     if type(months) is not int or not 0 < months <= MONTHS_MAX:
         raise POLICY_IS_NOT_VALID(detail=f"{name}.months is a number up to {MONTHS_MAX}")
-    if not isinstance(roles, list) or not roles or not all(role in set(Role) for role in roles):
+    if not isinstance(roles, list) or not roles or not all(role in STAFF for role in roles):
         raise POLICY_IS_NOT_VALID(detail=f"{name}.roles are roles of people")
     return Course(name, *_title_of(name, title), months, tuple(roles))
 
@@ -337,6 +339,6 @@ def _requirement_of(place: str, given: Any) -> Requirement:
         raise POLICY_IS_NOT_VALID(detail=f"{place}: signed is true or false, and somebody has to sign")
     if type(people) is not int or not 0 <= people <= PEOPLE_MAX:
         raise POLICY_IS_NOT_VALID(detail=f"{place}: people is a number up to {PEOPLE_MAX}")
-    if not isinstance(roles, list) or not all(role in set(Role) for role in roles) or bool(people) != bool(roles):
+    if not isinstance(roles, list) or not all(role in STAFF for role in roles) or bool(people) != bool(roles):
         raise POLICY_IS_NOT_VALID(detail=f"{place}: roles are roles of people, none if nobody is asked")
     return Requirement(people, tuple(roles), signed)

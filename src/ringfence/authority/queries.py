@@ -25,6 +25,9 @@ class _Queries(NamedQueries):
     add_client: Query
     revoke_client: Query
     people: Query
+    active_person: Query
+    customer_of: Query
+    logins_of: Query
     found_person: Query
     change_person: Query
     deactivate_person: Query

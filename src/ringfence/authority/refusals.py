@@ -171,6 +171,12 @@ PERSON_IS_A_PERSON_ALREADY: Final = refusal(
     en="There is a person or client of that name already.",
     zh="已有同名人员或客户端。",
 )
+CUSTOMER_LOGIN_IS_ONE_CUSTOMERS: Final = refusal(
+    "customer_login_is_one_customers",
+    Fault.STATE,
+    en="A login is one customer's, for good, and nobody of the staff has it.",
+    zh="登录名永久归属一名客户，且不得为员工所用。",
+)
 BOOK_HAS_ITS_PEOPLE_ALREADY: Final = refusal(
     "book_has_its_people_already",
     Fault.STATE,
@@ -240,6 +246,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         PERSON_HAS_A_SHORT_NAME,
         REASON_MUST_BE_SHORT,
         PERSON_IS_A_PERSON_ALREADY,
+        CUSTOMER_LOGIN_IS_ONE_CUSTOMERS,
         BOOK_HAS_ITS_PEOPLE_ALREADY,
         POLICY_VERSION_MUST_BE_NEXT,
         SIGN_IN_MUST_WAIT,

@@ -28,6 +28,7 @@ from uuid import UUID
 
 from ringfence.authority import terms as payloads
 from ringfence.authority.escalations import Seen
+from ringfence.authority.passkeys.assertions import approval_challenge
 from ringfence.authority.passkeys.refusals import APPROVAL_MUST_BE_SIGNED
 from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
 from ringfence.authority.policy import PolicyVersion, Requirement, policy_version, required
@@ -229,7 +230,8 @@ def _verified_approvals(record: Record, terms: Terms) -> Sequence[Decision]:
 def _require_signature(record: Record, decision: Decision) -> None:
     if decision.assertion is not None:
         event = record.events.get(decision.sequence)
-        approval = SignedApproval(decision.person_id, decision.assertion, decision.at, event, record.proposal.payload)
+        challenge = approval_challenge(record.proposal.payload)
+        approval = SignedApproval(decision.person_id, decision.assertion, decision.at, event, challenge)
         require_signature(approval, record.keys, record.key_events)
     elif record.proposal.signed:
         raise APPROVAL_MUST_BE_SIGNED()

@@ -8,8 +8,8 @@ this order:
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
   5  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  6  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, or staff, and
-     then others approved (`authority.origin`)
+  6  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, perhaps within
+     a customer's mandate; the customer by a passkey; or staff, and then others approved (`authority.origin`)
   7  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
      and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5);
      what is asked for follows from the time of risk's decision and its score, as the journal has them
@@ -55,7 +55,7 @@ from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
-from ringfence.vault.fields import ORIGIN, Shape, mask
+from ringfence.vault.fields import MANDATE, ORIGIN, Shape, mask
 
 PAYMENT_IS_NOT_IN_THE_JOURNAL = refusal(
     "payment_is_not_in_the_journal",
@@ -190,7 +190,14 @@ def _origin(desk: GatewayDesk, connection: Connection, said: Instruction, act: s
         creditor_name=said.creditor_name,
         creditor_account=said.creditor_account,
     )
-    asking = Asking(desk.book.book_id, payment, held_at, lambda: desk.vault.open(ORIGIN, str(said.order_id)).encode())
+    asking = Asking(
+        book=desk.book.book_id,
+        name=desk.book.name,
+        payment=payment,
+        held_at=held_at,
+        content=lambda: desk.vault.open(ORIGIN, str(said.order_id)).encode(),
+        mandate=lambda identity: desk.vault.open(MANDATE, str(identity)).encode(),
+    )
     return require_origin(connection, asking)
 
 

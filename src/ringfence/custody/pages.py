@@ -9,6 +9,8 @@ from fastapi import Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
+from ringfence.authority.origin.mandates import PURPOSES
+from ringfence.authority.people import logins_of
 from ringfence.authority.policy import policy_in_force
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
@@ -23,8 +25,9 @@ from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
+from ringfence.custody.own.pages import OWN_NOTICES, pages
+from ringfence.custody.own.routes import router
 from ringfence.custody.payees import pages as payee_pages
-from ringfence.custody.payees.routes import router
 from ringfence.custody.payees.telling import MAY_STOP, stopper, waits
 from ringfence.custody.personal import erasure
 from ringfence.custody.routes import (
@@ -51,8 +54,6 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 OWN_ORDERS_SHOWN: Final = 10
-
-pages = payee_pages.pages
 
 TONES: Final = {
     "settled": "good",
@@ -115,6 +116,7 @@ def one_customer(
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
         masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
         erased = is_erased(connection, visit.book, customer_id)
+        logins = logins_of(connection, visit.book, customer_id)
     here = f"/customers/{customer_id}"
     older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
     return visit.page(
@@ -136,6 +138,8 @@ def one_customer(
         kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
         masked=masked,
         erased=erased,
+        logins=logins,
+        administers=visit.person.has_role(Role.SECURITY_ADMIN),
         may_see=visit.person.has_role(*MAY_SEE),
         may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
         may_propose=visit.person.has_role(Role.TREASURER) and not erased,
@@ -386,6 +390,9 @@ MODULE: Final = Module(
         Entry("/orders", msg("Orders"), 20),
         Entry("/receipts", msg("Unallocated receipts"), 22, _ownerless),
         Entry("/own-money", msg("Own money"), 24),
+        Entry("/my", msg("My money"), 1, for_customers=True),
+        Entry("/my/orders", msg("My orders"), 2, for_customers=True),
+        Entry("/my/mandates", msg("My mandates"), 3, for_customers=True),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
     | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out},
@@ -395,6 +402,8 @@ MODULE: Final = Module(
         "payee state": ["proposed", "active", "removed"],
         "nature": ["person", "firm"],
         "wallet part": ["available", "frozen"],
+        "mandate purpose": list(PURPOSES),
+        "mandate state": ["active", "expired", "revoked"],
         "outcome": ["allow", "hold", "refuse"],
         "payment status": [outcome.value for outcome in Outcome],
         "fact": [
@@ -403,7 +412,7 @@ MODULE: Final = Module(
         ],
         "notice": [
             "order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", "payee_proposed",
-            "payee_removed",
+            "payee_removed", *OWN_NOTICES,
         ],
     },
 )  # fmt: skip

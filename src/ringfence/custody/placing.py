@@ -22,7 +22,11 @@ from uuid import UUID
 from ringfence.authority.actors import Actor, maker_of
 from ringfence.authority.escalations import Seen
 from ringfence.authority.origin import Payment
-from ringfence.authority.origin.stating import stated
+from ringfence.authority.origin.mandates import mandate_of, require_payee
+from ringfence.authority.origin.mandates import read as read_mandate
+from ringfence.authority.origin.refusals import MANDATE_MUST_EXIST
+from ringfence.authority.origin.stating import Stated, stated
+from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
 from ringfence.authority.queries import QUERIES as AUTHORITY
@@ -66,7 +70,7 @@ from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Refused
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
-from ringfence.vault.fields import PAYEE, Shape, mask
+from ringfence.vault.fields import MANDATE, PAYEE, Shape, mask
 
 _ATTEMPTS: Final = 5
 _TURNED_MEANWHILE: Final = (REQUIREMENT_CHANGED_MEANWHILE, PAYEE_WAS_PAID_MEANWHILE)
@@ -81,7 +85,15 @@ class Movement:
 
 
 def place_withdrawal(
-    desk: Desk, order_id: UUID, customer_id: str, amount: int, *, payee_account: str, by: Actor, reference: str = ""
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    amount: int,
+    *,
+    payee_account: str,
+    by: Actor,
+    reference: str = "",
+    mandate: UUID | None = None,
 ) -> Order:
     """Hold the money and have it paid to the customer's own account at another bank (提现)."""
     with desk.core.connection() as connection:
@@ -89,15 +101,24 @@ def place_withdrawal(
         bank = custodian_account(connection, desk.core.book.book_id, who.bank)
     asked = Asked(order_id, "withdrawal", amount, who.currency, maker_of(by), customer_id, account_name=bank.name)
     asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account))
+    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account), mandate)
 
 
-def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
+def place_freeze(
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    amount: int,
+    *,
+    by: Actor,
+    reference: str,
+    mandate: UUID | None = None,
+) -> Order:
     """Move money from available to frozen, for a bid or by a lawful order (冻结)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "freeze", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, who.frozen))
+    return _place(desk, by, asked, who, Movement(who.available, who.frozen), mandate)
 
 
 def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -109,7 +130,15 @@ def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, 
 
 
 def place_transfer(
-    desk: Desk, order_id: UUID, customer_id: str, to_customer: str, amount: int, *, by: Actor, reference: str = ""
+    desk: Desk,
+    order_id: UUID,
+    customer_id: str,
+    to_customer: str,
+    amount: int,
+    *,
+    by: Actor,
+    reference: str = "",
+    mandate: UUID | None = None,
 ) -> Order:
     """Move money from one customer to another at the same custodian account."""
     if customer_id == to_customer:
@@ -123,7 +152,7 @@ def place_transfer(
         order_id, "transfer", amount, who.currency, maker_of(by), customer_id, to_customer, reference=reference
     )
     asked = replace(asked, payee_name=other.name)
-    return _place(desk, by, asked, who, Movement(who.available, other.available))
+    return _place(desk, by, asked, who, Movement(who.available, other.available), mandate)
 
 
 def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -199,14 +228,16 @@ def _announce(desk: Desk, asked: Asked) -> Order:
     return stored(core, asked.order_id)
 
 
-def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
+def _place(
+    desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, mandate: UUID | None = None
+) -> Order:
     core = desk.core
     if known := _replayed(desk, asked):
         return known
     _check_amount(asked)
     for attempt in range(_ATTEMPTS):
         try:
-            _placed(desk, by, asked, who, money)
+            _placed(desk, by, asked, who, money, mandate)
         except Refused as refused:
             if refused.refusal not in _TURNED_MEANWHILE or attempt == _ATTEMPTS - 1:
                 raise
@@ -215,7 +246,7 @@ def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mov
     return stored(core, asked.order_id)
 
 
-def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> None:
+def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, mandate: UUID | None) -> None:
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         day = current_day(connection, book)
@@ -225,7 +256,7 @@ def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mo
     cooling = ahead is not None and ahead.wait is not None
 
     act = act_of(asked.kind)
-    origin = stated(core, policy, by, _payment(act, asked)) if act else None
+    origin = _origin(desk, policy, by, _payment(act or asked.kind, asked), mandate) if act or mandate else None
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
         seen, unit = Seen(core.clock(), ruling.decision.score), currency(asked.currency)
         people = required(policy, act, asked.amount, unit, seen, maker=asked.maker).people if act else 0
@@ -256,7 +287,8 @@ def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mo
             chain.append(payment_event(asked.order_id, payment, day))
             also.append(payment_order(core, asked.order_id, asked.account_name))
             also += [letting_go(book, asked.order_id, ahead.let_go)] if ahead else []
-        core.post(Unit(chain, also))
+        with journaled(core, origin.credential_id if origin else None):
+            core.post(Unit(chain, also))
 
 
 def act_of(kind: str) -> str | None:
@@ -351,8 +383,19 @@ def _payment(act: str, asked: Asked) -> Payment:
         amount=asked.amount,
         currency=asked.currency,
         creditor_name=asked.payee_name or "",
-        creditor_account=asked.payee_account or "",
+        creditor_account=f"customer:{asked.other_customer}" if asked.other_customer else asked.payee_account or "",
     )
+
+
+def _origin(desk: Desk, policy: PolicyVersion, by: Actor, payment: Payment, mandate: UUID | None) -> Stated | None:
+    """Who asks for it. A mandate's payees are in the vault; everything else of it is enforced in the append."""
+    if mandate is not None:
+        with desk.core.connection() as connection:
+            found = mandate_of(connection, desk.core.book.book_id, mandate)
+        if found.customer_id != payment.customer:
+            raise MANDATE_MUST_EXIST()
+        require_payee(read_mandate(desk.vault.open(MANDATE, str(mandate)).encode()), payment)
+    return stated(desk.core, policy, by, payment, mandate)
 
 
 def _facts_for_people(asked: Asked) -> dict[str, str]:

@@ -185,11 +185,12 @@ class Asked(Answer):
     customer: str = Field(max_length=40, examples=["c0001"])
     amount: Money
     reference: str = Field("", max_length=140)
+    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
+    mandate: UUID | None = Field(None, description="The customer's, for a withdrawal, freeze or transfer.")
 
 
 class Withdrawal(Asked):
     payee_account: str = Field(min_length=1, max_length=34)
-    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
 
 
 class Transfer(Asked):
@@ -324,9 +325,7 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
     account = given.payee_account
     desk = visit.desk(Desk)
     return order_answer(
-        placing.place_withdrawal(
-            desk, given.id, given.customer, amount, payee_account=account, by=by, reference=given.reference
-        ),
+        placing.place_withdrawal(desk, given.id, given.customer, amount, payee_account=account, by=by, **_told(given)),
         visit,
     )
 
@@ -334,9 +333,7 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
 @router.post("/freezes", dependencies=WRITE, summary="Set available money aside", responses=PLACING)
 def freeze(visit: Client, given: Annotated[Asked, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
-    return order_answer(
-        placing.place_freeze(visit.desk(Desk), given.id, given.customer, amount, by=by, reference=given.reference)
-    )
+    return order_answer(placing.place_freeze(visit.desk(Desk), given.id, given.customer, amount, by=by, **_told(given)))
 
 
 @router.post("/releases", dependencies=WRITE, summary="Make frozen money available again", responses=PLACING)
@@ -357,9 +354,7 @@ def transfer(visit: Client, given: Annotated[Transfer, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
     desk = visit.desk(Desk)
     return order_answer(
-        placing.place_transfer(
-            desk, given.id, given.customer, given.to_customer, amount, by=by, reference=given.reference
-        )
+        placing.place_transfer(desk, given.id, given.customer, given.to_customer, amount, by=by, **_told(given))
     )
 
 
@@ -471,6 +466,10 @@ def maker(visit: Visit) -> Actor:
     if isinstance(actor, Session):
         actor.require_role(Role.TREASURER)
     return actor
+
+
+def _told(given: Asked) -> dict[str, Any]:
+    return {"reference": given.reference, "mandate": given.mandate}
 
 
 def amount_of(visit: Visit, given: Asked) -> int:

@@ -33,6 +33,8 @@ SAID: Final = (
     EventName.ORIGIN_STATED,
     EventName.PROGRAM_KEY_ADMITTED,
     EventName.PAYEE_ADDED,
+    EventName.MANDATE_GIVEN,
+    EventName.MANDATE_REVOKED,
 )
 """Events of which the notary asks whether it was so."""
 

@@ -64,6 +64,7 @@ ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
 PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
+MANDATE: Final = Field("authority.mandate.document", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
@@ -76,10 +77,13 @@ FIELDS: Final = {
         PAYEE,
         PAYMENT,
         ORIGIN,
+        MANDATE,
         ENTRY_ACCOUNT,
         ADVICE_ACCOUNT,
     )
 }
+OF_A_PAYMENT: Final = (PAYMENT, ORIGIN, MANDATE)
+"""What the gateway opens."""
 OF_A_CUSTOMER: Final = (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT)
 _ENDS: Final = {Shape.IDENTITY: (3, 4), Shape.PHONE: (3, 4), Shape.ACCOUNT: (4, 4)}
 _WHOLE_LENGTH_MIN: Final = 11  # so that a mask of both ends still hides enough

@@ -15,7 +15,17 @@ from ringfence.money import currency, format_minor
 from ringfence.refusal import Refusal, Refused
 from ringfence.web import refusals
 from ringfence.web.shell import Caller
-from ringfence.web.visit import PASSWORD_PATH, Visit, anybody, here, is_api, language_of, local_path, shell_of
+from ringfence.web.visit import (
+    HOME_OF_CUSTOMERS,
+    PASSWORD_PATH,
+    Visit,
+    anybody,
+    here,
+    is_api,
+    language_of,
+    local_path,
+    shell_of,
+)
 
 _UNPLAIN: Final = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -77,6 +87,8 @@ def refusal_answer(request: Request, refused: Refused) -> Response:
     if refused.name == refusals.NOBODY_IS_SIGNED_IN.name and request.method == "GET":
         back = here(request)
         return visit.go("/sign-in", back=None if back == "/" else back)
+    if refused.name == refusals.ADDRESS_IS_FOR_STAFF.name and request.url.path == "/":
+        return visit.go(HOME_OF_CUSTOMERS)
     if refused.name == refusals.NEW_PASSWORD_IS_NEEDED.name and request.method == "GET":
         return visit.go(PASSWORD_PATH)
     return visit.page(

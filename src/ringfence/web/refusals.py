@@ -16,6 +16,18 @@ NEW_PASSWORD_IS_NEEDED = refusal(
     en="The password was given by somebody else; choose a new one first.",
     zh="当前密码由他人设置，请先设置新密码。",
 )
+ADDRESS_IS_FOR_STAFF = refusal(
+    "address_is_for_staff",
+    Fault.PERMISSION,
+    en="This address is for the staff; a customer's own pages begin at /my.",
+    zh="该地址仅供员工使用；客户自己的页面从 /my 开始。",
+)
+ADDRESS_IS_FOR_CUSTOMERS = refusal(
+    "address_is_for_customers",
+    Fault.PERMISSION,
+    en="This address is for a customer's own login.",
+    zh="该地址仅供客户本人登录后使用。",
+)
 FORM_IS_STALE = refusal(
     "form_is_stale",
     Fault.PERMISSION,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LANGUAGE_COOKIE: Final = "ringfence-language"
 FORM_COOKIE: Final = "ringfence-form"
 SESSION_COOKIE: Final = "ringfence"
+CUSTOMER: Final = "customer"  # the role of a customer's own login
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Caller:
 
     def has_role(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)
+
+    @property
+    def is_customer(self) -> bool:
+        """Nobody of the staff: a customer's own login, for the own money."""
+        return CUSTOMER in self.roles
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,15 @@ class Door:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the navigation. `badge` counts what waits for somebody (zero is not shown)."""
+    """A line of the navigation, of the staff's or of customers'. `badge` counts what waits for somebody (zero is not
+    shown).
+    """
 
     path: str
     title: str  # marked by msg
     order: int
     badge: Callable[["Visit"], int] | None = None
+    for_customers: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from ringfence.web.words import LANGUAGES, Language, preferred
 SAFE_METHODS: Final = ("GET", "HEAD")
 PASSWORD_PATH: Final = "/password"  # noqa: S105 - an address
 FORM_FIELD: Final = "form_token"
+HOME_OF_CUSTOMERS: Final = "/my"
+OWN_PATHS: Final = ("/my", "/api/v1/my")
+SHARED_PATHS: Final = (PASSWORD_PATH, "/passkeys", "/code-device", "/sessions", "/api/v1/passkeys", "/api/v1/sessions")
 
 
 AnyDesk = TypeVar("AnyDesk")
@@ -129,7 +132,9 @@ class Visit:
             "static": self.shell.static,
             "form_field": FORM_FIELD,
             "notice": said if said in self.shell.notices else None,
-            "navigation": self.shell.entries if self.caller else (),
+            "navigation": [each for each in self.shell.entries if each.for_customers == self.caller.is_customer]
+            if self.caller
+            else (),
         }
 
 
@@ -208,6 +213,18 @@ def local_path(text: str | None, otherwise: str = "/") -> str:
     return text if not parts.scheme and not parts.netloc else otherwise
 
 
+def require_place(caller: Caller, path: str) -> None:
+    """A customer's login reaches what is named here and nothing else; `address_is_for_staff`. What is customers' own is
+    for nobody of the staff and no program; `address_is_for_customers`.
+    """
+    own = any(path == each or path.startswith(f"{each}/") for each in OWN_PATHS)
+    shared = any(path == each or path.startswith(f"{each}/") for each in SHARED_PATHS)
+    if caller.is_customer and not (own or shared):
+        raise refusals.ADDRESS_IS_FOR_STAFF()
+    if own and not caller.is_customer:
+        raise refusals.ADDRESS_IS_FOR_CUSTOMERS()
+
+
 def anybody(request: Request) -> Visit:
     shell = shell_of(request)
     token = session_token(request, shell)
@@ -220,6 +237,7 @@ def signed(visit: Annotated[Visit, Depends(anybody)]) -> Visit:
         raise refusals.NOBODY_IS_SIGNED_IN()
     if visit.caller.must_change_password and visit.request.url.path != PASSWORD_PATH:
         raise refusals.NEW_PASSWORD_IS_NEEDED()
+    require_place(visit.caller, visit.request.url.path)
     return visit
 
 
@@ -247,6 +265,7 @@ def client(request: Request) -> Visit:
     if caller.must_change_password:
         raise refusals.NEW_PASSWORD_IS_NEEDED()
     request.state.caller = caller
+    require_place(caller, request.url.path)
     return Visit(request, shell, caller, language_of(request))
 
 

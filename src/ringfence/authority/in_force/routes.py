@@ -58,6 +58,7 @@ class ActAnswer(Answer):
     act: str
     title: str
     makers: list[str]
+    asked_by: list[str] = Field(description="Who may have asked for a payment; none: nobody has to have asked.")
     stands_hours: int
     bands: list[BandAnswer]
     when: list[EscalationAnswer]
@@ -106,6 +107,7 @@ def policy(visit: Client) -> PolicyAnswer:
                 act=act.name,
                 title=act.title_zh if visit.language == "zh" else act.title_en,
                 makers=list(act.makers),
+                asked_by=list(act.asked_by),
                 stands_hours=act.stands_hours,
                 bands=[
                     *(

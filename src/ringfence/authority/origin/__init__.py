@@ -8,6 +8,9 @@ payment's bytes. The gateway verifies it from these alone before it pays, and th
              signature and the key's name; the vault has the request's body, which the base binds by its digest and
              which says the order's id, the customer, the amount and the payee. The key is one that a second person
              admitted (PROGRAM_KEY_ADMITTED); it had neither ended nor been revoked, and reached `orders:write`
+  customer   the customer's own login signed the order's document by a passkey: amount, creditor, order, date and a
+             nonce in canonical bytes (`documents`). The event has what the browser and the device said; the vault has
+             the document
   staff      a person of the staff made a proposal for the payment and at least one other approved it. There is no event
              of its own: PROPOSAL_MADE and PROPOSAL_APPROVED say it
 

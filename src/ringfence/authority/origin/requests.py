@@ -37,7 +37,12 @@ from ringfence.authority.origin.refusals import (
 from ringfence.money import currency, parse_minor
 from ringfence.refusal import Refused
 
-PATHS: Final = {"payout": "/api/v1/withdrawals", "fee_sweep": "/api/v1/fee-sweeps"}
+PATHS: Final = {
+    "payout": "/api/v1/withdrawals",
+    "fee_sweep": "/api/v1/fee-sweeps",
+    "freeze": "/api/v1/freezes",
+    "transfer": "/api/v1/transfers",
+}
 BASE_BYTES_MAX: Final = 4_096
 CONTENT_BYTES_MAX: Final = 16_384
 SCOPE: Final = "orders:write"
@@ -97,7 +102,7 @@ def read_signed_text(base: bytes) -> SignedText:
     return SignedText(said.get("@method", ""), _path_of(said), told["keyid"], int(told["created"] or 0), digests)
 
 
-def require_asked(text: SignedText, content: bytes, payment: Payment) -> None:
+def require_asked(text: SignedText, content: bytes, payment: Payment, mandate: UUID | None = None) -> None:
     """Return if the request asks for exactly this payment. `signed_order_is_no_origin`, `signed_order_needs_a_salt`,
     `something_else_was_asked_for`.
     """
@@ -112,7 +117,8 @@ def require_asked(text: SignedText, content: bytes, payment: Payment) -> None:
             "order": UUID(said["id"]),
             "amount": parse_minor(amount["amount"], currency(amount["currency"])),
             "currency": amount["currency"],
-            "creditor_account": _account(said["payee_account"]),
+            "creditor_account": _payee_of(said, payment.act),
+            "mandate": said.get("mandate"),
             "customer": said.get("customer", "platform"),
             "creditor_name": said.get("payee_name", payment.creditor_name),
         }
@@ -124,13 +130,26 @@ def require_asked(text: SignedText, content: bytes, payment: Payment) -> None:
         "order": payment.order_id,
         "amount": payment.amount,
         "currency": payment.currency,
-        "creditor_account": _account(payment.creditor_account),
+        "creditor_account": _spelled(payment),
+        "mandate": str(mandate) if mandate else None,
         "customer": payment.customer,
         "creditor_name": payment.creditor_name,
     }
     for name, value in wanted.items():
         if asked[name] != value:
             raise SOMETHING_ELSE_WAS_ASKED_FOR(field=name)
+
+
+def _payee_of(said: Mapping[str, Any], act: str) -> Any:
+    """Who gets the money: an account, another customer, or nobody."""
+    if act == "transfer":
+        return f"customer:{said['to_customer']}"
+    return "" if act == "freeze" else _account(said["payee_account"])
+
+
+def _spelled(payment: Payment) -> str:
+    """The same of a payment."""
+    return payment.creditor_account if payment.act in ("transfer", "freeze") else _account(payment.creditor_account)
 
 
 def _account(text: str) -> str:

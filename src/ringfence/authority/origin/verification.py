@@ -10,22 +10,53 @@ Of an origin that a program stated, checked in this order:
   4. the request went to the address of this act, its body is the one that the base names, and it asks for exactly this
      order, customer, amount and payee.
 
-The core can append any event, but admits no key and signs as no program.
+Of an origin that a customer stated:
+
+  1. the login is that customer's, as the table and the row of PERSON_CHANGED that it names say, and holds the role;
+  2. the passkey was the login's, had waited and was not revoked, and signed the event's challenge
+     (`passkeys.verification`);
+  3. the challenge is that of exactly the document's bytes, which ask for this order, customer, amount and payee.
+
+Of an origin under a mandate:
+
+  1. MANDATE_GIVEN, at the row that the table names, has the signature of a passkey of the customer's login;
+  2. by neither table nor journal was it revoked before, and what it says holds: the customer, the program, the purpose,
+     the end, the cap of one, and that of the period with all that the journal says was asked under it before;
+  3. all that is verified of a program, whose request names the mandate;
+  4. the document is the one that was signed, says the same as the journal, and names the payee.
+
+What needs the vault comes last in each, so that who has no key of it, the notary, verifies all the rest.
+
+The core can append any event, but admits no key, binds no login, and signs as nobody.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from ringfence.authority.actors import is_staff
 from ringfence.authority.origin import Payment
-from ringfence.authority.origin.refusals import ORIGIN_IS_NOT_ACCEPTED, PAYMENT_LACKS_ITS_ORIGIN
+from ringfence.authority.origin.documents import challenge_of, read
+from ringfence.authority.origin.documents import require_asked as require_document
+from ringfence.authority.origin.mandates import Mandate, Terms, mandate_of, require_payee
+from ringfence.authority.origin.mandates import challenge_of as mandate_challenge
+from ringfence.authority.origin.mandates import read as read_mandate
+from ringfence.authority.origin.refusals import (
+    MANDATE_CAP_IS_EXCEEDED,
+    MANDATE_HAS_EXPIRED,
+    MANDATE_IS_NOT_FOR_THIS,
+    MANDATE_PERIOD_CAP_IS_EXCEEDED,
+    MANDATE_WAS_REVOKED,
+    ORIGIN_IS_NOT_ACCEPTED,
+    PAYMENT_LACKS_ITS_ORIGIN,
+)
 from ringfence.authority.origin.requests import SCOPE, read_signed_text, require_asked, verifies
-from ringfence.authority.origin.stating import QUERIES, WORD
-from ringfence.authority.passkeys.verification import Said
+from ringfence.authority.origin.stating import PURPOSE_OF, QUERIES, WORD
+from ringfence.authority.passkeys.assertions import Assertion
+from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
 from ringfence.authority.policy import act_of, policy_in_force
 from ringfence.authority.proposals import proposal_of
 from ringfence.authority.queries import QUERIES as AUTHORITY
@@ -55,17 +86,20 @@ class ProgramKey:
 
 @dataclass(frozen=True)
 class Asking:
-    """A payment, the book, when its money was held, and a way to the content that the vault keeps of its origin."""
+    """A payment, the book, when its money was held, and ways to what the vault keeps of its origin."""
 
     book: int
+    name: str  # of the book
     payment: Payment
     held_at: datetime
     content: Callable[[], bytes] = field(repr=False)
+    mandate: Callable[[UUID], bytes] = field(repr=False)  # the document of a mandate
 
 
 def require_origin(connection: Connection, asking: Asking) -> str:
-    """Who asked ("program", "staff"), or "" where the policy of the time did not want to know. Of staff the caller
-    verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what `requests` refuses.
+    """Who asked ("program", "customer", "mandate", "staff"), or "" where the policy of the time did not want to know.
+    Of staff the caller verifies the approvals. `payment_lacks_its_origin`, `origin_is_not_accepted`, and what
+    `requests`, `documents` and `mandates` refuse.
     """
     policy = policy_in_force(connection, asking.book, asking.held_at)
     accepted = act_of(policy, asking.payment.act).asked_by
@@ -108,7 +142,7 @@ def _require_staff(connection: Connection, asking: Asking) -> None:
         raise PAYMENT_LACKS_ITS_ORIGIN(because=f"{found.maker} proposed it and signed nothing")
 
 
-def _program(connection: Connection, asking: Asking, event: Said) -> None:
+def _program(connection: Connection, asking: Asking, event: Said, mandate: UUID | None = None) -> None:
     says = event.says
     key = _key(connection, asking.book, says)
     _require_admitted(connection, asking.book, event, key)
@@ -123,7 +157,7 @@ def _program(connection: Connection, asking: Asking, event: Said) -> None:
     created = datetime.fromtimestamp(text.created, UTC)
     if text.key_id != says["key"] or not event.posted_at - SIGNED_BEFORE <= created <= event.posted_at + SIGNED_AHEAD:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="it was signed at another time, or for another key")
-    require_asked(text, asking.content(), asking.payment)
+    require_asked(text, asking.content(), asking.payment, mandate)
 
 
 def _key(connection: Connection, book: int, says: Mapping[str, Any]) -> ProgramKey:
@@ -175,4 +209,138 @@ def _require_in_force(connection: Connection, book: int, event: Said, key: Progr
             raise PAYMENT_LACKS_ITS_ORIGIN(because="the key or its program had been revoked")
 
 
-_VERIFIED: Final = {"program": _program}
+def _customer(connection: Connection, asking: Asking, event: Said) -> None:
+    _require_login(connection, asking, event)
+    challenge = _require_passkey(connection, asking.book, event)
+    document = asking.content()
+    if challenge != challenge_of(document):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="something else was signed")
+    require_document(read(document), asking.name, asking.payment)
+
+
+def _require_passkey(connection: Connection, book: int, event: Said) -> bytes:
+    """The challenge that the event's person signed by a passkey that could be used then."""
+    says = event.says
+    try:
+        raw = [bytes.fromhex(says[name]) for name in ("credential", "client_data", "authenticator_data", "signature")]
+        used, challenge = Assertion(*raw), bytes.fromhex(says["challenge"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the signature cannot be read") from error
+    asked = {
+        "book": book,
+        "credentials": [used.credential_id],
+        "credential_names": [used.credential_id.hex()],
+        "last": event.sequence,
+    }
+    keys = [EnrolledKey(bytes(row[0]), row[1], row[2], bytes(row[3]), *row[4:]) for row in _enrolled(connection, asked)]
+    key_events = [_said_of(row) for row in connection.execute(AUTHORITY.key_events, asked)]
+    signed = SignedApproval(str(says.get("person")), used, event.posted_at, event, challenge)
+    try:
+        require_signature(signed, keys, key_events)
+    except Refused as no:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because=str(no.facts.get("because", "")).rstrip(".")) from no
+    return challenge
+
+
+def _enrolled(connection: Connection, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(AUTHORITY.keys_enrolled, asked).fetchall()
+
+
+def _require_login(connection: Connection, asking: Asking, event: Said) -> None:
+    """The login is that customer's, by the table and by the journal, and was not ended before."""
+    customer, person = asking.payment.customer, str(event.says.get("person"))
+    row = connection.execute(AUTHORITY.customer_of, {"book": asking.book, "person": person}).fetchone()
+    if row is None or row[0] != customer or event.says.get("customer") != customer:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the login is not that customer's")
+    asked = {"book": asking.book, "persons": [person], "last": event.sequence}
+    said = [_said_of(each) for each in connection.execute(AUTHORITY.person_events, asked)]
+    bound = [each.says.get("customer") for each in said if each.sequence == row[1]]
+    roles = [each.says["roles"] for each in said if "roles" in each.says]
+    if bound != [customer] or not roles or roles[-1] != ["customer"]:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the login is that customer's")
+
+
+def _mandate(connection: Connection, asking: Asking, event: Said) -> None:
+    """A program asked, within what the customer had signed; the cap of the period is counted over the journal."""
+    known, given = _given(connection, asking, event)
+    _require_login(connection, asking, given)
+    challenge = _require_passkey(connection, asking.book, given)
+    terms = _terms_said(given)
+    _require_standing(connection, asking, event, known)
+    _require_within(connection, asking, event, terms)
+    _program(connection, asking, event, known.mandate_id)
+    document = asking.mandate(known.mandate_id)
+    if challenge != mandate_challenge(document):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="another mandate was signed")
+    found = read_mandate(document)
+    if found.book != asking.name or replace(found, book="", payees=(), nonce="") != terms:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate says something else than the journal")
+    require_payee(found, asking.payment)
+
+
+def _given(connection: Connection, asking: Asking, event: Said) -> tuple[Mandate, Said]:
+    """The mandate as the table has it, and the row of the journal that gave it."""
+    try:
+        known = mandate_of(connection, asking.book, UUID(str(event.says.get("mandate"))))
+    except (ValueError, Refused) as no:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="there is no such mandate") from no
+    rows = connection.execute(AUTHORITY.events_at, {"book": asking.book, "sequences": [known.given]}).fetchall()
+    given = _said_of(rows[0]) if rows else None
+    if given is None or given.code != EventName.MANDATE_GIVEN or given.sequence >= event.sequence:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal does not say that the mandate was given")
+    if given.says.get("mandate") != str(known.mandate_id):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the journal says another mandate")
+    return known, given
+
+
+def _terms_said(given: Said) -> Terms:
+    """What the journal says of a mandate: all but its payees."""
+    says = given.says
+    try:
+        return Terms(
+            book="",
+            mandate_id=UUID(says["mandate"]),
+            customer=says["customer"],
+            person=says["person"],
+            client=says["client"],
+            purposes=tuple(says["purposes"]),
+            currency=says["currency"],
+            cap=int(says["cap_minor"]),
+            period_cap=int(says["period_cap_minor"]),
+            period_days=int(says["period_days"]),
+            payees=(),
+            expires_at=datetime.fromisoformat(says["expires_at"]),
+            nonce="",
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate cannot be read") from error
+
+
+def _require_standing(connection: Connection, asking: Asking, event: Said, known: Mandate) -> None:
+    """Neither the table nor the journal revokes it before."""
+    asked = {"book": asking.book, "before": event.sequence, "mandate": str(known.mandate_id)}
+    in_the_journal = connection.execute(QUERIES.mandate_revoked, asked).fetchone() is not None
+    if in_the_journal or (known.revoked is not None and known.revoked < event.sequence):
+        raise MANDATE_WAS_REVOKED()
+
+
+def _require_within(connection: Connection, asking: Asking, event: Said, terms: Terms) -> None:
+    payment = asking.payment
+    if (terms.customer, terms.client) != (payment.customer, event.says.get("client")):
+        raise PAYMENT_LACKS_ITS_ORIGIN(because="the mandate is another customer's or another program's")
+    if PURPOSE_OF.get(payment.act) not in terms.purposes or terms.currency != payment.currency:
+        raise MANDATE_IS_NOT_FOR_THIS()
+    if event.posted_at >= terms.expires_at:
+        raise MANDATE_HAS_EXPIRED()
+    if payment.amount > terms.cap:
+        raise MANDATE_CAP_IS_EXCEEDED()
+    asked = {"book": asking.book, "before": event.sequence, "mandate": str(terms.mandate_id)}
+    since = event.posted_at - timedelta(days=terms.period_days)
+    orders = [row[0] for row in connection.execute(QUERIES.asked_under, asked | {"since": since})]
+    ids = [derived(order, word) for order in orders for word in ("hold", "money")]
+    row = connection.execute(QUERIES.amount_of_rows, {"book": asking.book, "ids": ids}).fetchone()
+    if row is None or row[0] + payment.amount > terms.period_cap:
+        raise MANDATE_PERIOD_CAP_IS_EXCEEDED()
+
+
+_VERIFIED: Final = {"program": _program, "customer": _customer, "mandate": _mandate}

@@ -110,7 +110,12 @@ def origin_fits(origin: Any, rp_id: str) -> bool:
 
 def approval_challenge(payload: bytes) -> bytes:
     """What a key signs when it approves: exactly these bytes, under a tag that nothing else has."""
-    return hashlib.sha256(APPROVAL_TAG + payload).digest()
+    return challenge_under(APPROVAL_TAG, payload)
+
+
+def challenge_under(tag: bytes, payload: bytes) -> bytes:
+    """What a key signs of exactly these bytes, for what the tag stands for."""
+    return hashlib.sha256(tag + payload).digest()
 
 
 def to_text(raw: bytes) -> str:

@@ -49,7 +49,8 @@ def propose_passkey(
     attestation_object: Raw,
 ) -> Response:
     proposal, _ = propose(visit, label, challenge, client_data, attestation_object)
-    return visit.go(f"/approvals/{proposal}", said="passkey_proposed")
+    there = "/passkeys" if visit.person.is_customer else f"/approvals/{proposal}"
+    return visit.go(there, said="passkey_proposed")
 
 
 @pages.get("/code-device")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ringfence.authority.passkeys.assertions import Assertion, approval_challenge, verify_assertion
+from ringfence.authority.passkeys.assertions import Assertion, verify_assertion
 from ringfence.authority.passkeys.refusals import SIGNATURE_OF_AN_APPROVAL_FAILS
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
@@ -53,7 +53,7 @@ class SignedApproval:
     assertion: Assertion
     at: datetime
     event: Said | None
-    payload: bytes = field(repr=False)
+    challenge: bytes = field(repr=False)  # of exactly the bytes that were signed
 
 
 def require_signature(approval: SignedApproval, keys: Sequence[EnrolledKey], events: Sequence[Said]) -> None:
@@ -67,7 +67,7 @@ def require_signature(approval: SignedApproval, keys: Sequence[EnrolledKey], eve
 
 
 def _objection(approval: SignedApproval, keys: Sequence[EnrolledKey], events: Sequence[Said]) -> str:
-    found, challenge, event = approval.assertion, approval_challenge(approval.payload), approval.event
+    found, event, challenge = approval.assertion, approval.event, approval.challenge
     said = {
         "credential": found.credential_id.hex(),
         "challenge": challenge.hex(),

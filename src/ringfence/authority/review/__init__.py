@@ -31,7 +31,7 @@ from psycopg.rows import class_row
 from ringfence.authority import training
 from ringfence.authority.actors import Session
 from ringfence.authority.policy import Act, Policy, PolicyVersion, Requirement, policies, raised
-from ringfence.authority.roles import Role, conflict, makes_and_checks
+from ringfence.authority.roles import STAFF, conflict, makes_and_checks
 from ringfence.authority.training import RECORDERS, Completion, Standing, suspended_roles
 from ringfence.core import Core
 from ringfence.database.connection import Connection
@@ -308,7 +308,7 @@ def _able(state: State, policy: Policy, needed: Requirement, at: datetime) -> se
 
 
 def _roles(state: State) -> Iterator[Finding]:
-    for role in Role:
+    for role in STAFF:
         holders = [each.person_id for each in state.people if role in each.roles]
         if not holders:
             yield Finding(ROLE_IS_HELD_BY_NOBODY, {"role": role})

@@ -16,7 +16,11 @@ SELECT true FROM authority.origin o WHERE %(code)s = 1150 AND o.book_id = %(book
 SELECT true FROM authority.client_key k WHERE %(code)s = 1151 AND k.book_id = %(book)s AND k.admitted = %(sequence)s
  UNION ALL
 SELECT true FROM authority.proposal p
- WHERE %(code)s = 1160 AND p.act = 'new_payee' AND p.book_id = %(book)s AND p.carried_out = %(sequence)s;
+ WHERE %(code)s = 1160 AND p.act = 'new_payee' AND p.book_id = %(book)s AND p.carried_out = %(sequence)s
+ UNION ALL
+SELECT true FROM authority.mandate m WHERE %(code)s = 1152 AND m.book_id = %(book)s AND m.given = %(sequence)s
+ UNION ALL
+SELECT true FROM authority.mandate m WHERE %(code)s = 1153 AND m.book_id = %(book)s AND m.revoked = %(sequence)s;
 
 -- name: hold
 SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j

@@ -75,7 +75,24 @@ SELECT p.person_id, p.display_name, p.active,
        coalesce(array_agg(r.role ORDER BY r.role) FILTER (WHERE r.role IS NOT NULL), '{}') AS roles, p.added
   FROM authority.person p
   LEFT JOIN authority.person_role r ON r.book_id = p.book_id AND r.person_id = p.person_id AND r.withdrawn IS NULL
- WHERE p.book_id = %(book)s GROUP BY p.book_id, p.person_id ORDER BY p.person_id;
+ WHERE p.book_id = %(book)s
+   AND NOT EXISTS (SELECT FROM authority.customer_login l WHERE l.book_id = p.book_id AND l.person_id = p.person_id)
+ GROUP BY p.book_id, p.person_id ORDER BY p.person_id;
+
+-- name: active_person
+SELECT p.person_id, p.display_name, p.active,
+       ARRAY(SELECT r.role FROM authority.person_role r
+              WHERE r.book_id = p.book_id AND r.person_id = p.person_id AND r.withdrawn IS NULL ORDER BY r.role) AS roles,
+       p.added
+  FROM authority.person p WHERE p.book_id = %(book)s AND p.person_id = %(person)s AND p.active;
+
+-- name: customer_of
+SELECT customer_id, bound FROM authority.customer_login WHERE book_id = %(book)s AND person_id = %(person)s;
+
+-- name: logins_of
+SELECT l.person_id, p.display_name, p.active, l.bound FROM authority.customer_login l
+  JOIN authority.person p USING (book_id, person_id)
+ WHERE l.book_id = %(book)s AND l.customer_id = %(customer)s ORDER BY l.bound;
 
 -- name: found_person
 SELECT authority.found_person(%(book)s, %(event)s, %(person)s, %(display_name)s, %(roles)s, %(secret)s);

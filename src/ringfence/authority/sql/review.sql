@@ -8,7 +8,9 @@ SELECT p.person_id,
        (SELECT j.posted_at FROM ledger.journal j WHERE j.book_id = p.book_id AND j.sequence = p.added) AS added_at,
        (SELECT max(s.seen_at) FROM authority.session s
          WHERE s.book_id = p.book_id AND s.person_id = p.person_id) AS seen_at
-  FROM authority.person p WHERE p.book_id = %(book)s AND p.active ORDER BY p.person_id;
+  FROM authority.person p WHERE p.book_id = %(book)s AND p.active
+   AND NOT EXISTS (SELECT FROM authority.customer_login l WHERE l.book_id = p.book_id AND l.person_id = p.person_id)
+ ORDER BY p.person_id;
 
 -- name: active_keys
 SELECT k.key_id, k.expires_at FROM authority.client_key k JOIN authority.client c USING (book_id, client_id)

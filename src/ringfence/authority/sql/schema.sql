@@ -66,7 +66,7 @@ CREATE TABLE authority.person_role (
     CONSTRAINT person_role_is_granted_once PRIMARY KEY (book_id, person_id, role, granted),
     CONSTRAINT person_role_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT person_role_is_known CHECK (role IN ('treasurer', 'approver', 'risk_officer', 'auditor', 'system_admin',
-                                                    'security_admin')),
+                                                    'security_admin', 'customer')),
     CONSTRAINT person_role_ends_after_it_began CHECK (withdrawn >= granted)
 );
 CREATE UNIQUE INDEX person_role_is_held_once ON authority.person_role (book_id, person_id, role) WHERE withdrawn IS NULL;
@@ -100,10 +100,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL;
 $$;
 
--- An administration and the audit stand alone.
+-- An administration and the audit stand alone, and so does who is a customer.
 CREATE FUNCTION authority.roles_conflict(roles text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin']
+    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin', 'customer']
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 

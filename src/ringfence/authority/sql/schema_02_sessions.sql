@@ -74,13 +74,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
        AND at < s.seen_at + interval '1 second' * l.idle_seconds;
 $$;
 
+-- The word for a person who makes something: `customer:…` for a customer's login.
+CREATE FUNCTION authority.maker_of(book integer, person text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN authority.customer_of(book, person) IS NULL THEN person ELSE 'customer:' || person END;
+END $$;
+
 -- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
 -- token; else null.
 CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
-        authority.person_of_session(book, actor_of.token_sha256, at),
+        authority.maker_of(book, authority.person_of_session(book, actor_of.token_sha256, at)),
         (SELECT 'client:' || c.client_id FROM authority.client c
           WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
         'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;

@@ -102,6 +102,7 @@ BEGIN
     ELSIF (needed->>'people')::integer = 0 THEN
         PERFORM authority.refuse('approval_is_not_required');
     ELSIF NOT rule->'makers' ?| (CASE WHEN maker LIKE 'client:%' THEN ARRAY['client']
+                                     WHEN maker LIKE 'customer:%' THEN ARRAY['customer']
                                      WHEN maker = 'system' THEN ARRAY['system']
                                      ELSE authority.roles_of(book, maker) END) THEN
         PERFORM authority.refuse('maker_may_not_make_this');

@@ -69,10 +69,17 @@ DECLARE
     person text   := facts->>'person';
 BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', person, 'change', 'changed', 'roles', to_jsonb(roles),
-                                                            'proposal', proposal));
+                                                            'proposal', proposal)
+                                         || CASE WHEN facts ? 'customer' THEN jsonb_build_object('customer', facts->'customer')
+                                                 ELSE '{}' END);
+    PERFORM authority.require_customer(book, person, roles, facts->>'customer');
     INSERT INTO authority.person (book_id, person_id, display_name, active, added)
     VALUES (book, person, facts->>'display_name', true, now.sequence)
     ON CONFLICT ON CONSTRAINT person_is_a_person_already DO UPDATE SET display_name = excluded.display_name, active = true;
+    IF facts ? 'customer' THEN
+        INSERT INTO authority.customer_login (book_id, person_id, customer_id, bound)
+        VALUES (book, person, facts->>'customer', now.sequence) ON CONFLICT DO NOTHING;
+    END IF;
     PERFORM authority.put_roles(book, person, roles, now.sequence);
     IF facts ? 'verifier' THEN
         PERFORM authority.put_password(book, person, facts || '{"must_change": true}');
@@ -163,6 +170,7 @@ BEGIN
       INTO maker, hours
       FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
      WHERE p.book_id = book AND p.proposal_id = proposal;
+    maker := regexp_replace(maker, '^customer:', '');
     IF maker IS DISTINCT FROM facts->>'person' THEN
         PERFORM authority.refuse('passkey_is_of_its_maker');
     ELSIF length(public) IS DISTINCT FROM 77 OR substr(public, 1, 10) <> '\xa5010203262001215820'

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path
+from fastapi import Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
 from ringfence.banking.payee import ACT, payee_proposal
 from ringfence.custody.orders import Desk, Order
+from ringfence.custody.own.pages import pages
 from ringfence.custody.payees import register
 from ringfence.custody.payees.routes import payee_answers, removed
 from ringfence.custody.payees.telling import waits
@@ -18,8 +19,6 @@ from ringfence.custody.payees.waiting import Wait
 from ringfence.custody.routes import maker
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
-
-pages = APIRouter()
 
 
 def shown(visit: Visit, customer_id: str) -> dict[str, Any]:

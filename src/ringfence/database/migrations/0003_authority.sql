@@ -66,7 +66,7 @@ CREATE TABLE authority.person_role (
     CONSTRAINT person_role_is_granted_once PRIMARY KEY (book_id, person_id, role, granted),
     CONSTRAINT person_role_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT person_role_is_known CHECK (role IN ('treasurer', 'approver', 'risk_officer', 'auditor', 'system_admin',
-                                                    'security_admin')),
+                                                    'security_admin', 'customer')),
     CONSTRAINT person_role_ends_after_it_began CHECK (withdrawn >= granted)
 );
 CREATE UNIQUE INDEX person_role_is_held_once ON authority.person_role (book_id, person_id, role) WHERE withdrawn IS NULL;
@@ -100,10 +100,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE r.book_id = book AND r.person_id = person AND r.withdrawn IS NULL;
 $$;
 
--- An administration and the audit stand alone.
+-- An administration and the audit stand alone, and so does who is a customer.
 CREATE FUNCTION authority.roles_conflict(roles text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin']
+    SELECT roles && ARRAY['auditor', 'system_admin', 'security_admin', 'customer']
            AND (SELECT count(DISTINCT role) FROM unnest(roles) role) > 1;
 $$;
 
@@ -312,13 +312,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
        AND at < s.seen_at + interval '1 second' * l.idle_seconds;
 $$;
 
+-- The word for a person who makes something: `customer:…` for a customer's login.
+CREATE FUNCTION authority.maker_of(book integer, person text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN CASE WHEN authority.customer_of(book, person) IS NULL THEN person ELSE 'customer:' || person END;
+END $$;
+
 -- Who acts: a person by session, a client (`client:…`) by bearer token or signed request, the system itself without a
 -- token; else null.
 CREATE FUNCTION authority.actor_of(book integer, token_sha256 bytea, at timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     RETURN CASE WHEN token_sha256 IS NULL THEN 'system' ELSE coalesce(
-        authority.person_of_session(book, actor_of.token_sha256, at),
+        authority.maker_of(book, authority.person_of_session(book, actor_of.token_sha256, at)),
         (SELECT 'client:' || c.client_id FROM authority.client c
           WHERE c.book_id = book AND c.token_sha256 = actor_of.token_sha256 AND c.active AND NOT c.signed_only),
         'client:' || authority.client_of_request(book, actor_of.token_sha256, at)) END;
@@ -1015,6 +1022,7 @@ BEGIN
     ELSIF (needed->>'people')::integer = 0 THEN
         PERFORM authority.refuse('approval_is_not_required');
     ELSIF NOT rule->'makers' ?| (CASE WHEN maker LIKE 'client:%' THEN ARRAY['client']
+                                     WHEN maker LIKE 'customer:%' THEN ARRAY['customer']
                                      WHEN maker = 'system' THEN ARRAY['system']
                                      ELSE authority.roles_of(book, maker) END) THEN
         PERFORM authority.refuse('maker_may_not_make_this');
@@ -1284,10 +1292,17 @@ DECLARE
     person text   := facts->>'person';
 BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', person, 'change', 'changed', 'roles', to_jsonb(roles),
-                                                            'proposal', proposal));
+                                                            'proposal', proposal)
+                                         || CASE WHEN facts ? 'customer' THEN jsonb_build_object('customer', facts->'customer')
+                                                 ELSE '{}' END);
+    PERFORM authority.require_customer(book, person, roles, facts->>'customer');
     INSERT INTO authority.person (book_id, person_id, display_name, active, added)
     VALUES (book, person, facts->>'display_name', true, now.sequence)
     ON CONFLICT ON CONSTRAINT person_is_a_person_already DO UPDATE SET display_name = excluded.display_name, active = true;
+    IF facts ? 'customer' THEN
+        INSERT INTO authority.customer_login (book_id, person_id, customer_id, bound)
+        VALUES (book, person, facts->>'customer', now.sequence) ON CONFLICT DO NOTHING;
+    END IF;
     PERFORM authority.put_roles(book, person, roles, now.sequence);
     IF facts ? 'verifier' THEN
         PERFORM authority.put_password(book, person, facts || '{"must_change": true}');
@@ -1378,6 +1393,7 @@ BEGIN
       INTO maker, hours
       FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
      WHERE p.book_id = book AND p.proposal_id = proposal;
+    maker := regexp_replace(maker, '^customer:', '');
     IF maker IS DISTINCT FROM facts->>'person' THEN
         PERFORM authority.refuse('passkey_is_of_its_maker');
     ELSIF length(public) IS DISTINCT FROM 77 OR substr(public, 1, 10) <> '\xa5010203262001215820'
@@ -1841,7 +1857,7 @@ REVOKE ALL ON FUNCTION authority.guard_completion, authority.suspended_roles, au
 GRANT EXECUTE ON FUNCTION authority.record_completion, authority.withdraw_completion TO ringfence_core;
 -- authority, origin: who asked for a payment.
 --
--- A program asks by a signed request. The database cannot check an Ed25519 signature; it insists on what must hold besides:
+-- A customer asks by a passkey, which is verified here as every passkey is. A program asks by a signed request. The database cannot check an Ed25519 signature; it insists on what must hold besides:
 -- that the request was taken, by a key that somebody else had admitted, and that one order has one origin. The gateway
 -- verifies the signature itself, from what the journal and the vault keep of it.
 
@@ -1868,37 +1884,287 @@ CREATE TABLE authority.origin (
     asked_by  text    NOT NULL,
     who       text    NOT NULL,
     sequence  bigint  NOT NULL,
+    mandate_id  uuid,
+    amount      bigint,
+    at          timestamptz,
     CONSTRAINT origin_is_stated_once PRIMARY KEY (book_id, order_id),
-    CONSTRAINT origin_is_known CHECK (asked_by IN ('program'))
+    CONSTRAINT origin_is_known CHECK (asked_by IN ('program', 'customer', 'mandate')),
+    CONSTRAINT origin_under_a_mandate_is_counted CHECK (num_nulls(mandate_id, amount, at) = CASE asked_by WHEN 'mandate' THEN 0 ELSE 3 END)
 );
+CREATE INDEX origin_mandate ON authority.origin (book_id, mandate_id, at) WHERE mandate_id IS NOT NULL;
 CREATE TRIGGER origin_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.origin
     FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- The key by which a request was signed that was taken; one that was admitted.
+CREATE FUNCTION authority.key_of_request(book integer, request_sha256 bytea) RETURNS authority.client_key
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    key authority.client_key;
+BEGIN
+    SELECT k.* INTO key FROM authority.signed_request r
+      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
+     WHERE r.book_id = book AND r.request_sha256 = key_of_request.request_sha256 AND k.revoked IS NULL AND c.active;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('session_is_not_valid', 'no such request was taken');
+    ELSIF key.admitted IS NULL THEN
+        PERFORM authority.refuse('program_key_is_not_admitted');
+    END IF;
+    RETURN key;
+END $$;
 
 -- A program asked for a payment, by a request that was taken.
 CREATE FUNCTION authority.state_program_origin(book integer, event uuid, order_id uuid, request_sha256 bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now record := authority.said_now(book, event, 1150);
-    key authority.client_key;
+    key authority.client_key := authority.key_of_request(book, state_program_origin.request_sha256);
 BEGIN
-    SELECT k.* INTO key FROM authority.signed_request r
-      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
-     WHERE r.book_id = book AND r.request_sha256 = state_program_origin.request_sha256 AND k.revoked IS NULL AND c.active;
-    IF NOT FOUND THEN
-        PERFORM authority.refuse('session_is_not_valid', 'no such request was taken');
-    ELSIF key.admitted IS NULL THEN
-        PERFORM authority.refuse('program_key_is_not_admitted');
-    END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'order', state_program_origin.order_id, 'asked_by', 'program', 'client', key.client_id, 'key', key.key_id));
     INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
     VALUES (book, state_program_origin.order_id, 'program', 'client:' || key.client_id, now.sequence);
 END $$;
 
+-- What a customer's key signs: SHA-256 of exactly the document of the order under a tag of its own, so that a signature is
+-- for this amount and this payee, or for nothing (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5).
+CREATE FUNCTION authority.order_challenge(document bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence customer order v1', 'UTF8') || '\x00' || document);
+$$;
+
+-- A customer asked for a payment from the own money, by a passkey over the document; all of it is verified here.
+CREATE FUNCTION authority.state_customer_origin(book integer, event uuid, order_id uuid, token_sha256 bytea, document bytea,
+    credential bytea, client_data bytea, authenticator_data bytea, signature bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1150);
+    terms jsonb  := convert_from(document, 'UTF8')::jsonb;
+    who   text   := authority.person_of_session(book, state_customer_origin.token_sha256, now.at);
+    whose text   := authority.customer_of(book, who);
+    key   authority.passkey;
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF whose IS NULL THEN
+        PERFORM authority.refuse('person_lacks_the_role');
+    ELSIF NOT terms @> jsonb_build_object('order', state_customer_origin.order_id, 'customer', whose, 'person', who) THEN
+        PERFORM authority.refuse('terms_are_not_valid', 'order, customer or person');
+    END IF;
+    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
+                                 authority.order_challenge(document), now.at);
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF now.at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who,
+        'credential', encode(credential, 'hex'), 'challenge', encode(authority.order_challenge(document), 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex')));
+    INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
+    VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
+END $$;
+
 GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON authority.client_key TO ringfence_notary;
-REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin TO ringfence_core;
+REVOKE ALL ON FUNCTION authority.key_of_request, authority.admit_program_key, authority.state_program_origin, authority.order_challenge,
+    authority.state_customer_origin FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin, authority.state_customer_origin
+   TO ringfence_core;
+-- authority, customers: logins of customers.
+
+-- A login is one customer's, for good. It is a person of the role `customer`, which goes with no other: whoever works here
+-- has another login for the own money.
+CREATE TABLE authority.customer_login (
+    book_id      integer NOT NULL,
+    person_id    text    NOT NULL,
+    customer_id  text    NOT NULL,
+    bound        bigint  NOT NULL,
+    CONSTRAINT customer_login_is_one_customers PRIMARY KEY (book_id, person_id),
+    CONSTRAINT customer_login_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
+    CONSTRAINT customer_login_names_a_customer CHECK (customer_id ~ '^[a-z0-9][a-z0-9-]{0,39}$')
+);
+CREATE INDEX customer_login_customer ON authority.customer_login (book_id, customer_id);
+CREATE TRIGGER customer_login_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.customer_login
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- Whose money a login is for; null for the staff.
+CREATE FUNCTION authority.customer_of(book integer, person text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT l.customer_id FROM authority.customer_login l WHERE l.book_id = book AND l.person_id = person;
+$$;
+
+-- The role and the customer go together; nobody of the staff becomes a customer's login, or the other way round.
+CREATE FUNCTION authority.require_customer(book integer, person text, roles text[], customer text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    known text := authority.customer_of(book, person);
+BEGIN
+    IF (customer IS NOT NULL) <> ('customer' = ANY (roles)) OR (known IS NOT NULL AND known IS DISTINCT FROM customer)
+       OR (customer IS NOT NULL AND known IS NULL
+           AND EXISTS (SELECT FROM authority.person p WHERE p.book_id = book AND p.person_id = person)) THEN
+        PERFORM authority.refuse('customer_login_is_one_customers');
+    END IF;
+END $$;
+
+GRANT SELECT ON authority.customer_login
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;
+-- authority, mandates: what a customer lets a program ask for.
+--
+-- A mandate is signed once, by a passkey over its document, which is in the vault because it names payees. Here are its
+-- terms as the journal says them. The caps are counted here when a program asks, one after the other for one mandate, and
+-- by the gateway again from the journal.
+
+CREATE TABLE authority.mandate (
+    book_id      integer     NOT NULL,
+    mandate_id   uuid        NOT NULL,
+    customer_id  text        NOT NULL,
+    person_id    text        NOT NULL,
+    client_id    text        NOT NULL,
+    purposes     text[]      NOT NULL,
+    currency     text        NOT NULL,
+    cap          bigint      NOT NULL,
+    period_cap   bigint      NOT NULL,
+    period_days  integer     NOT NULL,
+    expires_at   timestamptz NOT NULL,
+    given        bigint      NOT NULL,
+    given_at     timestamptz NOT NULL,
+    revoked      bigint,
+    CONSTRAINT mandate_is_given_once PRIMARY KEY (book_id, mandate_id),
+    CONSTRAINT mandate_is_of_a_login FOREIGN KEY (book_id, person_id) REFERENCES authority.customer_login,
+    CONSTRAINT mandate_is_for_a_program FOREIGN KEY (book_id, client_id) REFERENCES authority.client,
+    CONSTRAINT mandate_is_for_known_purposes
+        CHECK (cardinality(purposes) > 0 AND purposes <@ ARRAY['freeze', 'transfer', 'withdrawal']),
+    CONSTRAINT mandate_has_caps CHECK (cap > 0 AND period_cap >= cap AND period_days BETWEEN 1 AND 366),
+    CONSTRAINT mandate_expires_within_five_years CHECK (expires_at > given_at AND expires_at < given_at + interval '5 years'),
+    CONSTRAINT mandate_ends_after_it_began CHECK (revoked > given)
+);
+CREATE INDEX mandate_customer ON authority.mandate (book_id, customer_id);
+
+CREATE FUNCTION authority.guard_mandate() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF to_jsonb(NEW) - 'revoked' IS DISTINCT FROM to_jsonb(OLD) - 'revoked' OR OLD.revoked IS NOT NULL THEN
+        RAISE EXCEPTION 'mandate keeps its history' USING ERRCODE = 'RF003';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER mandate_moves_forward BEFORE UPDATE ON authority.mandate
+    FOR EACH ROW EXECUTE FUNCTION authority.guard_mandate();
+CREATE TRIGGER mandate_keeps_its_history BEFORE DELETE OR TRUNCATE ON authority.mandate
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- What a customer's key signs: SHA-256 of exactly the document of the mandate, under a tag of its own.
+CREATE FUNCTION authority.mandate_challenge(document bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence customer mandate v1', 'UTF8') || '\x00' || document);
+$$;
+
+-- A customer gives a mandate. Every term follows from the document that the passkey signed.
+CREATE FUNCTION authority.give_mandate(book integer, event uuid, token_sha256 bytea, document bytea, credential bytea,
+    client_data bytea, authenticator_data bytea, signature bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1152);
+    terms jsonb  := convert_from(document, 'UTF8')::jsonb;
+    who   text   := authority.person_of_session(book, give_mandate.token_sha256, now.at);
+    whose text   := authority.customer_of(book, who);
+    key   authority.passkey;
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    ELSIF whose IS NULL THEN
+        PERFORM authority.refuse('person_lacks_the_role');
+    ELSIF NOT terms @> jsonb_build_object('customer', whose, 'person', who) THEN
+        PERFORM authority.refuse('terms_are_not_valid', 'customer or person');
+    ELSIF NOT EXISTS (SELECT FROM authority.client c
+                       WHERE c.book_id = book AND c.client_id = terms->>'client' AND c.active) THEN
+        PERFORM authority.refuse('client_must_exist', terms->>'client');
+    END IF;
+    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
+                                 authority.mandate_challenge(document), now.at);
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF now.at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'customer', whose, 'person', who, 'mandate', terms->'mandate', 'client', terms->'client',
+        'purposes', terms->'purposes', 'currency', terms->'currency', 'period_days', terms->'period_days',
+        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor',
+        'credential', encode(credential, 'hex'), 'challenge', encode(authority.mandate_challenge(document), 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex')));
+    INSERT INTO authority.mandate (book_id, mandate_id, customer_id, person_id, client_id, purposes, currency, cap,
+                                   period_cap, period_days, expires_at, given, given_at)
+    VALUES (book, (terms->>'mandate')::uuid, whose, who, terms->>'client',
+            ARRAY(SELECT jsonb_array_elements_text(terms->'purposes')), terms->>'currency',
+            (terms->>'cap_minor')::bigint, (terms->>'period_cap_minor')::bigint, (terms->>'period_days')::integer,
+            (terms->>'expires_at')::timestamptz, now.sequence, now.at);
+END $$;
+
+-- The customer takes a mandate back, at once and alone.
+CREATE FUNCTION authority.revoke_mandate(book integer, event uuid, token_sha256 bytea, mandate uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1153);
+    who   text   := authority.person_of_session(book, revoke_mandate.token_sha256, now.at);
+    whose text   := authority.customer_of(book, who);
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('session_is_not_valid');
+    END IF;
+    UPDATE authority.mandate m SET revoked = now.sequence
+     WHERE m.book_id = book AND m.mandate_id = mandate AND m.customer_id = whose AND m.revoked IS NULL;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('mandate_must_exist');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('mandate', mandate, 'customer', whose, 'person', who));
+END $$;
+
+-- A program asked under a mandate. What was ordered under it counts against its caps, also if nothing came of it.
+CREATE FUNCTION authority.state_mandate_origin(book integer, event uuid, order_id uuid, request_sha256 bytea, mandate uuid,
+                                               purpose text, customer text, currency text, amount bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1150);
+    key   authority.client_key := authority.key_of_request(book, state_mandate_origin.request_sha256);
+    terms authority.mandate;
+    spent numeric;
+BEGIN
+    SELECT * INTO terms FROM authority.mandate m WHERE m.book_id = book AND m.mandate_id = mandate FOR UPDATE;
+    IF NOT FOUND OR terms.customer_id <> customer THEN
+        PERFORM authority.refuse('mandate_must_exist');
+    ELSIF terms.client_id <> key.client_id THEN
+        PERFORM authority.refuse('mandate_is_another_programs');
+    ELSIF terms.revoked IS NOT NULL THEN
+        PERFORM authority.refuse('mandate_was_revoked');
+    ELSIF now.at >= terms.expires_at THEN
+        PERFORM authority.refuse('mandate_has_expired');
+    ELSIF purpose <> ALL (terms.purposes) OR terms.currency <> state_mandate_origin.currency THEN
+        PERFORM authority.refuse('mandate_is_not_for_this');
+    ELSIF state_mandate_origin.amount > terms.cap THEN
+        PERFORM authority.refuse('mandate_cap_is_exceeded');
+    END IF;
+    SELECT coalesce(sum(o.amount), 0) INTO spent FROM authority.origin o
+     WHERE o.book_id = book AND o.mandate_id = mandate AND o.at > now.at - interval '1 day' * terms.period_days;
+    IF spent + state_mandate_origin.amount > terms.period_cap THEN
+        PERFORM authority.refuse('mandate_period_cap_is_exceeded');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'order', state_mandate_origin.order_id, 'asked_by', 'mandate', 'mandate', mandate, 'client', key.client_id,
+        'key', key.key_id));
+    INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence, mandate_id, amount, at)
+    VALUES (book, state_mandate_origin.order_id, 'mandate', 'client:' || key.client_id, now.sequence, mandate,
+            state_mandate_origin.amount, now.at);
+END $$;
+
+GRANT SELECT ON authority.mandate TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.guard_mandate, authority.mandate_challenge, authority.give_mandate,
+    authority.revoke_mandate, authority.state_mandate_origin FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.give_mandate, authority.revoke_mandate, authority.state_mandate_origin
+   TO ringfence_core;
 -- authority: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
 SELECT ledger.keep_books_apart('authority');
 SELECT ledger.fix_search_paths('authority');

@@ -1,0 +1,191 @@
+"""A customer's own pages: the wallet with its lines, the orders, and a withdrawal that a passkey signs.
+
+The page that asks for the signature is rendered from the document's bytes and from nothing else; the form sends the
+same bytes back with what the device said.
+"""
+
+from datetime import date
+from typing import Annotated, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Path
+from fastapi.responses import Response
+
+from ringfence.authority.clients import clients
+from ringfence.authority.origin import mandates
+from ringfence.authority.origin.documents import challenge_of, read
+from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.pages import Raw
+from ringfence.authority.routes import assertion_of, session_of
+from ringfence.custody import own
+from ringfence.custody.orders import Desk, orders
+from ringfence.custody.own.routes import own_amount
+from ringfence.custody.routes import place_after, place_of, wallet
+from ringfence.ledger import reading
+from ringfence.ledger.routes import code_word
+from ringfence.web.fields import PAGE_ROWS, Sequence, Text, end_of
+from ringfence.web.visit import HOME_OF_CUSTOMERS, Signed, Visit
+
+OWN_NOTICES: Final = ("withdrawal_placed", "mandate_given", "mandate_revoked")
+LATEST_SHOWN: Final = 5
+
+pages = APIRouter()
+
+
+@pages.get("/my")
+def own_wallet(visit: Signed, before: Sequence = None) -> Response:
+    who = own.whose(visit.core, session_of(visit))
+    account, last = f"customer:{who.customer_id}:available", reading.LATEST if before is None else before
+    parts = wallet(visit, who)
+    with visit.core.connection() as connection:
+        lines = reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+        recent = orders(connection, visit.book, customer_id=who.customer_id, limit=LATEST_SHOWN)
+    return visit.page(
+        "custody/my.html",
+        customer=who,
+        parts=parts,
+        lines=lines,
+        orders=recent,
+        code_word=code_word,
+        older=f"/my?{urlencode({'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None,
+        newest=HOME_OF_CUSTOMERS if before is not None else None,
+    )
+
+
+@pages.get("/my/orders")
+def own_orders(visit: Signed, before: Text = None) -> Response:
+    who = own.whose(visit.core, session_of(visit)).customer_id
+    with visit.core.connection() as connection:
+        found = orders(connection, visit.book, customer_id=who, before=place_of(before), limit=PAGE_ROWS)
+    older = urlencode({"before": place_after(found[-1])}) if len(found) == PAGE_ROWS else None
+    return visit.page(
+        "custody/my_orders.html",
+        orders=found,
+        older=f"/my/orders?{older}" if older else None,
+        newest="/my/orders" if before else None,
+    )
+
+
+@pages.post("/my/withdrawals/documents")
+def draw_up(visit: Signed, amount: Annotated[str, Form(max_length=30)]) -> Response:
+    """The order as it is to be signed; nothing is kept of it yet."""
+    document = own.draft(visit.desk(Desk), session_of(visit), own_amount(visit, amount.strip())).canonical()
+    return to_sign(visit, document)
+
+
+@pages.post("/my/withdrawals")
+def withdraw(
+    visit: Signed,
+    document: Annotated[str, Form(max_length=8_000)],
+    credential: Raw,
+    client_data: Raw,
+    authenticator_data: Raw,
+    signature: Raw,
+) -> Response:
+    raw = {
+        "credential": credential,
+        "client_data": client_data,
+        "authenticator_data": authenticator_data,
+        "signature": signature,
+    }
+    signed = from_text("document", document)
+    own.place(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    return visit.go(HOME_OF_CUSTOMERS, said="withdrawal_placed")
+
+
+@pages.get("/my/mandates")
+def own_mandates(visit: Signed) -> Response:
+    who = own.whose(visit.core, session_of(visit))
+    with visit.core.connection() as connection:
+        programs = [each.client_id for each in clients(connection, visit.book) if each.active]
+    return visit.page(
+        "custody/my_mandates.html",
+        customer=who,
+        mandates=own.own_mandates(visit.core, session_of(visit)),
+        programs=programs,
+        purposes=mandates.PURPOSES,
+        period_days_max=mandates.PERIOD_DAYS_MAX,
+    )
+
+
+@pages.post("/my/mandates/documents")
+def draw_up_mandate(
+    visit: Signed,
+    program: Annotated[str, Form(max_length=32)],
+    cap: Annotated[str, Form(max_length=30)],
+    period_cap: Annotated[str, Form(max_length=30)],
+    period_days: Annotated[int, Form(ge=1, le=mandates.PERIOD_DAYS_MAX)],
+    last_day: Annotated[date, Form()],
+    purposes: Annotated[list[str], Form(max_length=3)] = [],  # noqa: B006 - no box is ticked; FastAPI copies it
+    payees: Annotated[str, Form(max_length=4_000)] = "",
+) -> Response:
+    """The mandate as it is to be signed; nothing is kept of it yet."""
+    wish = own.Wish(
+        client=program,
+        purposes=tuple(each for each in mandates.PURPOSES if each in purposes),
+        cap=own_amount(visit, cap.strip()),
+        period_cap=own_amount(visit, period_cap.strip()),
+        period_days=period_days,
+        payees=tuple(dict.fromkeys(payees.split())),
+        expires_at=end_of(last_day),
+    )
+    document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
+    challenge = mandates.challenge_of(document)
+    return visit.page(
+        "custody/my_mandate_sign.html",
+        terms=mandates.read(document),
+        text=document.decode(),
+        document=to_text(document),
+        question=own.question(visit.core, session_of(visit), challenge, relying_party(visit.origin)),
+    )
+
+
+@pages.post("/my/mandates")
+def give_mandate(
+    visit: Signed,
+    document: Annotated[str, Form(max_length=12_000)],
+    credential: Raw,
+    client_data: Raw,
+    authenticator_data: Raw,
+    signature: Raw,
+) -> Response:
+    raw = {
+        "credential": credential,
+        "client_data": client_data,
+        "authenticator_data": authenticator_data,
+        "signature": signature,
+    }
+    signed = from_text("document", document)
+    own.give_mandate(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    return visit.go("/my/mandates", said="mandate_given")
+
+
+@pages.post("/my/mandates/{mandate_id}/revocation")
+def revoke_mandate(visit: Signed, mandate_id: UUID) -> Response:
+    own.revoke_mandate(visit.core, session_of(visit), mandate_id)
+    return visit.go("/my/mandates", said="mandate_revoked")
+
+
+@pages.post("/customers/{customer_id}/logins")
+def propose_login(
+    visit: Signed,
+    customer_id: Annotated[str, Path(max_length=40)],
+    login: Annotated[str, Form(max_length=40)],
+    name: Annotated[str, Form(max_length=200)],
+) -> Response:
+    """Propose a login for a customer. The one-time password is on the answer's page and nowhere else."""
+    made = own.propose(visit.core, session_of(visit), customer_id, login.strip(), name.strip())
+    there = f"/approvals/{made.drafted.proposal_id}"
+    return visit.page("authority/shown_once.html", whose=login.strip(), shown=made.one_time_password, there=there)
+
+
+def to_sign(visit: Visit, document: bytes) -> Response:
+    question = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
+    return visit.page(
+        "custody/my_sign.html",
+        order=read(document),
+        text=document.decode(),
+        document=to_text(document),
+        question=question,
+    )
