@@ -156,8 +156,8 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
         _proposed(connection, event, kept, rows, chain)
         return
     terms = _terms(rows)
-    _require(kept is not None and kept.document == documents.write(terms), "the table has another document")
-    assert kept is not None  # noqa: S101 - required above
+    if kept is None or kept.document != documents.write(terms):
+        raise _Contradiction("the table has another document")
     in_force = any(row.code == EventName.ESCROW_AGREED for row in rows)
     if event.code == EventName.ESCROW_AGREED:
         _require(kept.agreed == event.sequence and not in_force, "the table does not have it as agreed in this row")
@@ -215,8 +215,8 @@ def _ended(
     connection: Connection, event: _Event, kept: Standing, terms: Agreement, rows: list[JournalLine], chain: _Chain
 ) -> None:
     says, tranche = event.says, terms.tranche(event.says["tranche"])
-    _require(tranche is not None, "there is no such tranche")
-    assert tranche is not None  # noqa: S101 - required above
+    if tranche is None:
+        raise _Contradiction("there is no such tranche")
     proposed = next(row.sequence for row in rows if row.code == EventName.ESCROW_PROPOSED)
     heard = hear(terms, spoken(rows), proposed)
     facts = heard.of(tranche.name, event.at)

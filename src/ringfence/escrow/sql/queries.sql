@@ -41,7 +41,7 @@ SELECT agreement_id, name, amount, state, paid, ended FROM escrow.tranche
 
 -- name: to_look_at
 SELECT agreement_id, state FROM escrow.agreement
- WHERE book_id = %(book)s AND (state = 'awaiting_approval' OR state = 'in_force' AND look_at <= %(at)s)
+ WHERE book_id = %(book)s AND look_at <= %(at)s AND state IN ('awaiting_approval', 'in_force')
  ORDER BY look_at LIMIT %(limit)s;
 
 -- name: facts
