@@ -196,7 +196,9 @@ def test_a_book_is_set_up_from_nothing_to_its_first_settled_payout(folder):
         pay_own_money_in_and_fees_out(platform, grace, alan)
 
         payout = {"id": str(uuid4()), "customer": "c1", "amount": euros("120.00"), "payee_account": PAYEE}
-        assert ok(shop.post("/withdrawals", json=payout))["state"] == "released"
+        no(shop.post("/withdrawals", json=payout), "order_must_say_who_asked")  # a token alone asks for no payment
+        assert ok(grace.post("/withdrawals", json=payout))["state"] == "awaiting_approval"
+        platform.decide(alan, payout["id"])
         platform.turn()
         assert platform.state(payout["id"]) == "settled"
         assert ok(shop.get("/customers/c1"))["available"] == euros("370.00")
@@ -248,7 +250,7 @@ def people_and_programs_come_and_go(platform):
     asked = {"id": "ada", "name": "Ada", "roles": ["approver"], "new_password": True}
     no(platform.person("grace").post("/people", json=asked), "maker_may_not_make_this")
     made = ok(radia.post("/people", json=asked))
-    platform.decide(ken, made["proposal"])
+    platform.decide(platform.person("alan"), made["proposal"])
     no(platform.person("ada", made["one_time_password"]).get("/people"), "new_password_is_needed")
     assert radia.post("/people/ada/deactivation").status_code == 204
     assert {each["id"] for each in ok(radia.get("/people"))["people"] if not each["active"]} == {"ada"}

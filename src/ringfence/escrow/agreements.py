@@ -19,6 +19,7 @@ from uuid import UUID
 
 from ringfence.authority import proposals
 from ringfence.authority.actors import Actor, maker_of, token_of
+from ringfence.authority.escalations import Seen
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Proposal, draft
 from ringfence.core import Core
@@ -250,7 +251,7 @@ def _unit(
         if each.ruling.decision.outcome == Outcome.HOLD:
             asking.append(_ask_release(core, policy, each, by))
     also.append(_row(core, terms, document, reference, by))
-    if required(policy, ACT, terms.amount, terms.unit).people:
+    if required(policy, ACT, terms.amount, terms.unit, Seen(core.clock())).people:
         asking.append(
             draft(
                 core,

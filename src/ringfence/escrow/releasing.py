@@ -18,6 +18,7 @@ from uuid import UUID
 
 from ringfence.authority import proposals
 from ringfence.authority.actors import Actor
+from ringfence.authority.escalations import Seen
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Proposal
 from ringfence.core import Core
@@ -208,7 +209,7 @@ def _release(core: Core, agreement_id: UUID, name: str, by: Actor) -> Asked:
     if not case.seen.release.allows:
         raise RELEASE_IS_NOT_ALLOWED(tranche=name, why=formula(case.seen.release))
     proposal = None
-    if required(policy, ACT, case.seen.due, case.standing.terms.unit).people:
+    if required(policy, ACT, case.seen.due, case.standing.terms.unit, Seen(core.clock())).people:
         waiting = [each for each in about if _is_about(each, case) and each.expires_at > core.clock()]
         proposal = next((each for each in waiting if each.state == "complete"), None)
         if proposal is None:

@@ -26,6 +26,7 @@ from uuid import UUID
 
 import numpy as np
 
+from ringfence.authority.escalations import Seen
 from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.verification import record_of, verified_terms
 from ringfence.database.connection import Connection
@@ -257,7 +258,7 @@ def _people(
     unit = kept.terms.unit
     if named is None:
         policy = policy_in_force(connection, event.book, event.at)
-        _require(not required(policy, act, amount, unit).people, "people had to approve it")
+        _require(not required(policy, act, amount, unit, Seen(event.at)).people, "people had to approve it")
         return
     record = record_of(connection, event.book, UUID(named))
     terms = verified_terms(record, event.at)

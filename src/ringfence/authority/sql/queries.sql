@@ -114,6 +114,12 @@ SELECT version, effective_from, document, sha256, sequence FROM authority.policy
 -- name: make_proposal
 SELECT authority.make_proposal(%(book)s, %(event)s, %(proposal)s, %(payload)s, %(token_sha256)s);
 
+-- name: require_nobody
+SELECT authority.require_nobody(%(book)s, %(event)s, %(order_id)s, %(act)s, %(currency)s, %(amount)s);
+
+-- name: score_of
+SELECT authority.score_of(%(book)s, %(order_id)s);
+
 -- name: objection
 SELECT authority.objection(%(book)s, %(token_sha256)s, %(proposal)s, %(payload_sha256)s, %(decision)s, %(at)s);
 
@@ -186,10 +192,7 @@ SELECT sequence, kind, posted_at, payload FROM ledger.journal
 
 -- name: last_turns
 SELECT j.sequence, j.posted_at, j.payload FROM unnest(%(monitors)s::text[]) AS named (monitor)
- CROSS JOIN LATERAL (
-    SELECT t.sequence, t.posted_at, t.payload FROM ledger.journal t
-     WHERE t.book_id = %(book)s AND t.kind = 13 AND ledger.monitor_of(t.payload) = named.monitor
-     ORDER BY t.sequence DESC LIMIT 1) j;
+ CROSS JOIN LATERAL ledger.last_turn(%(book)s, named.monitor) j WHERE j.sequence IS NOT NULL;
 
 -- name: latest_turns
 SELECT sequence, posted_at, payload FROM ledger.journal

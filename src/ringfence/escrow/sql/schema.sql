@@ -205,7 +205,8 @@ DECLARE
     needed jsonb;
 BEGIN
     IF proposal IS NULL THEN
-        needed := (SELECT authority.required(p.document, act, asked.currency, amount) FROM authority.policy_at(book, at) p);
+        needed := (SELECT authority.required(p.document, act, asked.currency, amount, at, NULL)
+                     FROM authority.policy_at(book, at) p);  -- risk scores the holds, not the agreement: it counts as the worst
         IF needed IS NULL OR (needed->>'people')::integer > 0 THEN
             PERFORM authority.refuse('amount_needs_approval');
         END IF;
