@@ -208,6 +208,9 @@ def test_people_approve_large_agreements_and_large_releases_and_exactly_those(es
     proposals.reject(escrow.core, escrow.person("adam"), asked.proposal_id, asked.payload_sha256)
     escrow.world.turn()
     assert [escrow.standing(each).because for each in (no, gone)] == ["rejected", "withdrawn"]
+    with escrow.core.connection() as connection:
+        order = orders(connection, escrow.book, limit=1)[0].order_id
+    assert refused(escrow.propose, large, agreement=str(order)) == "agreement_id_is_an_orders"
     assert escrow.balance("c1") == (29_000_00, 0)
 
     with database.connect("core") as core, pytest.raises(Exception, match="no such event"):
