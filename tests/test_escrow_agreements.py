@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from custody_world import DAY
 from escrow_world import DELIVERED, date_reached, escrow_world
 from ringfence.authority import proposals
 from ringfence.core import Core
-from ringfence.custody import customers
+from ringfence.custody import customers, days
 from ringfence.custody.orders import orders
+from ringfence.custody.personal import erasure
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.document import order_of
 from ringfence.incident import brake
@@ -55,6 +57,8 @@ def test_money_waits_for_its_condition_and_stays_the_payers_client_money_until_t
     assert required() == (1_000_00, {"customer:c1": 1_000_00})
     assert refused(escrow.release, found) == "release_is_not_allowed"
     assert refused(escrow.give_back, found) == "return_is_not_allowed"
+    erase = (erasure.propose_erasure, escrow.core, escrow.person("tina"))
+    assert refused(*erase, "c2", "money is on its way") == "customer_must_have_no_money"
     escrow.approve(found)
     escrow.approve(found)  # again, as after a lost answer
     assert len(said_of(escrow, EventName.MILESTONE_APPROVED)) == 1
@@ -154,6 +158,10 @@ def test_a_fact_is_said_by_who_is_named_for_it_and_by_nobody_else(escrow):
     missing = escrow.core.new_id()
     assert refused(say, escrow.core, missing, "delivered", "courier", by=bella) == "agreement_must_exist"
     assert said_of(escrow, EventName.MILESTONE_APPROVED) == []
+    days.close_day(escrow.core, DAY, {}, escrow.world.now)  # words need no business day, money does
+    escrow.settle(found, claim, 1_00)
+    escrow.approve(found)
+    assert refused(escrow.release, found) == "no_day_is_open"
 
 
 def test_people_approve_large_agreements_and_large_releases_and_exactly_those(escrow, database):
@@ -200,6 +208,9 @@ def test_people_approve_large_agreements_and_large_releases_and_exactly_those(es
     proposals.reject(escrow.core, escrow.person("adam"), asked.proposal_id, asked.payload_sha256)
     escrow.world.turn()
     assert [escrow.standing(each).because for each in (no, gone)] == ["rejected", "withdrawn"]
+    with escrow.core.connection() as connection:
+        order = orders(connection, escrow.book, limit=1)[0].order_id
+    assert refused(escrow.propose, large, agreement=str(order)) == "agreement_id_is_an_orders"
     assert escrow.balance("c1") == (29_000_00, 0)
 
     with database.connect("core") as core, pytest.raises(Exception, match="no such event"):

@@ -85,9 +85,10 @@ class Taken:
         assert self.stranger() is None
 
     def stranger(self, *more: Any) -> tuple[int, str] | None:
-        found = ESCROW.Escrow()
+        found = ESCROW.Escrow(ESCROW.Approvals())
         try:
             for row, payload in [*self.clean, *more]:
+                found.approvals.add(row, payload)
                 found.add(row, payload)
         except ESCROW.Wrong as wrong:
             return wrong.facts["sequence"], wrong.name
@@ -118,6 +119,12 @@ class Taken:
             hold = hold_of(connection, self.escrow.book, order_of(about.agreement_id, tranche, customer))
         return replace(hold, kind=kind, id=self.escrow.core.new_id(), refers_to=hold.id, amount=amount)
 
+    def taken_back(self, about: Standing) -> Line:
+        """A correction of what was released."""
+        post = derived(order_of(about.agreement_id, "all", "c2"), "post")
+        held = self.money(about, Kind.CORRECTION, about.terms.amount)
+        return replace(held, refers_to=post, debit_account=held.credit_account, credit_account=held.debit_account)
+
     def ending(self, about: Standing, code: EventName, **other: Any) -> Line:
         """What an honest core would say if the condition were true."""
         with self.escrow.core.connection() as connection:
@@ -134,7 +141,8 @@ def test_every_forged_row_is_named_by_the_notary_and_by_a_stranger(escrow, datab
     """
     money moves by itself · a release whose condition is not true · a return before its time · a milestone that nobody
     approved, one of a party that is not named · a claim settled by nobody · less than is due · another trace, another
-    document, an agreement that nobody approved · a fact filed under another order · a settled agreement called off
+    document, an agreement that nobody approved · a release taken back · a fact filed under another
+    order · an agreement in force called off
     """
     taken = Taken(escrow, database)
     escrow.world.pay_in("c1", 40_000_00)
@@ -144,9 +152,13 @@ def test_every_forged_row_is_named_by_the_notary_and_by_a_stranger(escrow, datab
     escrow.world.wait(minutes=11)  # or risk holds the next
     delivered = [escrow.propose() for _ in range(2)]
     claim = escrow.claim(one)
-    for each in delivered:
+    paid = escrow.propose()
+    for each in (*delivered, paid):
         escrow.approve(each)
+    escrow.release(paid)
     taken.in_earnest()
+    with escrow.core.connection() as connection:
+        [asked] = proposals.proposals_of_order(connection, escrow.book, unapproved.agreement_id)
 
     released, returned = EventName.ESCROW_RELEASED, EventName.ESCROW_RETURNED
     approved = {"milestone": "delivered", "party": "courier", "by": "bella"}
@@ -188,6 +200,13 @@ def test_every_forged_row_is_named_by_the_notary_and_by_a_stranger(escrow, datab
             lambda: [taken.event(unapproved, EventName.ESCROW_AGREED, {"sha256": unapproved.sha256, "proposal": None})],
             0, "does not have it as agreed", None,
         ),
+        (
+            lambda: [taken.event(unapproved, EventName.ESCROW_AGREED, {
+                "sha256": unapproved.sha256, "proposal": str(asked.proposal_id),
+            })],
+            0, "does not have it as agreed", mismatch,
+        ),
+        (lambda: [taken.taken_back(paid)], 0, "no event of its chain says why", itself),
         (
             lambda: [taken.event(unapproved, EventName.ESCROW_PROPOSED, {
                 "sha256": documents.sha256_of(documents.write(documents.read_said(exchanged))), "document": exchanged,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from book import EVENT, EXPIRE, LINKED, PENDING, POST, VOID, Row
+from approvals import Approvals
+from book import CORRECTION, EVENT, EXPIRE, LINKED, PENDING, POST, VOID, Row
 from conditions import (
     Claim,
     Facts,
@@ -79,12 +80,16 @@ class Agreement:
 
 @dataclass
 class Escrow:
-    """What the rows so far say about agreements; `add` raises `Wrong` at the row that does not hold."""
+    """What the rows so far say about agreements; `add` raises `Wrong` at the row that does not hold. `approvals` are
+    those of the rows so far: whoever adds rows here has added them there.
+    """
 
+    approvals: Approvals
     agreements: dict[str, Agreement] = field(default_factory=dict)
     holds: dict[bytes, str] = field(default_factory=dict)  # of agreements that were proposed: whose they are
     announced: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # in this chain: kind and amount
     about: str = ""
+    spent: set[str] = field(default_factory=set)  # proposals that put an agreement in force, or released a tranche
     released: int = 0
     returned: int = 0
 
@@ -93,7 +98,7 @@ class Escrow:
             if row.kind == EVENT and row.code in _READERS:
                 said = json.loads(payload)
                 self._read(row, said)
-            elif row.kind in (PENDING, POST, VOID, EXPIRE):
+            elif row.kind in (PENDING, POST, VOID, EXPIRE, CORRECTION):
                 self._money(row)
         except (Unfit, ValueError, TypeError, KeyError, AttributeError):
             raise Wrong("escrow_row_does_not_keep_its_agreement", sequence=row.sequence, agreement=self.about) from None
@@ -111,6 +116,8 @@ class Escrow:
     def _money(self, row: Row) -> None:
         hold = row.id if row.kind == PENDING else row.refers_to
         wanted = self.announced.pop(hold, None)
+        if row.kind == POST and hold in self.holds:
+            self.holds[row.id] = self.holds[hold]  # what was released is not taken back either
         if wanted is None and hold in self.holds:
             raise Wrong("escrow_money_moves_by_itself", sequence=row.sequence, agreement=self.holds[hold])
         if wanted is not None and (row.kind, 0 if row.kind == VOID else row.amount) != wanted:
@@ -135,6 +142,7 @@ class Escrow:
         found = self.agreements[self.about]
         if found.in_force or found.ended or said["sha256"] != found.digest:
             raise Unfit
+        self._require_people(said["proposal"], "escrow_agreement")
         found.in_force = True
 
     def _milestone(self, row: Row, said: dict[str, Any]) -> None:
@@ -182,6 +190,7 @@ class Escrow:
         amount = whole if settled is None else settled.payees_get
         if said["amount_minor"] != str(amount):
             raise Unfit
+        self._require_people(said["proposal"], "escrow_release")
         self._announce(tranche, divide(tranche, amount))
         self.released += 1
 
@@ -214,6 +223,15 @@ class Escrow:
             raise Wrong("escrow_condition_was_not_true", sequence=row.sequence, agreement=self.about)
         if (said["condition_sha256"], said["trace_sha256"]) != (condition_hash(condition), trace_hash(trace)):
             raise Unfit
+
+    def _require_people(self, proposal: str | None, act: str) -> None:
+        """A proposal that a row names is one of this act, was approved by enough others, and is named once."""
+        if proposal is None:
+            return
+        asked = self.approvals.proposals[proposal]
+        if asked.act != act or proposal in self.spent or len(asked.approved_by - {asked.maker}) < asked.people:
+            raise Unfit
+        self.spent.add(proposal)
 
     def _announce(self, tranche: dict[str, Any], shares: dict[str, int]) -> None:
         for customer, amount in shares.items():

@@ -290,8 +290,9 @@ def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
 
 
 def the_escrow(check: Check, folder: Folder, tree: log.Tree | None) -> None:
-    found = Escrow()
+    found = Escrow(Approvals())
     for row, payload in rows(folder, needed(tree, "entries").size):
+        found.approvals.add(row, payload)
         found.add(row, payload)
     agreements = len(found.agreements)
     check.right("escrow_is_right", agreements=agreements, released=found.released, returned=found.returned)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 from ringfence.authority import proposals
@@ -43,13 +44,16 @@ from ringfence.refusal import Refused
 from ringfence.risk.reading import decision_of
 from ringfence.vault.fields import PAYMENT
 
+ESCROW: Final = "escrow_"  # acts of agreements, which may have the id of an order and are none
+
 
 def decide_order(desk: Desk, order_id: UUID) -> Order:
     """Take what people decided on an order's proposals to the order. Nothing happens while one of them is open."""
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         found = order(connection, book, order_id)
-        about = proposals.proposals_of_order(connection, book, order_id)
+        asked = proposals.proposals_of_order(connection, book, order_id)
+    about = [each for each in asked if not each.act.startswith(ESCROW)]
     if found.state not in ("held", "awaiting_approval"):
         return found
     if any(each.state == "rejected" for each in about):

@@ -18,7 +18,8 @@ class _Queries(NamedQueries):
     counted: Query
     waiting: Query
     holdings_of: Query
-    facts_at: Query
+    fact_at: Query
+    released_by: Query
 
 
 QUERIES = load(_Queries, "ringfence.escrow")

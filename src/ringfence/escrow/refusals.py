@@ -27,6 +27,12 @@ AGREEMENT_ID_ALREADY_HAS_OTHER_CONTENT = refusal(
     en="Agreement {agreement} was proposed with other content.",
     zh="协议 {agreement} 已以不同内容提出。",
 )
+AGREEMENT_ID_IS_AN_ORDERS = refusal(
+    "agreement_id_is_an_orders",
+    Fault.INPUT,
+    en="The id of the agreement is that of an order; give it one of its own.",
+    zh="协议编号与已有指令相同；请另用编号。",
+)
 AGREEMENT_MUST_EXPIRE_LATER = refusal(
     "agreement_must_expire_later",
     Fault.INPUT,
@@ -151,6 +157,7 @@ ROW_CONTRADICTS_ITS_AGREEMENT = refusal(
 register(
     {
         "agreement_is_proposed_once": AGREEMENT_ID_ALREADY_HAS_OTHER_CONTENT,
+        "agreement_id_is_an_orders": AGREEMENT_ID_IS_AN_ORDERS,
         "agreement_must_exist": AGREEMENT_MUST_EXIST,
         "tranche_must_exist": TRANCHE_MUST_EXIST,
         "agreement_is_not_in_force": AGREEMENT_IS_NOT_IN_FORCE,

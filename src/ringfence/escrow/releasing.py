@@ -10,6 +10,7 @@ it if somebody said something meanwhile, or a date of the condition passed betwe
 looked at again. A release and a return at once are one of the two.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -23,7 +24,9 @@ from ringfence.authority.proposals import Proposal
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.days import current_day
+from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import hold_of, move, moved_event, order
+from ringfence.custody.refusals import ORDER_MOVED_MEANWHILE
 from ringfence.database.connection import Connection
 from ringfence.escrow import conditions
 from ringfence.escrow.agreements import KIND, decide, returned_order, returned_rows
@@ -53,6 +56,7 @@ LOOKED_AT_A_TIME: Final = 500
 AGAIN: Final = timedelta(seconds=1)  # while people are asked, or the brake is pulled
 LATER: Final = timedelta(minutes=1)  # after a refusal that a little patience does not cure
 _ATTEMPTS: Final = 20
+_SOMEBODY_WAS_FASTER: Final = (FACTS_HAVE_CHANGED_MEANWHILE, ORDER_MAY_NOT_DO_THAT_NOW, ORDER_MOVED_MEANWHILE)
 _TAKEN: Final = {
     Result.ID_ALREADY_HAS_OTHER_CONTENT.word,
     Result.PENDING_TRANSFER_ALREADY_POSTED.word,
@@ -88,7 +92,7 @@ def release(core: Core, agreement_id: UUID, tranche: str, *, by: Actor) -> Asked
         try:
             return _release(core, agreement_id, tranche, by)
         except Refused as refused:
-            if refused.name != FACTS_HAVE_CHANGED_MEANWHILE.name:
+            if refused.refusal not in _SOMEBODY_WAS_FASTER:
                 raise
     raise FACTS_HAVE_CHANGED_MEANWHILE()
 
@@ -99,32 +103,19 @@ def give_back(core: Core, agreement_id: UUID, tranche: str) -> Standing:
         try:
             return _give_back(core, agreement_id, tranche)
         except Refused as refused:
-            if refused.name != FACTS_HAVE_CHANGED_MEANWHILE.name:
+            if refused.refusal not in _SOMEBODY_WAS_FASTER:
                 raise
     raise FACTS_HAVE_CHANGED_MEANWHILE()
 
 
 def turn(core: Core) -> int:
-    """What is to be done by itself: proposals that were decided, tranches whose condition has come true. One agreement
-    that is refused keeps no other waiting. Returns how many moved.
+    """What is to be done by itself: proposals that were decided, tranches whose condition has come true. What is
+    refused keeps nothing else waiting, and is looked at again later. Returns how many moved.
     """
-    moved, book = 0, core.book.book_id
-    asked = {"book": book, "at": core.clock(), "limit": LOOKED_AT_A_TIME}
+    asked = {"book": core.book.book_id, "at": core.clock(), "limit": LOOKED_AT_A_TIME}
     with core.connection() as connection:
         found = connection.execute(QUERIES.to_look_at, asked).fetchall()
-    for agreement_id, state in found:
-        try:
-            if state == "awaiting_approval":
-                moved += decide(core, agreement_id).state != state
-            else:
-                moved += _attend(core, agreement_id)
-        except Refused as refused:
-            if refused.refusal.fault is Fault.MACHINE:
-                raise
-            if state != "awaiting_approval":
-                with core.connection() as connection:
-                    _look_again(connection, agreement(connection, book, agreement_id), core.clock() + LATER)
-    return moved
+    return sum(_attend(core, agreement_id) for agreement_id, _ in found)
 
 
 def carry_out(core: Core, proposal_id: UUID) -> None:
@@ -144,32 +135,46 @@ def carry_out(core: Core, proposal_id: UUID) -> None:
 
 
 def _attend(core: Core, agreement_id: UUID) -> int:
-    """Release and return what may be, and say when to look again."""
-    moved, again = 0, None
+    """Do what may be done about an agreement, and say when to look again."""
     with core.connection() as connection:
         standing = agreement(connection, core.book.book_id, agreement_id)
-    for part in standing.tranches:
-        if part.state != "held":
-            continue
-        case = _case(core, agreement_id, part.name)
-        times = [next_change(each.condition, case.seen.facts.now) for each in (case.seen.release, case.seen.give_back)]
-        if case.seen.release.allows:
-            try:
-                done = release(core, agreement_id, part.name, by=None).proposal is None
-            except Refused as refused:
-                if refused.refusal is not BRAKE_IS_PULLED:
-                    raise
-                done = False
+    moved, times = 0, []
+    if standing.state == "awaiting_approval":
+        done, again = _patiently(core, lambda: (decide(core, agreement_id).state != standing.state, None))
+        moved, times = int(done), [again or core.clock() + AGAIN]
+    for part in standing.tranches if standing.state == "in_force" else ():
+        if part.state == "held":
+            done, again = _patiently(core, lambda name=part.name: _attend_tranche(core, agreement_id, name))  # type: ignore[misc]
             moved += done
-            times += [] if done else [core.clock() + AGAIN]
-        elif case.seen.give_back.allows:
-            give_back(core, agreement_id, part.name)
-            moved += 1
-        known = [each for each in (again, *times) if each is not None]
-        again = min(known, default=None)
+            times += [] if again is None else [again]
     with core.connection() as connection:
-        _look_again(connection, standing, again)
+        _look_again(connection, standing, min(times, default=None))
     return moved
+
+
+def _patiently(core: Core, attempt: Callable[[], tuple[bool, datetime | None]]) -> tuple[bool, datetime | None]:
+    """Whether something moved, and when to look again; a refusal is looked at again later, unless the machine
+    failed.
+    """
+    try:
+        return attempt()
+    except Refused as refused:
+        if refused.refusal.fault is Fault.MACHINE:
+            raise
+        return False, core.clock() + (AGAIN if refused.refusal is BRAKE_IS_PULLED else LATER)
+
+
+def _attend_tranche(core: Core, agreement_id: UUID, name: str) -> tuple[bool, datetime | None]:
+    """Release or return a tranche if it may be; while people are asked, look again soon."""
+    case = _case(core, agreement_id, name)
+    if case.seen.release.allows:
+        waits = release(core, agreement_id, name, by=None).proposal is not None
+        return not waits, core.clock() + AGAIN if waits else None
+    if case.seen.give_back.allows:
+        give_back(core, agreement_id, name)
+        return True, None
+    changes = [next_change(each.condition, case.seen.facts.now) for each in (case.seen.release, case.seen.give_back)]
+    return False, min((each for each in changes if each is not None), default=None)
 
 
 def _look_again(connection: Connection, standing: Standing, at: datetime | None) -> None:

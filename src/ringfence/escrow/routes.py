@@ -29,6 +29,7 @@ from ringfence.escrow.reading import Standing, agreement, heard, look
 from ringfence.escrow.reading import agreements as standing_agreements
 from ringfence.escrow.refusals import (
     AGREEMENT_ID_ALREADY_HAS_OTHER_CONTENT,
+    AGREEMENT_ID_IS_AN_ORDERS,
     AGREEMENT_IS_NOT_IN_FORCE,
     AGREEMENT_IS_NOT_VALID,
     AGREEMENT_IS_NOT_WAITING,
@@ -63,7 +64,6 @@ SAYING: Final = (
     SESSION_IS_NOT_VALID,
     PARTY_MUST_BE_NAMED,
     PARTY_MUST_SPEAK_FOR_ITSELF,
-    NO_DAY_IS_OPEN,
 )
 ENDING: Final = (
     SCOPE_IS_MISSING,
@@ -200,6 +200,7 @@ def one_agreement(visit: Client, id: UUID) -> AgreementAnswer:  # noqa: A002 - t
         AGREEMENT_IS_NOT_VALID,
         CONDITION_IS_NOT_VALID,
         AGREEMENT_ID_ALREADY_HAS_OTHER_CONTENT,
+        AGREEMENT_ID_IS_AN_ORDERS,
         AGREEMENT_MUST_EXPIRE_LATER,
         BRAKE_IS_PULLED,
         NO_DAY_IS_OPEN,

@@ -13,6 +13,8 @@ from uuid import UUID
 from ringfence.authority.actors import Actor, maker_of, token_of
 from ringfence.core import Core
 from ringfence.custody.days import current_day
+from ringfence.custody.refusals import NO_DAY_IS_OPEN
+from ringfence.database.connection import Connection
 from ringfence.escrow.queries import QUERIES
 from ringfence.escrow.reading import Standing, agreement
 from ringfence.escrow.refusals import (
@@ -75,7 +77,7 @@ def _say(
     book = core.book.book_id
     with core.connection() as connection:
         agreement(connection, book, agreement_id)
-        day: date = current_day(connection, book)
+        day = _day(connection, book, core.clock().date())
     payload = {"agreement": str(agreement_id), "by": maker_of(by)} | said
     event = Line(Kind.EVENT, identity, order_id=agreement_id, code=name, value_date=day, payload=payload)
     row = {"book": book, "event": identity, "number": int(name), "token_sha256": token_of(by)}
@@ -87,3 +89,13 @@ def _say(
         raise
     with core.connection() as connection:
         return agreement(connection, book, agreement_id)
+
+
+def _day(connection: Connection, book: int, today: date) -> date:
+    """The open business day. Words need none: a claim is opened on a Sunday too, and no money moves by it."""
+    try:
+        return current_day(connection, book)
+    except Refused as refused:
+        if refused.refusal is not NO_DAY_IS_OPEN:
+            raise
+        return today

@@ -14,7 +14,8 @@ are those of the journal; the tables, which the core cannot write without the to
                          above; the next rows post each payee's part
     ESCROW_RETURNED      likewise of the return; the next rows void every hold of the tranche
     ESCROW_CALLED_OFF    it never was in force; the next rows void every hold
-    a post, void or expiry of a hold of an agreement, which no such event in its chain has announced, is forged
+    a post, void or expiry of a hold of an agreement, which no such event in its chain has announced, is forged, and so
+    is a correction that takes a release back
 """
 
 import json
@@ -88,7 +89,9 @@ def audit(connection: Connection, book: int, block: Block) -> None:
     rows = block.batch.rows
     about = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], list(_EVENTS))
     moving = np.isin(rows["kind"], _RESOLVING)
-    held = _holdings(connection, book, [UUID(bytes=each.tobytes()) for each in rows["refers_to"][moving]])
+    correcting = rows["kind"] == Kind.CORRECTION
+    held = _holdings(connection, book, _referred(rows, moving))
+    held |= _released(connection, book, _referred(rows, correcting))
     if not held and not about.any():
         return
     chain = _Chain()
@@ -99,7 +102,7 @@ def audit(connection: Connection, book: int, block: Block) -> None:
                 event = _event(book, block, index)
                 chain.agreement = str(event.says.get("agreement", ""))[:40]
                 _check(connection, event, UUID(bytes=row["order_id"].tobytes()), chain)
-            elif row["kind"] == Kind.PENDING or moving[index]:
+            elif row["kind"] == Kind.PENDING or moving[index] or correcting[index]:
                 _check_money(row, chain, held)
             if not row["flags"] & LINKED:
                 _require(not chain.announced, "the money that an event before it announced did not move")
@@ -131,6 +134,16 @@ def _holdings(connection: Connection, book: int, holds: list[UUID]) -> dict[UUID
     return {row[0]: str(row[1]) for row in connection.execute(QUERIES.holdings_of, asked)} if holds else {}
 
 
+def _released(connection: Connection, book: int, posts: list[UUID]) -> dict[UUID, str]:
+    """Of the posts that corrections take back those that released money of an agreement."""
+    asked = {"book": book, "posts": posts}
+    return {row[0]: str(row[1]) for row in connection.execute(QUERIES.released_by, asked)} if posts else {}
+
+
+def _referred(rows: Any, which: Any) -> list[UUID]:
+    return [UUID(bytes=each.tobytes()) for each in rows["refers_to"][which]]
+
+
 def _check_money(row: Any, chain: _Chain, held: Mapping[UUID, str]) -> None:
     hold = UUID(bytes=row["id" if row["kind"] == Kind.PENDING else "refers_to"].tobytes())
     wanted = chain.announced.pop(hold, None)
@@ -157,8 +170,8 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
         _proposed(connection, event, kept, rows, chain)
         return
     terms = _terms(rows)
-    _require(kept is not None and kept.document == documents.write(terms), "the table has another document")
-    assert kept is not None  # noqa: S101 - required above
+    if kept is None or kept.document != documents.write(terms):
+        raise _Contradiction("the table has another document")
     in_force = any(row.code == EventName.ESCROW_AGREED for row in rows)
     if event.code == EventName.ESCROW_AGREED:
         _require(kept.agreed == event.sequence and not in_force, "the table does not have it as agreed in this row")
@@ -166,9 +179,9 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
         _people(connection, event, kept, "escrow_agreement", terms.amount, {})
     elif event.code in _SPOKEN:
         _require(in_force, "the agreement was not in force")
-        said = connection.execute(QUERIES.facts_at, {"book": event.book, "sequences": [event.sequence]}).fetchone()
-        spoken_by = (event.sequence, identity, event.code, event.says["party"], event.says["by"])
-        _require(said == spoken_by, "nobody said so: there is no speaker of this row")
+        said = connection.execute(QUERIES.fact_at, {"book": event.book, "sequence": event.sequence}).fetchone()
+        spoken_so = said is not None and _as_said(event, identity, said)
+        _require(spoken_so, "nobody said so: there is no speaker of this row")
     elif event.code == EventName.ESCROW_CALLED_OFF:
         _require(not in_force, "the agreement is in force")
         for tranche in terms.tranches:
@@ -176,6 +189,18 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
     else:
         _require(in_force, "the agreement was not in force")
         _ended(connection, event, kept, terms, rows, chain)
+
+
+def _as_said(event: _Event, identity: UUID, kept: tuple[Any, ...]) -> bool:
+    """Whether the table has what the row says, word for word."""
+    agreement_id, code, party, by, milestone, claim, tranche, payees_get = kept
+    told = {"party": party, "by": by}
+    if code == EventName.MILESTONE_APPROVED:
+        told |= {"milestone": milestone}
+    else:
+        told |= {"claim": str(claim)}
+        told |= {"tranche": tranche} if code == EventName.CLAIM_OPENED else {"payees_get": str(payees_get)}
+    return (agreement_id, code) == (identity, event.code) and told.items() <= event.says.items()
 
 
 def _proposed(
@@ -216,8 +241,8 @@ def _ended(
     connection: Connection, event: _Event, kept: Standing, terms: Agreement, rows: list[JournalLine], chain: _Chain
 ) -> None:
     says, tranche = event.says, terms.tranche(event.says["tranche"])
-    _require(tranche is not None, "there is no such tranche")
-    assert tranche is not None  # noqa: S101 - required above
+    if tranche is None:
+        raise _Contradiction("there is no such tranche")
     proposed = next(row.sequence for row in rows if row.code == EventName.ESCROW_PROPOSED)
     heard = hear(terms, spoken(rows), proposed)
     facts = heard.of(tranche.name, event.at)

@@ -43,7 +43,7 @@ def _require_empty(core: Core, customer_id: str) -> None:
         reading.project(connection, core.book.book_id)
         for part in ("available", "frozen"):
             standing = reading.balance(connection, core.book.book_id, f"customer:{found.customer_id}:{part}")
-            if standing.balance or standing.held:
+            if standing.balance or standing.held or standing.expected:
                 raise CUSTOMER_MUST_HAVE_NO_MONEY(customer=customer_id)
 
 

@@ -165,6 +165,8 @@ BEGIN
         PERFORM authority.refuse('session_is_not_valid');
     ELSIF (terms->>'expires_at')::timestamptz <= now.at THEN
         PERFORM authority.refuse('agreement_must_expire_later');
+    ELSIF EXISTS (SELECT FROM custody."order" o WHERE o.book_id = book AND o.order_id = agreement) THEN
+        PERFORM authority.refuse('agreement_id_is_an_orders');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object('agreement', agreement, 'document', terms, 'maker', maker,
         'sha256', encode(sha256(document), 'hex'),

@@ -41,7 +41,7 @@ SELECT agreement_id, name, amount, state, paid, ended FROM escrow.tranche
 
 -- name: to_look_at
 SELECT agreement_id, state FROM escrow.agreement
- WHERE book_id = %(book)s AND (state = 'awaiting_approval' OR state = 'in_force' AND look_at <= %(at)s)
+ WHERE book_id = %(book)s AND look_at <= %(at)s AND state IN ('awaiting_approval', 'in_force')
  ORDER BY look_at LIMIT %(limit)s;
 
 -- name: facts
@@ -59,6 +59,12 @@ SELECT count(*) FROM escrow.agreement WHERE book_id = %(book)s AND state = 'awai
 SELECT hold, agreement_id, tranche, customer_id, amount, order_id FROM escrow.holding
  WHERE book_id = %(book)s AND hold = ANY(%(holds)s);
 
--- name: facts_at
-SELECT sequence, agreement_id, code, party, said_by FROM escrow.fact
- WHERE book_id = %(book)s AND sequence = ANY(%(sequences)s);
+-- name: fact_at
+SELECT agreement_id, code, party, said_by, milestone, claim, tranche, payees_get FROM escrow.fact
+ WHERE book_id = %(book)s AND sequence = %(sequence)s;
+
+-- Of posts that are taken back those that released money of an agreement.
+-- name: released_by
+SELECT j.id, h.agreement_id FROM ledger.journal j
+  JOIN escrow.holding h ON h.book_id = j.book_id AND h.hold = j.refers_to
+ WHERE j.book_id = %(book)s AND j.id = ANY(%(posts)s) AND j.kind = 3;
