@@ -23,6 +23,8 @@ import uvicorn
 
 from ringfence import installation
 from ringfence.authority import pages as authority_pages
+from ringfence.authority.notifications.sending import read_courier, send_all
+from ringfence.authority.providers import read_directory
 from ringfence.banking import gateway
 from ringfence.console import log
 from ringfence.console.application import LOCAL_HOSTS, application
@@ -78,7 +80,8 @@ def serve_core(
         if sanctions is None:
             logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
         thresholds = read_thresholds(default_toml())
-        door = authority_pages.door(core)
+        directory = read_directory(settings.home)
+        door = authority_pages.door(core, directory)
         lookout = Lookout(lambda: figures(desk), thresholds)
         log_of_book = Log(settings.evidence(book))
         app = application(
@@ -93,6 +96,7 @@ def serve_core(
                 calendar_of(profile),
                 installation.posting_of(core),
                 neighbourhood,
+                directory,
             ],
             hosts=hosts,
             secure=secure,
@@ -104,6 +108,8 @@ def serve_core(
         )
         rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
+        courier = read_courier(settings.home)
+        sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
         try:
@@ -111,6 +117,8 @@ def serve_core(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
             ).run()
         finally:
+            if sender:
+                sender.stop()
             crossings.stop()
             rounds.stop()
             follower.stop()

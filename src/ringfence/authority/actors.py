@@ -29,7 +29,7 @@ class Session:
     opened_at: datetime
     ends_at: datetime
     must_change_password: bool
-    opened_by: str  # "password", "code" (and a password) or "passkey"
+    opened_by: str  # "password", "code" (and a password), "passkey" or "provider"
     token_sha256: bytes = field(repr=False)
 
     @property

@@ -14,7 +14,7 @@ CREATE TABLE authority.session (
     CONSTRAINT session_token_is_unique UNIQUE (book_id, token_sha256),
     CONSTRAINT session_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT session_token_is_a_hash CHECK (length(token_sha256) = 32),
-    CONSTRAINT session_opened_by_is_known CHECK (opened_by IN ('password', 'code', 'passkey'))
+    CONSTRAINT session_opened_by_is_known CHECK (opened_by IN ('password', 'code', 'passkey', 'provider'))
 );
 CREATE INDEX session_person ON authority.session (book_id, person_id) WHERE revoked_at IS NULL;
 

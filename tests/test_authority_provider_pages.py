@@ -1,0 +1,158 @@
+"""Single sign-on in a browser and over HTTP: registered, bound, signed in by; and what somebody in between may try."""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+import chromium
+from authority_world import World, enrolled, password_of, world_of
+from console_world import TOKEN, post, served
+from provider_world import IdentityServer, directory_of, identity_server
+from ringfence.authority.pages import MODULE, door
+from ringfence.authority.providers import registration
+from ringfence.console.application import application
+from ringfence.ledger.pages import MODULE as LEDGER
+from test_authority_providers import approve, registered
+
+REFRESH = re.compile(r'http-equiv="refresh" content="0; url=([^"]+)"')
+
+
+@dataclass
+class Place:
+    """A console whose people may come in by the provider `corp`."""
+
+    world: World
+    server: IdentityServer
+    address: str
+
+    def browser(self, login: str | None = None, language: str = "en") -> httpx.Client:
+        found = httpx.Client(
+            base_url=self.address, headers={"accept": "text/html", "accept-language": language}, timeout=60
+        )
+        if login:
+            answer = post(found, "/sign-in", {"name": login, "password": password_of(login)}, form="/sign-in")
+            assert answer.status_code == 303, answer.text
+        return found
+
+    def goes(self, browser: httpx.Client, path: str) -> str:
+        """The address at which a browser comes back after it was sent to the provider."""
+        out = browser.get(path)
+        assert out.status_code == 303, out.text
+        parts = urlsplit(out.headers["location"])
+        connection = HTTPConnection(parts.hostname, parts.port)
+        connection.request("GET", f"{parts.path}?{parts.query}")
+        location = connection.getresponse().headers["location"]
+        connection.close()
+        return location
+
+    def binds(self, login: str) -> None:
+        browser = self.browser(login)
+        back = browser.get(self.goes(browser, "/providers/corp/binding"))
+        assert back.status_code == 303, back.text
+        proposal = back.headers["location"].partition("?")[0].rpartition("/")[2]
+        page = browser.get(f"/approvals/{proposal}")
+        assert self.server.subject in page.text
+        browser.close()
+        sara = self.browser("sara")
+        sha256 = re.search(r'name="sha256" value="([0-9a-f]{64})"', sara.get(f"/approvals/{proposal}").text)
+        fields = {"decision": "approve", "sha256": sha256[1]}
+        assert post(sara, f"/approvals/{proposal}", fields, form=f"/approvals/{proposal}").status_code == 303
+        sara.close()
+
+
+@pytest.fixture
+def place(database, tmp_path) -> Iterator[Place]:
+    with world_of(database) as world, identity_server(world.clock) as server:
+        directory = directory_of(tmp_path, corp=server)
+        app = application(world.core, door(world.core, directory), [MODULE, LEDGER], desks=[directory])
+        with capture_logs(processors=[structlog.processors.format_exc_info]) as said, served(app) as address:
+            yield Place(world, server, address)
+        assert [each["exception"] for each in said if each["event"] == "incident"] == []
+
+
+def test_a_provider_is_registered_bound_and_signed_in_by_in_the_browser(place):
+    """From nothing: no button; sara proposes, two approve; tess binds, sara approves; tess comes in by the button."""
+    assert "/sign-in/with/" not in place.browser().get("/sign-in").text
+    sara = place.browser("sara")
+    made = post(sara, "/providers/corp/proposals", {}, form="/providers")
+    proposal = made.headers["location"].partition("?")[0]
+    page = sara.get(proposal).text
+    assert place.server.url in page
+    assert "Thumbprints" in page
+    [waiting] = registration_waiting(place)
+    approve(place.world, waiting, "sven", "rita")
+    registration.carry_out_all(place.world.core)
+    assert "in use" in sara.get("/providers").text
+
+    place.binds("tess")
+    assert place.server.subject in sara.get("/providers").text, "who watches over people sees it"
+    assert place.server.subject not in place.browser("abel").get("/providers").text
+
+    somebody = place.browser()
+    page = somebody.get("/sign-in?back=/approvals").text
+    [button] = re.findall(r'href="(/sign-in/with/corp[^"]+)"', page)
+    assert "Sign in with Example Corp" in page
+    assert "以示例corp登录" in place.browser(language="zh").get("/sign-in").text
+    inside = somebody.get(place.goes(somebody, html.unescape(button)))
+    assert (inside.status_code, inside.headers["location"]) == (303, "/approvals")
+    assert "Tess" in somebody.get("/approvals").text
+
+    released = post(somebody, "/providers/corp/identities/tess/release", {}, form="/providers")
+    assert released.status_code == 303
+    outside = place.browser()
+    refused = outside.get(place.goes(outside, "/sign-in/with/corp"))
+    assert refused.status_code == 401
+    assert "not that of a person here" in refused.text
+    assert post(sara, "/providers/corp/removal", {}, form="/providers").status_code == 303
+    assert "/sign-in/with/" not in place.browser().get("/sign-in").text
+
+
+def registration_waiting(place):
+    from ringfence.authority import proposals
+
+    return proposals.pending(place.world.connect("core"), place.world.book, place.world.clock(), registration.SET)
+
+
+def test_who_comes_back_without_cookies_is_sent_once_through_a_page_of_ours(place):
+    """A browser that comes by the provider's link sends no cookie that is ours alone; the page loads itself again."""
+    registered(place.world, directory_of_place(place))
+    browser = place.browser()
+    location = place.goes(browser, "/sign-in/with/corp")
+    form_cookie = browser.cookies["ringfence-form"] if "ringfence-form" in browser.cookies else None
+    stranger = place.browser()
+    page = stranger.get(location)
+    assert page.status_code == 200
+    assert "set-cookie" not in page.headers, "the browser has its cookies, it only did not send them"
+    onward = html.unescape(REFRESH.search(page.text)[1])
+    assert onward.startswith("/sign-in/return/corp?")
+    refused = stranger.get(onward)
+    assert refused.status_code == 403
+    assert "did not begin this sign-in" in refused.text
+    assert form_cookie is None
+
+
+def directory_of_place(place):
+    from ringfence.authority.providers import IdentityProvider
+    from provider_world import CLIENT, SECRET
+
+    settings = IdentityProvider("corp", "Example Corp", "示例corp", place.server.url, CLIENT, SECRET, "sub", ())
+    from ringfence.authority.providers import Directory
+
+    return Directory({"corp": settings})
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_nobody_is_sent_to_another_place_after_the_sign_in(place, back):
+    registered(place.world, directory_of_place(place))
+    place.binds("tess")
+    browser = place.browser()
+    inside = browser.get(place.goes(browser, f"/sign-in/with/corp?back={back}"))
+    assert (inside.status_code, inside.headers["location"]) == (303, "/")
