@@ -6,9 +6,10 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import escape
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -96,6 +97,7 @@ class IdentityServer:
     token: Callable[[dict[str, Any], dict[str, Any]], str] | None = None
     failing: int | str | None = None
     declines: str | None = None
+    asks: bool = False  # on a page of its own, instead of sending browsers straight back
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     exchanged: list[dict[str, str]] = field(default_factory=list)
 
@@ -172,10 +174,14 @@ def identity_server(clock: Callable[[], datetime], key: SigningKey | None = None
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
                 asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                self.send_response(302)
-                self.send_header("Location", found.authorised(asked))
-                self.send_header("Content-Length", "0")
+                location = found.authorised(asked)
+                page = f"<!doctype html><title>Corp</title><a id=go href='{escape(location)}'>It is me</a>".encode()
+                self.send_response(200 if found.asks else 302)
+                self.send_header("Location", location)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(page)))
                 self.end_headers()
+                self.wfile.write(page)
             elif parts.path == "/keys":
                 other = {"kty": "oct", "kid": "shared", "k": text_of(b"secret")}
                 self._say(200, {"keys": [other, *(each.published() for each in found.keys)]})
@@ -224,12 +230,16 @@ def directory_of(home: Path, **servers: IdentityServer) -> Directory:
     return read_directory(home)
 
 
-def browser_goes(url: str) -> dict[str, str]:
-    """What comes back in the address when a browser goes to a provider's page and is sent on."""
+def location_of(url: str) -> str:
+    """Where a browser that goes to a provider's page is sent on to."""
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname, parts.port)
-    connection.request("GET", f"{parts.path}?{parts.query}")
-    sent = connection.getresponse()
-    connection.close()
-    assert sent.status == 302
-    return {name: values[0] for name, values in parse_qs(urlsplit(sent.headers["location"]).query).items()}
+    with closing(HTTPConnection(parts.hostname, parts.port)) as connection:
+        connection.request("GET", f"{parts.path}?{parts.query}")
+        with connection.getresponse() as sent:
+            assert sent.status == 302
+            return sent.headers["location"]
+
+
+def browser_goes(url: str) -> dict[str, str]:
+    """What comes back in that address."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(location_of(url)).query).items()}

@@ -3,9 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 
 import httpx
 import pytest
@@ -13,11 +11,12 @@ import structlog
 from structlog.testing import capture_logs
 
 import chromium
-from authority_world import World, enrolled, password_of, world_of
-from console_world import TOKEN, post, served
-from provider_world import IdentityServer, directory_of, identity_server
+from authority_world import World, password_of, world_of
+from console_world import post, served
+from provider_world import IdentityServer, directory_of, identity_server, location_of
+from ringfence.authority import proposals
 from ringfence.authority.pages import MODULE, door
-from ringfence.authority.providers import registration
+from ringfence.authority.providers import Directory, registration
 from ringfence.console.application import application
 from ringfence.ledger.pages import MODULE as LEDGER
 from test_authority_providers import approve, registered
@@ -31,12 +30,15 @@ class Place:
 
     world: World
     server: IdentityServer
+    directory: Directory
     address: str
+    browsers: list[httpx.Client] = field(default_factory=list)
 
     def browser(self, login: str | None = None, language: str = "en") -> httpx.Client:
         found = httpx.Client(
             base_url=self.address, headers={"accept": "text/html", "accept-language": language}, timeout=60
         )
+        self.browsers.append(found)
         if login:
             answer = post(found, "/sign-in", {"name": login, "password": password_of(login)}, form="/sign-in")
             assert answer.status_code == 303, answer.text
@@ -46,12 +48,7 @@ class Place:
         """The address at which a browser comes back after it was sent to the provider."""
         out = browser.get(path)
         assert out.status_code == 303, out.text
-        parts = urlsplit(out.headers["location"])
-        connection = HTTPConnection(parts.hostname, parts.port)
-        connection.request("GET", f"{parts.path}?{parts.query}")
-        location = connection.getresponse().headers["location"]
-        connection.close()
-        return location
+        return location_of(out.headers["location"])
 
     def binds(self, login: str) -> None:
         browser = self.browser(login)
@@ -60,12 +57,10 @@ class Place:
         proposal = back.headers["location"].partition("?")[0].rpartition("/")[2]
         page = browser.get(f"/approvals/{proposal}")
         assert self.server.subject in page.text
-        browser.close()
         sara = self.browser("sara")
         sha256 = re.search(r'name="sha256" value="([0-9a-f]{64})"', sara.get(f"/approvals/{proposal}").text)
         fields = {"decision": "approve", "sha256": sha256[1]}
         assert post(sara, f"/approvals/{proposal}", fields, form=f"/approvals/{proposal}").status_code == 303
-        sara.close()
 
 
 @pytest.fixture
@@ -74,7 +69,10 @@ def place(database, tmp_path) -> Iterator[Place]:
         directory = directory_of(tmp_path, corp=server)
         app = application(world.core, door(world.core, directory), [MODULE, LEDGER], desks=[directory])
         with capture_logs(processors=[structlog.processors.format_exc_info]) as said, served(app) as address:
-            yield Place(world, server, address)
+            found = Place(world, server, directory, address)
+            yield found
+            for each in found.browsers:
+                each.close()
         assert [each["exception"] for each in said if each["event"] == "incident"] == []
 
 
@@ -86,8 +84,9 @@ def test_a_provider_is_registered_bound_and_signed_in_by_in_the_browser(place):
     proposal = made.headers["location"].partition("?")[0]
     page = sara.get(proposal).text
     assert place.server.url in page
-    assert "Thumbprints" in page
-    [waiting] = registration_waiting(place)
+    assert "thumbprints" in page
+    world = place.world
+    [waiting] = proposals.pending(world.connect("core"), world.book, world.clock(), registration.SET)
     approve(place.world, waiting, "sven", "rita")
     registration.carry_out_all(place.world.core)
     assert "in use" in sara.get("/providers").text
@@ -115,18 +114,11 @@ def test_a_provider_is_registered_bound_and_signed_in_by_in_the_browser(place):
     assert "/sign-in/with/" not in place.browser().get("/sign-in").text
 
 
-def registration_waiting(place):
-    from ringfence.authority import proposals
-
-    return proposals.pending(place.world.connect("core"), place.world.book, place.world.clock(), registration.SET)
-
-
 def test_who_comes_back_without_cookies_is_sent_once_through_a_page_of_ours(place):
     """A browser that comes by the provider's link sends no cookie that is ours alone; the page loads itself again."""
-    registered(place.world, directory_of_place(place))
+    registered(place.world, place.directory)
     browser = place.browser()
     location = place.goes(browser, "/sign-in/with/corp")
-    form_cookie = browser.cookies["ringfence-form"] if "ringfence-form" in browser.cookies else None
     stranger = place.browser()
     page = stranger.get(location)
     assert page.status_code == 200
@@ -136,23 +128,35 @@ def test_who_comes_back_without_cookies_is_sent_once_through_a_page_of_ours(plac
     refused = stranger.get(onward)
     assert refused.status_code == 403
     assert "did not begin this sign-in" in refused.text
-    assert form_cookie is None
-
-
-def directory_of_place(place):
-    from ringfence.authority.providers import IdentityProvider
-    from provider_world import CLIENT, SECRET
-
-    settings = IdentityProvider("corp", "Example Corp", "示例corp", place.server.url, CLIENT, SECRET, "sub", ())
-    from ringfence.authority.providers import Directory
-
-    return Directory({"corp": settings})
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
 def test_nobody_is_sent_to_another_place_after_the_sign_in(place, back):
-    registered(place.world, directory_of_place(place))
+    registered(place.world, place.directory)
     place.binds("tess")
     browser = place.browser()
     inside = browser.get(place.goes(browser, f"/sign-in/with/corp?back={back}"))
     assert (inside.status_code, inside.headers["location"]) == (303, "/")
+
+
+@pytest.mark.skipif(chromium.program() is None, reason="there is no Chromium on this machine")
+def test_a_real_browser_comes_back_from_another_site_and_is_in(place):
+    """The provider has a page of its own, at another site; the browser sends our cookies only to our own pages."""
+    place.server.asks = True
+    registered(place.world, place.directory)
+    place.server.asks = False
+    place.binds("tess")
+    place.server.asks = True
+    address = place.address.replace("127.0.0.1", "localhost")
+    with chromium.opened() as tab:
+        tab.tell("Log.enable")
+        tab.open(f"{address}/sign-in?back=/approvals")
+        tab.press(".by-provider a")
+        tab.wait_for("location.hostname === '127.0.0.1'")
+        tab.press("#go")
+        tab.wait_for("location.pathname === '/approvals' && location.hostname === 'localhost'")
+        assert "Tess" in tab.text()
+        left = {cookie["name"] for cookie in tab.tell("Network.getCookies", urls=[address])["cookies"]}
+        assert "ringfence" in left
+        assert "ringfence-way" not in left
+        assert not [each for each in tab.happened if each.get("method") == "Log.entryAdded"]
