@@ -1,4 +1,4 @@
-"""A mail server in this process that takes everything, by SMTP as RFC 5321 has it, with TLS if it is given a certificate."""
+"""A mail server in this process that takes everything (SMTP, RFC 5321), with TLS if it is given a certificate."""
 
 import socketserver
 import ssl

@@ -45,7 +45,7 @@ NOTARY_IS_ANOTHER_ONE = refusal(
 @contextmanager
 def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: None) -> Iterator[Server]:
     """The server of an installation, its roles and tables in place."""
-    with open_server(settings.home, settings.database_url, report) as server:
+    with open_server(settings.home, settings.database_url, report, without_tls=settings.database_without_tls) as server:
         prepare(server)
         yield server
 
@@ -53,7 +53,7 @@ def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: No
 @contextmanager
 def joined(settings: Settings, role: RoleName) -> Iterator[Server]:
     """The server for a process that has the key of one role only: the tables must be those of this version already."""
-    with open_server(settings.home, settings.database_url) as server:
+    with open_server(settings.home, settings.database_url, without_tls=settings.database_without_tls) as server:
         with server.connect(role) as connection:
             require_current(connection)
         yield server

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -72,6 +72,7 @@ def serve_core(
     require_free(host, port)
     log.configure()
     logger = structlog.get_logger("core").bind(book=book)
+    warn_of_the_network(settings, logger)
     with (
         installation.core_of(server, book) as core,
         installation.neighbourhood_of(settings, server, core) as neighbourhood,
@@ -128,6 +129,7 @@ def serve_gateway(settings: Settings, server: Server, book: str) -> None:
     """The gateway, until stopped."""
     log.configure()
     logger = structlog.get_logger("gateway").bind(book=book)
+    warn_of_the_network(settings, logger)
     with installation.gateway_of(settings, server, book) as desk, until_told() as stopped:
         gateway.run(desk, logger.info, stopped)
 
@@ -136,6 +138,7 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
     """The notary, until stopped. What it refuses to sign is an alarm; it looks again, and signs nothing meanwhile."""
     log.configure()
     logger = structlog.get_logger("notary").bind(book=book)
+    warn_of_the_network(settings, logger)
 
     def put_aside(refused: Refused) -> None:
         logger.warning("notary snapshot put aside", refused=refused.name, sentence=refused.sentence())
@@ -154,6 +157,12 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
                 logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())
                 pause = min(pause * 2, 5.0)
             time.sleep(pause)
+
+
+def warn_of_the_network(settings: Settings, logger: Any) -> None:
+    """That the database is not verified is said each time a process starts, with the reason."""
+    if settings.database_url and settings.database_without_tls:
+        logger.warning("the database is reached without verified TLS", reason=settings.database_without_tls)
 
 
 def require_free(host: str, port: int) -> None:
