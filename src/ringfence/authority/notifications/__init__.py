@@ -5,7 +5,7 @@ or accounts without a trace that the person meets. Unread until the person says 
 core sends each one on as well, at least once, where the installation says how (`sending`). None contains a secret.
 
 A place is the network of an address (the first 24 bits of IPv4, 48 of IPv6), of which only a hash is kept. The first
-place of a person is nothing to be told of; each new one is.
+place of a person is nothing to be told of; each new one is. So is a sign-in after three wrong passwords or more.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ WHAT: Final = (
     "identity_bound",
     "identity_released",
     "signed_in_elsewhere",
+    "signed_in_after_failures",
 )
 SHOWN: Final = 100
 _NETWORK_BITS: Final = {4: 24, 6: 48}

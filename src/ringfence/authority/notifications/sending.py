@@ -48,6 +48,7 @@ SAID: Final = {
     "identity_bound": ("An account for single sign-on was bound to you.", "已为您绑定单点登录账户。"),
     "identity_released": ("Your account for single sign-on was released.", "您的单点登录账户已解除绑定。"),
     "signed_in_elsewhere": ("You signed in from a place that is new.", "您从新的地点登录。"),
+    "signed_in_after_failures": ("You signed in after several wrong passwords.", "多次密码错误后登录成功。"),
 }
 _ADDRESS: Final = re.compile(r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")

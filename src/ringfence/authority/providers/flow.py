@@ -23,6 +23,7 @@ from ringfence.authority.providers import QUERIES, Directory, IdentityProvider
 from ringfence.authority.providers.refusals import (
     ANSWER_IS_OF_ANOTHER_PROVIDER,
     IDENTITY_IS_NOT_BOUND,
+    NONCE_IS_NOT_OURS,
     PROVIDER_DECLINED,
     PROVIDER_IS_NOT_SET_UP,
     PROVIDER_KEY_IS_NOT_KNOWN,
@@ -123,7 +124,9 @@ def come_back(
         declined = answer.get("error", "")
         raise PROVIDER_DECLINED(code=declined if _CODE.fullmatch(declined) else "(no reason)")
     tokens = exchange(provider, found, answer["code"], begun["verifier"], redirect_uri(origin, name))
-    issuer, subject = _subject_of(core, provider, tokens)
+    issuer, subject, nonce = _subject_of(core, provider, tokens)
+    if nonce != begun["nonce"]:
+        raise NONCE_IS_NOT_OURS()
     if begun["purpose"] == SIGN_IN:
         return Returned(_open_session(core, provider, tokens, issuer, subject), None, begun["back"])
     if session is None:
@@ -165,8 +168,10 @@ def _kept_of(kept: str) -> dict[str, str]:
     return said
 
 
-def _subject_of(core: Core, provider: IdentityProvider, tokens: Tokens) -> tuple[str, str]:
-    """Whose the ID token is, by the database. A key that it does not know may be a new one: then it is proposed."""
+def _subject_of(core: Core, provider: IdentityProvider, tokens: Tokens) -> tuple[str, str, str]:
+    """Whose the ID token is, by the database: issuer, subject and nonce. A key that it does not know may be a new one:
+    then it is proposed.
+    """
     asked = {
         "book": core.book.book_id,
         "provider": provider.name,
@@ -182,7 +187,7 @@ def _subject_of(core: Core, provider: IdentityProvider, tokens: Tokens) -> tuple
             propose_new_keys(core, provider)
         raise
     assert row is not None  # noqa: S101 - the function gives one row
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
 def _open_session(core: Core, provider: IdentityProvider, tokens: Tokens, issuer: str, subject: str) -> SignedIn:

@@ -17,7 +17,7 @@ SELECT authority.remove_provider(%(book)s, %(event)s, %(token_sha256)s, %(provid
 SELECT authority.new_nonce(%(book)s, %(provider)s, %(at)s);
 
 -- name: read_id_token
-SELECT issuer, subject FROM authority.read_id_token(%(book)s, %(provider)s, %(token)s, %(access_token)s, %(at)s);
+SELECT issuer, subject, authority.to_base64url(nonce) FROM authority.read_id_token(%(book)s, %(provider)s, %(token)s, %(access_token)s, %(at)s);
 
 -- name: person_of_identity
 SELECT authority.person_of_identity(%(book)s, %(issuer)s, %(subject)s);

@@ -175,6 +175,9 @@ BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session, 'by', means));
     INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
     VALUES (book, session, token_sha256, login, means, now.at, now.at, now.at + interval '12 hours');
+    IF (now.said->>'failures_before')::integer >= 3 THEN
+        PERFORM authority.tell(book, login, 'signed_in_after_failures', now.sequence, now.at);
+    END IF;
 END $$;
 
 -- A person is here: who it is, and until when. Seen at most once a minute, so that pages do not write.

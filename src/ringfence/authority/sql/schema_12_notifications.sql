@@ -16,7 +16,7 @@ CREATE TABLE authority.notification (
     CONSTRAINT notification_is_unique PRIMARY KEY (book_id, number),
     CONSTRAINT notification_is_for_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT notification_is_known CHECK (what IN ('password_changed', 'password_reset', 'passkey_enrolled',
-        'passkey_revoked', 'code_device_set', 'identity_bound', 'identity_released', 'signed_in_elsewhere'))
+        'passkey_revoked', 'code_device_set', 'identity_bound', 'identity_released', 'signed_in_elsewhere', 'signed_in_after_failures'))
 );
 CREATE INDEX notification_person ON authority.notification (book_id, person_id, number);
 CREATE INDEX notification_unsent ON authority.notification (book_id, number) WHERE sent_at IS NULL;

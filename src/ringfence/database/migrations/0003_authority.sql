@@ -413,6 +413,9 @@ BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session, 'by', means));
     INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
     VALUES (book, session, token_sha256, login, means, now.at, now.at, now.at + interval '12 hours');
+    IF (now.said->>'failures_before')::integer >= 3 THEN
+        PERFORM authority.tell(book, login, 'signed_in_after_failures', now.sequence, now.at);
+    END IF;
 END $$;
 
 -- A person is here: who it is, and until when. Seen at most once a minute, so that pages do not write.
@@ -2177,7 +2180,7 @@ CREATE TABLE authority.notification (
     CONSTRAINT notification_is_unique PRIMARY KEY (book_id, number),
     CONSTRAINT notification_is_for_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT notification_is_known CHECK (what IN ('password_changed', 'password_reset', 'passkey_enrolled',
-        'passkey_revoked', 'code_device_set', 'identity_bound', 'identity_released', 'signed_in_elsewhere'))
+        'passkey_revoked', 'code_device_set', 'identity_bound', 'identity_released', 'signed_in_elsewhere', 'signed_in_after_failures'))
 );
 CREATE INDEX notification_person ON authority.notification (book_id, person_id, number);
 CREATE INDEX notification_unsent ON authority.notification (book_id, number) WHERE sent_at IS NULL;
