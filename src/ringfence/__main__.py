@@ -11,6 +11,7 @@ from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.evidence.verbs import evidence
+from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
@@ -46,6 +47,7 @@ app.command("safeguard")(safeguard)
 app.add_typer(day, name="day")
 app.add_typer(brake, name="brake")
 app.add_typer(evidence, name="evidence")
+app.add_typer(witness, name="witness")
 app.add_typer(bring_in, name="import")
 app.command("bench")(bench)
 

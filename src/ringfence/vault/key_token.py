@@ -54,7 +54,7 @@ class KeyToken:
     def make(self, key: str, algorithm: str) -> None:
         if algorithm != TOKEN_ALGORITHM:
             raise ALGORITHM_IS_NOT_AVAILABLE(algorithm=algorithm)
-        self._ask(lambda session: self._keys(session, key) or self._make(session, key))
+        self._ask(lambda session: self._make_once(session, key))
 
     def wrap(self, key: str, secret: bytes, context: bytes) -> bytes:
         nonce = self.randomness(_NONCE_BYTES)
@@ -91,6 +91,10 @@ class KeyToken:
 
         asked = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY, pkcs11.Attribute.LABEL: f"ringfence/{key}"}
         return sorted(session.get_objects(asked), key=lambda each: bytes(each.id))
+
+    def _make_once(self, session: Any, key: str) -> None:
+        if not self._keys(session, key):
+            self._make(session, key)
 
     def _make(self, session: Any, key: str) -> None:
         import pkcs11
