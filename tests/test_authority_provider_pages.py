@@ -155,7 +155,7 @@ def test_a_real_browser_comes_back_from_another_site_and_is_in(place):
         tab.wait_for("location.hostname === '127.0.0.1'")
         tab.press("#go")
         tab.wait_for("location.pathname === '/approvals' && location.hostname === 'localhost'")
-        assert "Tess" in tab.text()
+        tab.wait_for("document.body.innerText.includes('Tess')")
         left = {cookie["name"] for cookie in tab.tell("Network.getCookies", urls=[address])["cookies"]}
         assert "ringfence" in left
         assert "ringfence-way" not in left

@@ -33,6 +33,7 @@ from ringfence.authority.actors import Session
 from ringfence.authority.passkeys.assertions import approval_challenge
 from ringfence.authority.providers import Directory, flow, read_directory, registration
 from ringfence.authority.providers.speaking import usable_key
+from ringfence.authority.providers.watching import KeyWatch
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
 
@@ -355,6 +356,29 @@ def test_new_keys_are_proposed_at_once_and_count_when_two_people_say_so(fresh):
     assert fresh.sign_in().person_id == "tess"
     fresh.server.keys, fresh.server.key = [fresh.server.keys[1]], fresh.server.keys[1]
     assert registration.propose_new_keys(fresh.world.core, fresh.directory.named("corp"))
+
+
+def test_a_new_key_is_seen_before_it_is_used(fresh):
+    """The provider shows a key that it does not sign with yet; the core looks once an hour."""
+    said = []
+    watch = KeyWatch(fresh.world.core, fresh.directory, lambda *_, **facts: said.append(facts))
+    assert watch.step() == 0
+    fresh.server.keys.append(elliptic_key("next"))
+    assert watch.step() == 0
+    fresh.world.later(hours=1)
+    assert watch.step() == 1
+    fresh.world.later(hours=1)
+    assert watch.step() == 0, "it is proposed already"
+    [waiting] = proposals.pending(fresh.world.connect("core"), fresh.world.book, fresh.world.clock(), registration.SET)
+    fresh.world.signed_in.clear()  # hours have gone by
+    approve(fresh.world, waiting, "sara", "sven")
+    registration.set_provider(fresh.world.core, waiting.proposal_id)
+    fresh.server.key = fresh.server.keys[1]
+    assert fresh.sign_in().person_id == "tess"
+    fresh.world.later(hours=1)
+    fresh.server.failing = 500
+    assert watch.step() == 0
+    assert said == [{"provider": "corp", "refused": "provider_is_unreachable"}]
 
 
 def test_the_system_proposes_nothing_but_keys(corp, tmp_path):

@@ -23,6 +23,7 @@ from ringfence import installation, rounds
 from ringfence.authority import pages as authority_pages
 from ringfence.authority.notifications.sending import read_courier, send_all
 from ringfence.authority.providers import read_directory
+from ringfence.authority.providers.watching import KeyWatch
 from ringfence.banking import gateway
 from ringfence.command import require_free
 from ringfence.console import log
@@ -104,6 +105,7 @@ def serve_core(
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         courier = read_courier(settings.home)
         sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None
+        watching = Rounds(KeyWatch(core, directory, logger.info).step, logger.info) if directory.providers else None
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
         try:
@@ -111,8 +113,9 @@ def serve_core(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
             ).run()
         finally:
-            if sender:
-                sender.stop()
+            for beside in (sender, watching):
+                if beside:
+                    beside.stop()
             crossings.stop()
             core_rounds.stop()
             follower.stop()
