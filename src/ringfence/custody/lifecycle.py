@@ -38,6 +38,17 @@ _PAYOUT: Final = (
     ("sent", "rejected by the bank", "failed"),
     ("settled", "returned by the bank", "returned"),
 )
+# A new payee waits for large amounts (`payees.waiting`).
+_COOLING: Final = (
+    (None, "placed to a new payee", "cooling_off"),
+    ("held", "released to a new payee", "cooling_off"),
+    ("held", "payee was removed", "cancelled"),
+    ("awaiting_approval", "approved to a new payee", "cooling_off"),
+    ("awaiting_approval", "payee was removed", "cancelled"),
+    ("cooling_off", "payee is old enough", "released"),
+    ("cooling_off", "cancelled", "cancelled"),
+    ("cooling_off", "payee was removed", "cancelled"),
+)
 _AT_ONCE: Final = (
     (None, "refused by risk", "refused"),
     (None, "held by risk", "held"),
@@ -56,7 +67,7 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         ("expected", "received by the bank", "settled"),
         ("expected", "cancelled", "cancelled"),
     ),
-    "withdrawal": _PAYOUT,
+    "withdrawal": _PAYOUT + _COOLING,
     "fee_sweep": _PAYOUT,
     "freeze": _AT_ONCE,
     "release": _AT_ONCE,

@@ -22,6 +22,7 @@ from ringfence.custody.customers import Customer, custodian_account, customer, c
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
+from ringfence.custody.payees.telling import stopper, waits
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     BUSINESS_DAY_MUST_BE_CLOSED_FIRST,
@@ -34,7 +35,9 @@ from ringfence.custody.refusals import (
     IDENTITY_NUMBER_IS_MALFORMED,
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    ORDER_IS_SOMEBODY_ELSES,
     ORDER_MUST_EXIST,
+    PAYEE_MUST_BE_THE_CUSTOMERS,
     PHONE_IS_MALFORMED,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
@@ -166,6 +169,8 @@ class OrderAnswer(Answer):
     maker: str
     placed_at: datetime
     moved_at: datetime
+    waits_until: datetime | None = Field(None, description="While it is `cooling_off`: when the payee is old enough.")
+    warning: str | None = Field(None, description="While it waits: why, and what to do, in the caller's language.")
 
 
 class OrderPage(Answer):
@@ -258,7 +263,7 @@ def one_customer(visit: Client, id: Annotated[str, Path(max_length=40)]) -> Wall
     ),
 )
 def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> WalletAnswer:
-    maker(visit)
+    by = maker(visit)
     register(
         visit.core,
         visit.desk(Desk).vault,
@@ -269,6 +274,7 @@ def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> W
         bank=given.bank,
         identity_number=given.identity_number,
         phone=given.phone,
+        by=by,
     )
     return wallet_answer(visit, given.id)
 
@@ -295,17 +301,24 @@ def list_orders(
             limit=limit,
         )
     return OrderPage(
-        orders=[order_answer(each) for each in found], next=place_after(found[-1]) if len(found) == limit else None
+        orders=[order_answer(each, visit) for each in found],
+        next=place_after(found[-1]) if len(found) == limit else None,
     )
 
 
 @router.get("/orders/{id}", dependencies=READ, summary="One order", responses=refuses(ORDER_MUST_EXIST))
 def one_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
     with visit.core.connection() as connection:
-        return order_answer(order(connection, visit.book, id))
+        found = order(connection, visit.book, id)
+    return order_answer(found, visit)
 
 
-@router.post("/withdrawals", dependencies=WRITE, summary="Pay out to a customer's own account", responses=PLACING)
+@router.post(
+    "/withdrawals",
+    dependencies=WRITE,
+    summary="Pay out to a payee of the customer",
+    responses=PLACING | refuses(PAYEE_MUST_BE_THE_CUSTOMERS),
+)
 def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
     account = given.payee_account
@@ -313,7 +326,8 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
     return order_answer(
         placing.place_withdrawal(
             desk, given.id, given.customer, amount, payee_account=account, by=by, reference=given.reference
-        )
+        ),
+        visit,
     )
 
 
@@ -442,12 +456,13 @@ def propose_closing(visit: Client, given: Annotated[NewClosing, Body()]) -> Chan
 @router.post(
     "/orders/{id}/cancellation",
     dependencies=WRITE,
-    summary="Cancel an order on which nobody has decided yet",
-    responses=refuses(SCOPE_IS_MISSING, PERSON_LACKS_THE_ROLE, ORDER_MUST_EXIST, ORDER_MAY_NOT_DO_THAT_NOW),
+    summary="Cancel an order on which nobody has decided yet, or that waits for a new payee",
+    responses=refuses(
+        SCOPE_IS_MISSING, PERSON_LACKS_THE_ROLE, ORDER_MUST_EXIST, ORDER_MAY_NOT_DO_THAT_NOW, ORDER_IS_SOMEBODY_ELSES
+    ),
 )
 def cancel_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
-    maker(visit)
-    return order_answer(cancel(visit.desk(Desk), id))
+    return order_answer(cancel(visit.desk(Desk), id, by=stopper(visit.person.actor)))
 
 
 def maker(visit: Visit) -> Actor:
@@ -549,7 +564,8 @@ def customer_answer(found: Customer) -> CustomerAnswer:
     return CustomerAnswer(id=found.customer_id, **told)
 
 
-def order_answer(found: Order) -> OrderAnswer:
+def order_answer(found: Order, visit: Visit | None = None) -> OrderAnswer:
+    wait = waits(visit.core, [found], visit.now).get(found.order_id) if visit else None
     told: dict[str, Any] = {
         name: getattr(found, name)
         for name in (
@@ -561,5 +577,7 @@ def order_answer(found: Order) -> OrderAnswer:
         customer=found.customer_id,
         account=found.account_name,
         amount=money(found.amount, found.currency),
+        waits_until=wait.until if wait else None,
+        warning=wait.warning(visit.language) if wait and visit else None,
         **told,
     )

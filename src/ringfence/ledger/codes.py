@@ -73,3 +73,5 @@ class EventName(IntEnum):
     KEYS_ROTATED = 1142
     ORIGIN_STATED = 1150  # who asked for a payment, with the signature over it
     PROGRAM_KEY_ADMITTED = 1151  # a program may ask for payments by this key
+    PAYEE_ADDED = 1160
+    PAYEE_REMOVED = 1161

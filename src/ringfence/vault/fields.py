@@ -61,13 +61,24 @@ IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTIT
 PHONE: Final = Field("custody.customer.phone", Shape.PHONE, indexed=True)
 PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
+PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
     each.place: each
-    for each in (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT, ORDER_ACCOUNT, PAYMENT, ORIGIN, ENTRY_ACCOUNT, ADVICE_ACCOUNT)
+    for each in (
+        IDENTITY_NUMBER,
+        PHONE,
+        PAYEE_ACCOUNT,
+        ORDER_ACCOUNT,
+        PAYEE,
+        PAYMENT,
+        ORIGIN,
+        ENTRY_ACCOUNT,
+        ADVICE_ACCOUNT,
+    )
 }
 OF_A_CUSTOMER: Final = (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT)
 _ENDS: Final = {Shape.IDENTITY: (3, 4), Shape.PHONE: (3, 4), Shape.ACCOUNT: (4, 4)}
