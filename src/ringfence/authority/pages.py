@@ -21,12 +21,9 @@ from ringfence.authority import (
 from ringfence.authority.actors import Client, Session, SignedContent
 from ringfence.authority.door import let_in_person, open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
-<<<<<<< HEAD
+from ringfence.authority.in_force.routes import router
 from ringfence.authority.notifications import WHAT
 from ringfence.authority.notifications.pages import NOTIFICATION_NOTICES, unread
-=======
-from ringfence.authority.in_force.routes import router
->>>>>>> main
 from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
 from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in_by_passkey, sign_in_question
 from ringfence.authority.policy import Policy, policy_in_force

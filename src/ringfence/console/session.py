@@ -85,11 +85,11 @@ def _inside(visit: Visit, token: str, path: str) -> Response:
     return answer
 
 
-@pages.get("/sign-in/with/{place}")
-def set_out(visit: Anybody, place: Place, back: Said = "/") -> Response:
+@pages.get("/sign-in/with/{provider}")
+def set_out(visit: Anybody, provider: Place, back: Said = "/") -> Response:
     """To another place to sign in there. Nothing is changed here by setting out."""
     try:
-        out = visit.shell.door.set_out(place, visit.origin, local_path(back))
+        out = visit.shell.door.set_out(provider, visit.origin, local_path(back))
     except Refused as no:
         return _declined(visit, no, back)
     answer = RedirectResponse(out.url, status_code=303)
@@ -97,10 +97,10 @@ def set_out(visit: Anybody, place: Place, back: Said = "/") -> Response:
     return answer
 
 
-@pages.get("/sign-in/return/{place}")
+@pages.get("/sign-in/return/{provider}")
 def come_back(
     visit: Anybody,
-    place: Place,
+    provider: Place,
     state: Said = "",
     code: Said = "",
     iss: Annotated[str | None, Query(max_length=4000)] = None,
@@ -116,7 +116,7 @@ def come_back(
         return HTMLResponse(visit.fragment("come_back.html", onward=onward))
     try:
         token = session_token(visit.request, visit.shell)
-        back = visit.shell.door.come_back(place, visit.origin, kept, said, address_of(visit.request), token)
+        back = visit.shell.door.come_back(provider, visit.origin, kept, said, address_of(visit.request), token)
     except Refused as no:
         answer = _declined(visit, no, "/")
     else:

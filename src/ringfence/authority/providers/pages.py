@@ -67,9 +67,9 @@ def begin_binding(visit: Signed, provider: ProviderName) -> Response:
     return answer
 
 
-@pages.post("/providers/{provider}/identities/{person}/release")
-def release(visit: Signed, provider: ProviderName, person: Person) -> Response:
-    registration.release(visit.core, session_of(visit), provider, person)
+@pages.post("/providers/{provider}/identities/{person_id}/release")
+def release(visit: Signed, provider: ProviderName, person_id: Person) -> Response:
+    registration.release(visit.core, session_of(visit), provider, person_id)
     return visit.go("/providers", said="identity_released")
 
 
