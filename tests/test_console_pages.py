@@ -32,7 +32,13 @@ def console(database, tmp_path):
 def paths(method, routers=None):
     """Addresses of pages that take a method."""
     routers = routers or [*OWN, *(module.pages for module in modules())]
-    return sorted({route.path for router in routers for route in router.routes if method in route.methods})
+    return sorted({route.path for router in routers for route in routes_of(router) if method in route.methods})
+
+
+def routes_of(router):
+    """A router's own routes and those of routers that it includes."""
+    for route in router.routes:
+        yield from routes_of(route.original_router) if hasattr(route, "original_router") else [route]
 
 
 def there(console):
@@ -62,6 +68,7 @@ def there(console):
         "discrepancy_id": rest[0] if rest else None,
         "day": DAY.isoformat(),
         "currency": "EUR",
+        "payee": UUID(int=2),
         "provider": None,  # nobody vouches for staff here
     }
 
