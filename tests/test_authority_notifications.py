@@ -171,7 +171,7 @@ def test_every_page_says_so_until_the_person_has_read_it(world):
         for path in ("/", "/people"):
             assert "Something changed about how you sign in." in browser.get(path).text
         page = browser.get("/notifications").text
-        assert "password changed" in page
+        assert "your password was changed" in page
         [number] = [part.split('"')[0] for part in page.split('name="up_to" value="')[1:]]
         assert post(browser, "/notifications", {"up_to": number}, form="/notifications").status_code == 303
         assert "Something changed" not in browser.get("/people").text

@@ -84,7 +84,7 @@ def test_a_provider_is_registered_bound_and_signed_in_by_in_the_browser(place):
     proposal = made.headers["location"].partition("?")[0]
     page = sara.get(proposal).text
     assert place.server.url in page
-    assert "thumbprints" in page
+    assert "thumbprints of its keys" in page
     world = place.world
     [waiting] = proposals.pending(world.connect("core"), world.book, world.clock(), registration.SET)
     approve(place.world, waiting, "sven", "rita")
