@@ -10,6 +10,7 @@ from ringfence.banking.verbs import statement
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
+from ringfence.escrow.verbs import escrow
 from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
@@ -42,6 +43,7 @@ app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
 vault.command("erase")(erase)
 app.add_typer(vault, name="vault")
+app.add_typer(escrow, name="escrow")
 app.command("reconcile")(reconcile)
 app.command("safeguard")(safeguard)
 app.add_typer(day, name="day")

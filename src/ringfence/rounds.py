@@ -25,6 +25,7 @@ from ringfence.custody.payees import register
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.escrow import releasing
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
 from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
@@ -57,6 +58,7 @@ def one_round(desk: Desk) -> int:
         moved += settlement.mark_sent(desk)
         moved += register.add_all(desk)
         moved += decide_all(desk) + cool_all(desk)
+        moved += releasing.turn(core)
         moved += expire(desk)
     except Refused as refused:
         if refused.refusal is not NO_DAY_IS_OPEN:

@@ -73,6 +73,12 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
     "release": _AT_ONCE,
     "transfer": _AT_ONCE,
     "fee": _AT_ONCE,
+    "escrow": (
+        (None, "refused by risk", "refused"),
+        (None, "placed into escrow", "in_escrow"),
+        ("in_escrow", "released by its condition", "settled"),
+        ("in_escrow", "returned to the payer", "cancelled"),
+    ),
     "allocation": (
         (None, "proposed", "awaiting_approval"),
         ("awaiting_approval", "approved", "settled"),
@@ -87,7 +93,7 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         ("expected", "cancelled", "cancelled"),
     ),
 }
-"""Kinds of order: 充值, 提现, 手续费划转, 冻结, 解冻, 转账, 收费, 认领, 补足."""
+"""Kinds of order: 充值, 提现, 手续费划转, 冻结, 解冻, 转账, 收费, 担保, 认领, 补足."""
 
 
 def moves(kind: str, state: str | None, act: str) -> str:

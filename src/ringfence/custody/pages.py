@@ -62,6 +62,7 @@ TONES: Final = {
     "awaiting_approval": "waiting",
     "cooling_off": "watch",
     "expected": "waiting",
+    "in_escrow": "waiting",
     "held": "watch",
     "unallocated": "watch",
     "returned": "watch",

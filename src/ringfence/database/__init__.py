@@ -31,6 +31,7 @@ PACKAGES = (
     "vault",
     "banking",
     "custody",
+    "escrow",
     "reconciliation",
     "safeguarding",
 )
