@@ -80,7 +80,7 @@ def test_who_gets_a_one_time_password_is_told(world):
     made = people.propose_person(
         world.core, world.session("sara"), "theo", "Theo", ["treasurer"], new_password=True, cost=QUICK
     )
-    proposals.approve(world.core, world.session("sven"), made.drafted.proposal_id, made.drafted.payload_sha256)
+    proposals.approve(world.core, world.session("rita"), made.drafted.proposal_id, made.drafted.payload_sha256)
     people.change_person(world.core, made.drafted.proposal_id)
     session = sessions.sign_in(world.core, "theo", made.one_time_password).session
     assert told(world, "theo", session) == ["password_reset"]

@@ -87,7 +87,7 @@ def test_a_provider_is_registered_bound_and_signed_in_by_in_the_browser(place):
     assert "thumbprints of its keys" in page
     world = place.world
     [waiting] = proposals.pending(world.connect("core"), world.book, world.clock(), registration.SET)
-    approve(place.world, waiting, "sven", "rita")
+    approve(place.world, waiting, "abel", "rita")
     registration.carry_out_all(place.world.core)
     assert "in use" in sara.get("/providers").text
 

@@ -75,7 +75,7 @@ def approve(world: World, drafted, *who: str) -> None:
 
 def registered(world: World, directory: Directory, name: str = "corp") -> None:
     drafted = registration.propose_provider(world.core, world.session("sara"), directory.named(name))
-    approve(world, drafted, "sven", "rita")
+    approve(world, drafted, "abel", "rita")
     registration.set_provider(world.core, drafted.proposal_id)
 
 
@@ -347,9 +347,9 @@ def test_new_keys_are_proposed_at_once_and_count_when_two_people_say_so(fresh):
     [waiting] = proposals.pending(fresh.world.connect("core"), fresh.world.book, fresh.world.clock(), registration.SET)
     assert waiting.maker == "system"
     assert len(waiting.terms.facts["thumbprints"].split()) == 2
-    approve(fresh.world, waiting, "sara")
+    approve(fresh.world, waiting, "abel")
     fresh.refuses("provider_key_is_not_known")
-    approve(fresh.world, waiting, "sven")
+    approve(fresh.world, waiting, "rita")
     assert registration.carry_out_all(fresh.world.core) == 1
     assert fresh.sign_in().person_id == "tess"
     fresh.server.key = old
@@ -371,7 +371,7 @@ def test_a_new_key_is_seen_before_it_is_used(fresh):
     assert watch.step() == 0, "it is proposed already"
     [waiting] = proposals.pending(fresh.world.connect("core"), fresh.world.book, fresh.world.clock(), registration.SET)
     fresh.world.signed_in.clear()  # hours have gone by
-    approve(fresh.world, waiting, "sara", "sven")
+    approve(fresh.world, waiting, "abel", "rita")
     registration.set_provider(fresh.world.core, waiting.proposal_id)
     fresh.server.key = fresh.server.keys[1]
     assert fresh.sign_in().person_id == "tess"
@@ -386,7 +386,7 @@ def test_the_system_proposes_nothing_but_keys(corp, tmp_path):
     with identity_server(corp.world.clock) as evil:
         directory = directory_of(tmp_path / "evil", corp=evil)
         drafted = registration.propose_provider(corp.world.core, None, directory.named("corp"))
-        approve(corp.world, drafted, "sven", "rita")
+        approve(corp.world, drafted, "abel", "rita")
         with pytest.raises(Refused) as no:
             registration.set_provider(corp.world.core, drafted.proposal_id)
         assert no.value.name == "maker_may_not_make_this"
@@ -516,7 +516,7 @@ def test_a_provider_that_nobody_approved_signs_nobody_in(database, tmp_path):
         corp = Corp(world, server, directory)
         corp.refuses("provider_is_not_set_up")
         drafted = registration.propose_provider(world.core, world.session("sara"), directory.named("corp"))
-        approve(world, drafted, "sven")
+        approve(world, drafted, "abel")
         with pytest.raises(Refused) as no:
             registration.set_provider(world.core, drafted.proposal_id)
         assert no.value.name == "proposal_is_not_complete"
