@@ -381,8 +381,8 @@ BEGIN
 END $$;
 
 -- Who may what: nobody writes a table.
-GRANT SELECT ON authority.provider, authority.provider_key, authority.identity
-   TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.provider, authority.provider_key TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.identity TO ringfence_core, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.guard_identity, authority.rs256_verifies, authority.der_of_jose, authority.to_base64url,
     authority.thumbprint_of, authority.set_provider, authority.remove_provider, authority.nonce_seal, authority.new_nonce,
     authority.read_id_token, authority.person_of_identity, authority.open_session_by_provider, authority.subject_sha256,
