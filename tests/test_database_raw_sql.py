@@ -44,6 +44,8 @@ NOBODY_READS = {
     "authority.attempt": {"login_sha256", "failures", "last_at", "locked_until"},
     "authority.spent_challenge": {"challenge", "at"},
     "authority.signed_request": {"request_sha256", "key_id", "created"},
+    "authority.notification": {"person_id", "what", "at", "sequence", "read_at", "sent_at"},
+    "authority.known_place": {"person_id", "place_sha256", "last_at"},
     "ledger.service": {"login", "shared", "books"},
     "ledger.journal_0": {"id", "amount", "payload"},
     "ledger.entry_rows": {"balance"},
@@ -55,6 +57,7 @@ ONLY_THESE_READ = {
     ("vault.payment", "sealed"): {"core", "gateway"},
     ("vault.payment", "wrapped"): {"core", "gateway"},
     ("ledger.snapshot", "content"): {"core"},
+    ("authority.identity", "subject"): {"core", "auditor"},
 }
 OF_EVERYBODY = {
     "ledger.books_served",

@@ -119,10 +119,10 @@ def test_a_process_needs_the_key_of_its_own_role_alone(tmp_path):
 @pytest.mark.parametrize(
     ("url", "database"),
     [
-        ("postgresql://somebody@host/money", "money"),
-        ("postgresql://somebody@host", "ringfence"),
-        ("postgresql://somebody@host/postgres", "ringfence"),
-        ("host=host dbname=money", "money"),
+        ("postgresql://somebody@localhost/money", "money"),
+        ("postgresql://somebody@host?sslmode=verify-full", "ringfence"),
+        ("postgresql://somebody@localhost/postgres", "ringfence"),
+        ("host=host sslmode=verify-full dbname=money", "money"),
     ],
 )
 def test_the_database_of_the_address_is_ours_unless_it_is_everybodys(tmp_path, url, database):
@@ -130,7 +130,7 @@ def test_the_database_of_the_address_is_ours_unless_it_is_everybodys(tmp_path, u
 
 
 def test_the_address_shown_to_people_has_no_password(tmp_path):
-    server = external(tmp_path, "postgresql://somebody:secret@host:5555/money")
+    server = external(tmp_path, "postgresql://somebody:secret@host:5555/money?sslmode=verify-full")
     assert server.address == "host:5555/money"
     assert "secret" not in server.address + repr(server)
 

@@ -1,16 +1,64 @@
 """Providers of wrapping keys: one contract for key files of both kinds and a key server, and the service's faults."""
 
+import shutil
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from ringfence.refusal import Refused
 from ringfence.vault.key_file import AES, HYBRID, KeyFiles, hybrid_is_available
 from ringfence.vault.key_server import KeyServer
+from ringfence.vault.key_token import TOKEN_ALGORITHM, KeyToken
 from ringfence.vault.providers import Provider, read_choice
 from vault_key_server import key_server
 
 SECRET = b"s" * 32
+MODULES = [
+    Path("/usr/lib/softhsm/libsofthsm2.so"),
+    Path("/usr/lib64/pkcs11/libsofthsm2.so"),
+    Path("/opt/homebrew/lib/softhsm/libsofthsm2.so"),
+]
+PIN = "271828"
+
+
+@dataclass
+class Token:
+    """A token of SoftHSM, a hardware security module without the hardware."""
+
+    module: str
+    label: str
+    pin: Path
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory):
+    """A folder of tokens of this run, which the module reads when it is loaded."""
+    module = next((each for each in MODULES if each.exists()), None)
+    if module is None or shutil.which("softhsm2-util") is None:
+        pytest.skip("SoftHSM is not installed on this machine (Debian: apt-get install softhsm2)")
+    pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed (the extra pkcs11)")
+    home = tmp_path_factory.mktemp("softhsm")
+    (home / "tokens").mkdir()
+    settings = home / "softhsm2.conf"
+    settings.write_text(f"directories.tokendir = {home / 'tokens'}\nlog.level = ERROR\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SOFTHSM2_CONF", str(settings))
+        labels = [f"token-{number}" for number in range(12)]
+        for label in labels:  # all of them before the module is loaded, which looks once
+            made = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "314159"]
+            subprocess.run(made, check=True, capture_output=True)
+        yield [(str(module), label) for label in labels]
+
+
+@pytest.fixture
+def token(tokens, tmp_path):
+    """A token that nobody has used yet."""
+    module, label = tokens.pop()
+    pin = tmp_path / "token.pin"
+    pin.write_text(f"{PIN}\n", encoding="ascii")
+    return Token(module, label, pin)
 
 
 @dataclass
@@ -21,8 +69,12 @@ class Kind:
     algorithm: str
 
 
-@pytest.fixture(params=["file", "hybrid", "server"])
+@pytest.fixture(params=["file", "hybrid", "server", "token"])
 def kind(request, tmp_path):
+    if request.param == "token":
+        token = request.getfixturevalue("token")
+        yield Kind(lambda: KeyToken(token.module, token.label, token.pin), TOKEN_ALGORITHM)
+        return
     if request.param == "server":
         with key_server(tmp_path) as service:
             yield Kind(lambda: KeyServer(service.url, tmp_path / "kms.token"), "key-server")
@@ -174,3 +226,88 @@ def test_without_a_file_the_preferred_algorithms_and_a_key_file_are_chosen(tmp_p
 def test_a_wrong_choice_is_refused_by_name(tmp_path, text, name):
     (tmp_path / "vault.toml").write_text(text)
     assert refused(read_choice, tmp_path) == name
+
+
+# -- a token's faults ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_never_leaves_its_token(token):
+    import pkcs11
+
+    provider = KeyToken(token.module, token.label, token.pin)
+    provider.make("one", TOKEN_ALGORITHM)
+    wrapped = provider.wrap("one", SECRET, b"")
+    assert wrapped[:2] == b"\x01\x05"
+    assert len(wrapped) == 2 + 12 + len(SECRET) + 16
+    session = pkcs11.lib(token.module).get_token(token_label=token.label).open()
+    [key] = session.get_objects({pkcs11.Attribute.LABEL: "ringfence/one"})
+    assert key[pkcs11.Attribute.SENSITIVE]
+    assert not key[pkcs11.Attribute.EXTRACTABLE]
+    assert key[pkcs11.Attribute.NEVER_EXTRACTABLE]
+    with pytest.raises(pkcs11.AttributeSensitive):
+        key[pkcs11.Attribute.VALUE]
+
+
+def test_two_programs_that_made_a_key_at_once_open_what_either_wrapped(token):
+    provider = KeyToken(token.module, token.label, token.pin)
+    provider.make("one", TOKEN_ALGORITHM)
+    first = provider.wrap("one", SECRET, b"")
+    provider._ask(lambda session: provider._make(session, "one"))
+    second = provider.wrap("one", SECRET, b"")
+    assert provider.unwrap("one", first, b"") == provider.unwrap("one", second, b"") == SECRET
+
+
+def test_a_wrong_pin_is_tried_once_and_the_right_one_at_once(token):
+    """SoftHSM does not lock; a real token would after a few."""
+    token.pin.write_text("000000\n", encoding="ascii")
+    provider = KeyToken(token.module, token.label, token.pin)
+    with pytest.raises(Refused) as first:
+        provider.make("one", TOKEN_ALGORITHM)
+    with pytest.raises(Refused) as second:
+        provider.make("one", TOKEN_ALGORITHM)
+    assert (first.value.name, second.value.name) == ("key_token_refuses_the_pin", "key_token_refuses_the_pin")
+    assert (first.value.facts["detail"], second.value.facts["detail"]) == ("PinIncorrect", "it was not tried again")
+    token.pin.write_text(f"{PIN}\n", encoding="ascii")
+    provider.make("one", TOKEN_ALGORITHM)
+    token.pin.unlink()
+    assert refused(KeyToken(token.module, token.label, token.pin).make, "one", TOKEN_ALGORITHM) == (
+        "key_token_refuses_the_pin"
+    )
+
+
+def test_a_token_that_is_not_there_and_a_module_that_is_none_are_named(token, tmp_path):
+    assert (
+        refused(KeyToken(token.module, "elsewhere", token.pin).make, "one", TOKEN_ALGORITHM) == "key_token_is_missing"
+    )
+    nothing = tmp_path / "nothing.so"
+    for _ in range(2):
+        assert refused(KeyToken(str(nothing), token.label, token.pin).make, "one", TOKEN_ALGORITHM) == (
+            "key_module_does_not_load"
+        )
+        nothing.write_bytes(b"no library")
+    assert refused(KeyToken(token.module, token.label, token.pin).make, "one", AES) == "algorithm_is_not_available"
+
+
+# The library complains when it forgets a search of a session that is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_session_that_broke_off_is_opened_anew(token):
+    provider = KeyToken(token.module, token.label, token.pin)
+    provider.make("one", TOKEN_ALGORITHM)
+    wrapped = provider.wrap("one", SECRET, b"")
+    provider._session.close()
+    assert refused(provider.unwrap, "one", wrapped, b"") == "key_token_does_not_answer"
+    assert provider.unwrap("one", wrapped, b"") == SECRET
+
+
+def test_an_installation_chooses_its_token(tmp_path, token):
+    said = (
+        f'provider = "pkcs11"\n[pkcs11]\nmodule = "{token.module}"\ntoken = "{token.label}"\npin_file = "token.pin"\n'
+    )
+    (tmp_path / "vault.toml").write_text(said, encoding="utf-8")
+    choice = read_choice(tmp_path)
+    assert (choice.provider, choice.wrap) == ("pkcs11", TOKEN_ALGORITHM)
+    provider = choice.provider_named("pkcs11")
+    provider.make("one", choice.wrap)
+    assert provider.unwrap("one", provider.wrap("one", SECRET, b""), b"") == SECRET
+    (tmp_path / "vault.toml").write_text('provider = "pkcs11"\n[pkcs11]\nmodule = "x"\n', encoding="utf-8")
+    assert refused(read_choice, tmp_path) == "vault_configuration_is_wrong"

@@ -52,7 +52,7 @@ NOTARY_IS_ANOTHER_ONE = refusal(
 @contextmanager
 def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: None) -> Iterator[Server]:
     """The server of an installation, its roles and tables in place."""
-    with open_server(settings.home, settings.database_url, report) as server:
+    with open_server(settings.home, settings.database_url, report, without_tls=settings.database_without_tls) as server:
         prepare(server)
         yield server
 
@@ -62,7 +62,7 @@ def joined(settings: Settings, role: RoleName, book: str) -> Iterator[Server]:
     """The server for a process that has the key of one role only, the book's own or the shared one: the tables must be
     those of this version already.
     """
-    with open_server(settings.home, settings.database_url) as server:
+    with open_server(settings.home, settings.database_url, without_tls=settings.database_without_tls) as server:
         with server.of(book).connect(role) as connection:
             require_current(connection)
         yield server.of(book)

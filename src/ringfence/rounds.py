@@ -14,6 +14,7 @@ from uuid import UUID
 
 from ringfence.authority import proposals, signing
 from ringfence.authority.passkeys import keys
+from ringfence.authority.providers import registration
 from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
 from ringfence.custody import settlement
@@ -74,6 +75,7 @@ def core_round(desk: Desk, thresholds: Thresholds) -> int:
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
+    decided += registration.carry_out_all(desk.core)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 

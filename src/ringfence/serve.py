@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
 
 from ringfence import installation, rounds
 from ringfence.authority import pages as authority_pages
+from ringfence.authority.notifications.sending import read_courier, send_all
+from ringfence.authority.providers import read_directory
+from ringfence.authority.providers.watching import KeyWatch
 from ringfence.banking import gateway
 from ringfence.command import require_free
 from ringfence.console import log
@@ -63,6 +66,7 @@ def serve_core(
     require_free(host, port)
     log.configure()
     logger = structlog.get_logger("core").bind(book=book)
+    warn_of_the_network(settings, logger)
     with (
         installation.core_of(server, book) as core,
         installation.neighbourhood_of(settings, server, core) as neighbourhood,
@@ -71,7 +75,8 @@ def serve_core(
         if sanctions is None:
             logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
         thresholds = read_thresholds(default_toml())
-        door = authority_pages.door(core)
+        directory = read_directory(settings.home)
+        door = authority_pages.door(core, directory)
         lookout = Lookout(lambda: figures(desk), thresholds)
         log_of_book = Log(settings.evidence(book))
         app = application(
@@ -86,6 +91,7 @@ def serve_core(
                 calendar_of(profile),
                 installation.posting_of(core),
                 neighbourhood,
+                directory,
             ],
             hosts=hosts,
             secure=secure,
@@ -97,6 +103,9 @@ def serve_core(
         )
         core_rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
+        courier = read_courier(settings.home)
+        sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None
+        watching = Rounds(KeyWatch(core, directory, logger.info).step, logger.info) if directory.providers else None
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
         try:
@@ -104,6 +113,9 @@ def serve_core(
                 uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
             ).run()
         finally:
+            for beside in (sender, watching):
+                if beside:
+                    beside.stop()
             crossings.stop()
             core_rounds.stop()
             follower.stop()
@@ -113,6 +125,7 @@ def serve_gateway(settings: Settings, server: Server, book: str) -> None:
     """The gateway, until stopped."""
     log.configure()
     logger = structlog.get_logger("gateway").bind(book=book)
+    warn_of_the_network(settings, logger)
     with installation.gateway_of(settings, server, book) as desk, until_told() as stopped:
         gateway.run(desk, logger.info, stopped)
 
@@ -121,6 +134,7 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
     """The notary, until stopped. What it refuses to sign is an alarm; it looks again, and signs nothing meanwhile."""
     log.configure()
     logger = structlog.get_logger("notary").bind(book=book)
+    warn_of_the_network(settings, logger)
 
     def put_aside(refused: Refused) -> None:
         logger.warning("notary snapshot put aside", refused=refused.name, sentence=refused.sentence())
@@ -143,6 +157,12 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
                 logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())
                 pause = min(pause * 2, 5.0)
             time.sleep(pause)
+
+
+def warn_of_the_network(settings: Settings, logger: Any) -> None:
+    """That the database is not verified is said each time a process starts, with the reason."""
+    if settings.database_url and settings.database_without_tls:
+        logger.warning("the database is reached without verified TLS", reason=settings.database_without_tls)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Settings:
     home: Path
     database_url: str | None
     language: str
+    database_without_tls: str | None = None  # why a server across a network is not verified
 
     @property
     def keys(self) -> Path:
@@ -42,12 +43,19 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ, home: Path | None = None) -> Settings:
-    """Settings of this run. RINGFENCE_HOME, RINGFENCE_DATABASE_URL, RINGFENCE_LANGUAGE (en, zh; else LANG decides)."""
+    """Settings of this run. RINGFENCE_HOME, RINGFENCE_DATABASE_URL, RINGFENCE_DATABASE_WITHOUT_TLS (a reason),
+    RINGFENCE_LANGUAGE (en, zh; else LANG decides).
+    """
     chosen = home or _home(environment)
     language = environment.get("RINGFENCE_LANGUAGE") or ("zh" if environment.get("LANG", "").startswith("zh") else "en")
     if language not in LANGUAGES:
         raise SETTING_IS_WRONG(name="RINGFENCE_LANGUAGE", value=language, expected=" / ".join(LANGUAGES))
-    return Settings(chosen.absolute(), environment.get("RINGFENCE_DATABASE_URL") or None, language)
+    return Settings(
+        chosen.absolute(),
+        environment.get("RINGFENCE_DATABASE_URL") or None,
+        language,
+        environment.get("RINGFENCE_DATABASE_WITHOUT_TLS", "").strip() or None,
+    )
 
 
 def _home(environment: Mapping[str, str]) -> Path:

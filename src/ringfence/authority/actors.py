@@ -48,7 +48,7 @@ class Session:
     opened_at: datetime
     ends_at: datetime
     must_change_password: bool
-    opened_by: str  # "password", "code" (and a password) or "passkey"
+    opened_by: str  # "password", "code" (and a password), "passkey" or "provider"
     token_sha256: bytes = field(repr=False)
     order: SignedOrder | None = field(default=None, repr=False, compare=False)
 

@@ -19,13 +19,18 @@ from ringfence.authority import (
     sessions,
 )
 from ringfence.authority.actors import Client, Session, SignedContent
-from ringfence.authority.door import let_in, open_sessions, sign_in
+from ringfence.authority.door import let_in_person, open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.in_force.routes import router
+from ringfence.authority.notifications import WHAT
+from ringfence.authority.notifications.pages import NOTIFICATION_NOTICES, unread
 from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
 from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in_by_passkey, sign_in_question
 from ringfence.authority.policy import ORIGINS, Policy, policy_in_force
 from ringfence.authority.policy import policies as policy_versions
+from ringfence.authority.providers import NOBODY, Directory
+from ringfence.authority.providers import registration as providers
+from ringfence.authority.providers.pages import PROVIDER_NOTICES, come_back, elsewhere, set_out
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.review.pages import REVIEW_NOTICES
@@ -84,7 +89,8 @@ def approval(visit: Signed, proposal_id: UUID) -> Response:
         "authority/approval.html",
         proposal=found,
         question=approval_question(visit, found) if found.state == "open" else None,
-        raw_facts=RAW_FACTS,
+        raw_facts=(*RAW_FACTS, *providers.RAW_FACTS),
+        by_provider=isinstance(visit.person.actor, Session) and visit.person.actor.opened_by == "provider",
         terms=found.terms,
         against=against,
         titles=_titles(visit, policy),
@@ -233,8 +239,10 @@ def _titles(visit: Visit, policy: Policy) -> dict[str, str]:
     return {name: act.title_zh if visit.language == "zh" else act.title_en for name, act in policy.acts.items()}
 
 
-def door(core: Core) -> Door:
-    """How callers come in: people by password and session, programs by their token or a signature of each request."""
+def door(core: Core, directory: Directory = NOBODY) -> Door:
+    """How callers come in: people by password, passkey or one of these identity providers, and then by session;
+    programs by their token or a signature of each request.
+    """
 
     def person(token: str) -> Caller | None:
         try:
@@ -289,8 +297,8 @@ def door(core: Core) -> Door:
     return Door(
         sign_in=lambda name, password, code, address: sign_in(core, name, password, address, code).token,
         passkey_question=lambda origin: sign_in_question(core, origin),
-        sign_in_by_passkey=lambda origin, said, address: let_in(
-            core, address, lambda: sign_in_by_passkey(core, origin, said)
+        sign_in_by_passkey=lambda origin, said, address: (
+            let_in_person(core, address, lambda: sign_in_by_passkey(core, origin, said)).token
         ),
         person=person,
         bearer=bearer,
@@ -300,6 +308,11 @@ def door(core: Core) -> Door:
             core, sessions.session_of(core, token), old, new
         ),
         require_scope=require_scope,
+        elsewhere=lambda language: elsewhere(core, directory, language),
+        set_out=lambda name, origin, back: set_out(core, directory, name, origin, back),
+        come_back=lambda name, origin, kept, answer, address, token: come_back(
+            core, directory, name, origin, kept, answer, address, token
+        ),
     )
 
 
@@ -326,12 +339,15 @@ MODULE: Final = Module(
         Entry("/people", msg("People"), 110),
         Entry("/passkeys", msg("Passkeys"), 112),
         Entry("/passkeys", msg("Passkeys"), 113, for_customers=True),
+        Entry("/notifications", msg("Notifications"), 114, unread, msg("Something changed about how you sign in.")),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
         ACT: lambda visit, proposal_id: _if_complete(visit, proposal_id, enrol),
         PROGRAM_KEY: lambda visit, proposal_id: _if_complete(visit, proposal_id, admit),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
+        providers.SET: lambda visit, proposal_id: _if_complete(visit, proposal_id, providers.set_provider),
+        providers.BIND: lambda visit, proposal_id: _if_complete(visit, proposal_id, providers.bind),
         **dict.fromkeys(
             acts.ACTS.values(),
             lambda visit, proposal_id: _if_complete(visit, proposal_id, acts.carry_out),
@@ -346,16 +362,19 @@ MODULE: Final = Module(
             "approved", "approved_by_all", "rejected", "session_ended", "person_proposed", "person_left",
             "client_revoked", "change_proposed", "monitor_set", "passkey_proposed", "passkey_revoked",
             "code_device_set", *SIGNING_NOTICES, *TRAINING_NOTICES, *REVIEW_NOTICES, *DOOR_NOTICES,
+            *PROVIDER_NOTICES, *NOTIFICATION_NOTICES,
         ],
         "fact": [
             "person", "roles", "display_name", "document", "version", "effective_from", "sha256", "account", "number",
             "currency", "minimum", "maximum", "minimum_before", "maximum_before", "through", "pool", "codes",
             "codes_before", "monitor", "owner_class", "side", "measure", "below", "above", "below_before",
             "above_before", "reason", "row", "label", "rp_id", "credential", "aaguid", "counter", "public_key",
-            "client_data", "attestation_object", "client", "key", "scopes", "expires_at",
+            "client_data", "attestation_object", "provider", "issuer", "client_id", "subject_claim", "acr", "keys",
+            "thumbprints", "subject", "client", "key", "scopes", "expires_at",
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),
         "training state": list(TRAINING_TONES),
+        "notification": list(WHAT),
     },
 )  # fmt: skip

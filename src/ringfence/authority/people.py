@@ -68,7 +68,7 @@ def found(core: Core, founders: Sequence[Founder], policy: Policy | None = None,
     """
     rules = policy or read_toml(default_toml())
     for founder in founders:
-        passwords.require_strength(founder.password, founder.person_id)
+        passwords.require_strength(founder.password, founder.person_id, core.book.name)
     with core.connection() as connection:
         if people(connection, core.book.book_id):
             raise BOOK_HAS_ITS_PEOPLE_ALREADY()
@@ -186,10 +186,10 @@ def deactivate(core: Core, session: Session, person_id: str) -> None:
 
 
 def change_password(core: Core, session: Session, old: str, new: str, *, cost: Cost = COST) -> None:
-    """Change one's own password and end one's other sessions; `password_is_too_weak`, `sign_in_refused`. A wrong old
-    password counts as a failed sign-in.
+    """Change one's own password and end one's other sessions; `password_is_too_weak`, `password_is_common`,
+    `sign_in_refused`. A wrong old password counts as a failed sign-in.
     """
-    passwords.require_strength(new, session.person_id)
+    passwords.require_strength(new, session.person_id, core.book.name)
     attempt = try_password(core, session.person_id, old)
     if not attempt.fits:
         raise SIGN_IN_REFUSED()

@@ -275,6 +275,12 @@ PASSWORD_IS_TOO_WEAK: Final = refusal(
     " place, such as 'custody', do not count.",
     zh="密码须为 12 至 128 个字符，至少含 5 种不同字符，且不得包含登录名；“资金存管”等本系统用语不计入长度。",
 )
+PASSWORD_IS_COMMON: Final = refusal(
+    "password_is_common",
+    Fault.INPUT,
+    en="This password is on the lists by which attackers guess: others chose it before. Take a sentence of your own.",
+    zh="该密码出现在攻击者用于猜测的常用密码列表中。请改用一句自己的话。",
+)
 SCOPE_IS_MISSING: Final = refusal(
     "scope_is_missing",
     Fault.PERMISSION,

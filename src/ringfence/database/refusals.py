@@ -25,6 +25,15 @@ PLATFORM_HAS_NO_EMBEDDED_DATABASE = refusal(
     zh="此安装在 {platform} 上不含 PostgreSQL：{detail}。请将 RINGFENCE_DATABASE_URL 设为您自己的 PostgreSQL"
     " 15 或更高版本。",
 )
+DATABASE_NEEDS_TLS = refusal(
+    "database_needs_tls",
+    Fault.INPUT,
+    en="The PostgreSQL at {host} is across a network, and its address says sslmode {sslmode}: nobody would notice"
+    " another server in its place. Say sslmode=verify-full, with sslrootcert where its authority is; or give the reason"
+    " why not in RINGFENCE_DATABASE_WITHOUT_TLS.",
+    zh="{host} 的 PostgreSQL 须经网络访问，而其地址的 sslmode 为 {sslmode}，无法察觉服务器被冒充。请使用"
+    " sslmode=verify-full 并以 sslrootcert 指明其签发机构；如确有理由，请写入 RINGFENCE_DATABASE_WITHOUT_TLS。",
+)
 HOME_IS_NOT_WRITABLE = refusal(
     "home_is_not_writable",
     Fault.MACHINE,

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo as _conninfo
 
-from ringfence.database import RoleName, connection, embedded, migrate, refusals, roles
+from ringfence.database import RoleName, connection, embedded, migrate, network, refusals, roles
 from ringfence.refusal import Refused
 
 DATABASE = "ringfence"
@@ -76,10 +76,13 @@ def open_server(
     *,
     tcp_port: int | None = None,
     settings: Mapping[str, str] | None = None,
+    without_tls: str | None = None,
 ) -> Iterator[Server]:
-    """The server of `url`, or without one the embedded server of `home`, in use until the block ends."""
+    """The server of `url`, or without one the embedded server of `home`, in use until the block ends. `without_tls` is
+    why a server across a network is not verified (`network`).
+    """
     if url:
-        yield external(home, url)
+        yield external(home, url, without_tls)
         return
     lease = embedded.start(home, report, tcp_port=tcp_port, settings=settings)
     try:
@@ -101,12 +104,15 @@ def open_server(
         lease.close()
 
 
-def external(home: Path, url: str) -> Server:
-    """Your PostgreSQL. The URL's database is ours; without one, or with `postgres`, it is `ringfence`."""
+def external(home: Path, url: str, without_tls: str | None = None) -> Server:
+    """Your PostgreSQL. The URL's database is ours; without one, or with `postgres`, it is `ringfence`.
+    `database_url_is_wrong`, `database_needs_tls`.
+    """
     try:
         found = _conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise refusals.DATABASE_URL_IS_WRONG(detail=str(error).strip()) from error
+    network.require_tls(found, without_tls)
     database = str(found.pop("dbname", None) or DATABASE)
     administrator: dict[str, Any] = {name: found.pop(name) for name in ("user", "password") if name in found}
     return Server(home, DATABASE if database == "postgres" else database, found, administrator)

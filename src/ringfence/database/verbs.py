@@ -19,7 +19,9 @@ def migrate(home: Home = None, new_passwords: NewPasswords = False, as_json: AsJ
     applied: list[Migration] = []
     with (
         verb(home, as_json=as_json) as screen,
-        open_server(screen.settings.home, screen.settings.database_url) as server,
+        open_server(
+            screen.settings.home, screen.settings.database_url, without_tls=screen.settings.database_without_tls
+        ) as server,
     ):
         prepare(server, applied.append, new_passwords=new_passwords)
         for each in applied:
@@ -36,7 +38,9 @@ def placement(home: Home = None, as_json: AsJson = False) -> None:
 
     with (
         verb(home, as_json=as_json) as screen,
-        open_server(screen.settings.home, screen.settings.database_url) as server,
+        open_server(
+            screen.settings.home, screen.settings.database_url, without_tls=screen.settings.database_without_tls
+        ) as server,
         server.connect("owner") as owner,
     ):
         require_current(owner)

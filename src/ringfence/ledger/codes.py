@@ -42,6 +42,8 @@ class EventName(IntEnum):
     SIGNED_IN = 1031
     PASSKEY_ENROLLED = 1032
     PASSKEY_REVOKED = 1033
+    PROVIDER_SET = 1034  # an identity provider and its keys
+    IDENTITY_BOUND = 1035  # a person to a subject of an identity provider
     COURSE_COMPLETED = 1036
     COMPLETION_WITHDRAWN = 1037
     ACCESS_REVIEWED = 1038
@@ -49,6 +51,8 @@ class EventName(IntEnum):
     PAYMENT_ORDERED = 1040
     PAYMENT_STATUS = 1041
     ADVICE_SHELVED = 1042  # an advice of the bank that moved nothing
+    IDENTITY_RELEASED = 1043
+    PROVIDER_REMOVED = 1044
     STATEMENT_IMPORTED = 1050
     STATEMENT_QUARANTINED = 1051
     RECONCILIATION_CLOSED = 1060

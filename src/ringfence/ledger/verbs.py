@@ -206,7 +206,11 @@ def bench(
             raise BENCH_IS_UNKNOWN(name=name, known=", ".join(known))
         size = benches.FULL if full else benches.QUICK
         size = replace(size, growth=rows, far=0) if rows else size
-        with open_server(screen.settings.home, screen.settings.database_url) as server, screen.progress() as progress:
+        asked = screen.settings
+        with (
+            open_server(asked.home, asked.database_url, without_tls=asked.database_without_tls) as server,
+            screen.progress() as progress,
+        ):
             roles.create_roles(server)
             machine = benches.machine(server)
             task = progress.add_task("", total=None)

@@ -105,6 +105,30 @@ KEY_SERVER_DOES_NOT_ANSWER = refusal(
     en="The key server does not answer as it should: {detail}.",
     zh="密钥服务器应答异常：{detail}。",
 )
+KEY_MODULE_DOES_NOT_LOAD = refusal(
+    "key_module_does_not_load",
+    Fault.MACHINE,
+    en="The PKCS #11 module {module} does not load: {detail}.",
+    zh="无法加载 PKCS #11 模块 {module}：{detail}。",
+)
+KEY_TOKEN_IS_MISSING = refusal(
+    "key_token_is_missing",
+    Fault.MACHINE,
+    en="The module has no token called {token}, or several.",
+    zh="模块中没有名为 {token} 的令牌，或有多个同名令牌。",
+)
+KEY_TOKEN_REFUSES_THE_PIN = refusal(
+    "key_token_refuses_the_pin",
+    Fault.MACHINE,
+    en="The token {token} does not take the PIN ({detail}). It is not tried again until its file says another.",
+    zh="令牌 {token} 未接受 PIN（{detail}）；在其文件更改之前不再尝试。",
+)
+KEY_TOKEN_DOES_NOT_ANSWER = refusal(
+    "key_token_does_not_answer",
+    Fault.MACHINE,
+    en="The token {token} does not answer as it should: {detail}.",
+    zh="令牌 {token} 应答异常：{detail}。",
+)
 KEY_SERVER_REFUSES = refusal(
     "key_server_refuses",
     Fault.MACHINE,

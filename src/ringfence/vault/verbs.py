@@ -103,11 +103,17 @@ def algorithms(home: Home = None, as_json: AsJson = False) -> None:
 
     from ringfence.vault.ciphers import available
     from ringfence.vault.key_file import AES, HYBRID, hybrid_is_available
+    from ringfence.vault.key_token import TOKEN_ALGORITHM
     from ringfence.vault.providers import SERVER_ALGORITHM, read_choice
 
     with verb(home, as_json=as_json) as screen:
         choice = read_choice(screen.settings.home)
-        here = {AES: True, HYBRID: hybrid_is_available(), SERVER_ALGORITHM: "server" in choice.providers}
+        here = {
+            AES: True,
+            HYBRID: hybrid_is_available(),
+            SERVER_ALGORITHM: "server" in choice.providers,
+            TOKEN_ALGORITHM: "pkcs11" in choice.providers,
+        }
         said: list[dict[str, Any]] = [
             {"name": each.name, "use": list(each.use), "standing": each.standing, "source": each.source}
             | {"available": here[each.name] if each.name in here else available(each.name)}

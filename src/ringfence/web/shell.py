@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LANGUAGE_COOKIE: Final = "ringfence-language"
 FORM_COOKIE: Final = "ringfence-form"
+WAY_COOKIE: Final = "ringfence-way"
 SESSION_COOKIE: Final = "ringfence"
 CUSTOMER: Final = "customer"  # the role of a customer's own login
 
@@ -46,6 +47,23 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class SetOut:
+    """Where a browser goes to sign in elsewhere, and what it keeps meanwhile."""
+
+    url: str
+    kept: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CameBack:
+    """Somebody came back from elsewhere: with a new session's token or none, to go on to a page of ours."""
+
+    token: str | None = field(repr=False)
+    path: str
+    said: str | None = None
+
+
+@dataclass(frozen=True)
 class Door:
     """How callers come in; the package that knows people gives these functions.
 
@@ -57,6 +75,9 @@ class Door:
     person, and `bearer(token)` that or the program's, None when the token stands for nobody any more. `signed(claims)`
     gives the program behind each signed request, or why it is not let in; a claim is looked at once.
     `change_password(token, old, new)` and `sign_out(token)` are the person's own.
+
+    `elsewhere(language)` names the places at which people may sign in instead, with their titles. `set_out(name,
+    origin, back)` begins it; `come_back(name, origin, kept, answer, address, token)` ends it with what the place said.
     """
 
     sign_in: Callable[[str, str, str, str | None], str]
@@ -68,6 +89,9 @@ class Door:
     sign_out: Callable[[str], None]
     change_password: Callable[[str, str, str], None]
     require_scope: Callable[[Caller, str], None]
+    elsewhere: Callable[[Language], Sequence[tuple[str, str]]]
+    set_out: Callable[[str, str, str], SetOut]
+    come_back: Callable[[str, str, str, Mapping[str, str], str | None, str], CameBack]
 
 
 @dataclass(frozen=True)
@@ -80,6 +104,7 @@ class Entry:
     title: str  # marked by msg
     order: int
     badge: Callable[["Visit"], int] | None = None
+    urgent: str | None = None  # marked by msg: said on every page while somebody waits behind it
     for_customers: bool = False
 
 
@@ -141,3 +166,8 @@ class Shell:
     @property
     def form_cookie(self) -> str:
         return f"__Host-{FORM_COOKIE}" if self.secure else FORM_COOKIE
+
+    @property
+    def way_cookie(self) -> str:
+        """What a browser keeps while its reader signs in elsewhere."""
+        return f"__Host-{WAY_COOKIE}" if self.secure else WAY_COOKIE

@@ -21,6 +21,7 @@ from psycopg.rows import class_row
 
 from ringfence.authority import sessions
 from ringfence.authority.actors import Session
+from ringfence.authority.notifications import came_from
 from ringfence.authority.refusals import SIGN_IN_MUST_WAIT
 from ringfence.authority.sessions import SessionLine, SignedIn
 from ringfence.core import Core
@@ -90,7 +91,14 @@ def set_limits(core: Core, session: Session, new: Limits) -> None:
 
 def sign_in(core: Core, login: str, password: str, address: str | None, code: str = "") -> SignedIn:
     """`sessions.sign_in` for somebody at an address."""
-    return let_in(core, address, lambda: sessions.sign_in(core, login, password, code))
+    return let_in_person(core, address, lambda: sessions.sign_in(core, login, password, code))
+
+
+def let_in_person(core: Core, address: str | None, enter: Callable[[], SignedIn]) -> SignedIn:
+    """`let_in` for a person, who is told if the address is of a place that is new."""
+    entered = let_in(core, address, enter)
+    came_from(core, entered.session, address)
+    return entered
 
 
 def let_in(core: Core, address: str | None, enter: Callable[[], Entered]) -> Entered:

@@ -14,6 +14,7 @@ from ringfence.authority.passkeys.routes import Credential, propose, question_of
 from ringfence.authority.proposals import Proposal
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import RAW_CHARACTERS_MAX, assertion_of, session_of
+from ringfence.authority.sessions import SignedIn
 from ringfence.authority.standing.pages import pages
 from ringfence.core import Core
 from ringfence.refusal import Fault, Refused
@@ -115,9 +116,9 @@ def sign_in_question(core: Core, origin: str) -> dict[str, Any] | None:
     return {"challenge": to_text(keys.new_challenge(core)), "rp_id": ours.rp_id, "allow": []}
 
 
-def sign_in_by_passkey(core: Core, origin: str, said: Mapping[str, str]) -> str:
-    """A new session's token, by what a device said."""
-    return signing.sign_in(core, assertion_of(said), relying_party(origin)).token
+def sign_in_by_passkey(core: Core, origin: str, said: Mapping[str, str]) -> SignedIn:
+    """A new session, by what a device said."""
+    return signing.sign_in(core, assertion_of(said), relying_party(origin))
 
 
 def party_at(origin: str) -> RelyingParty | None:

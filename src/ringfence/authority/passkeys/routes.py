@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Body, Path
 from pydantic import Field
 
-from ringfence.authority.door import let_in
+from ringfence.authority.door import let_in_person
 from ringfence.authority.passkeys import keys, signing
 from ringfence.authority.passkeys.assertions import Registration, from_text, relying_party, to_text
 from ringfence.authority.passkeys.refusals import (
@@ -128,7 +128,7 @@ def sign_in_question(visit: Anybody) -> SignInQuestion:
 def open_session(visit: Anybody, given: Annotated[PasskeyAssertion, Body()]) -> SessionToken:
     found = assertion_of(given.model_dump())
     party = relying_party(visit.origin)
-    opened = let_in(visit.core, address_of(visit.request), lambda: signing.sign_in(visit.core, found, party))
+    opened = let_in_person(visit.core, address_of(visit.request), lambda: signing.sign_in(visit.core, found, party))
     return session_token_of(opened)
 
 

@@ -14,7 +14,7 @@ CREATE TABLE authority.session (
     CONSTRAINT session_token_is_unique UNIQUE (book_id, token_sha256),
     CONSTRAINT session_is_of_a_person FOREIGN KEY (book_id, person_id) REFERENCES authority.person,
     CONSTRAINT session_token_is_a_hash CHECK (length(token_sha256) = 32),
-    CONSTRAINT session_opened_by_is_known CHECK (opened_by IN ('password', 'code', 'passkey'))
+    CONSTRAINT session_opened_by_is_known CHECK (opened_by IN ('password', 'code', 'passkey', 'provider'))
 );
 CREATE INDEX session_person ON authority.session (book_id, person_id) WHERE revoked_at IS NULL;
 
@@ -182,6 +182,9 @@ BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('person', login, 'session', session, 'by', means));
     INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
     VALUES (book, session, token_sha256, login, means, now.at, now.at, now.at + interval '12 hours');
+    IF (now.said->>'failures_before')::integer >= 3 THEN
+        PERFORM authority.tell(book, login, 'signed_in_after_failures', now.sequence, now.at);
+    END IF;
 END $$;
 
 -- A person is here: who it is, and until when. Seen at most once a minute, so that pages do not write.

@@ -205,6 +205,10 @@ BEGIN
         PERFORM authority.refuse(broken);
     ELSIF asked.signed AND decision = 'approve' AND credential IS NULL THEN
         PERFORM authority.refuse('approval_must_be_signed');
+    ELSIF decision = 'approve' AND credential IS NULL AND EXISTS (
+            SELECT FROM authority.session s WHERE s.book_id = book AND s.opened_by = 'provider'
+               AND s.token_sha256 = decide.token_sha256) THEN
+        PERFORM authority.refuse('single_sign_on_approves_nothing');
     END IF;
     SELECT count(*) + CASE decision WHEN 'approve' THEN 1 ELSE 0 END INTO count FROM authority.approval a
      WHERE a.book_id = book AND a.proposal_id = proposal AND a.decided = 'approve';

@@ -86,6 +86,7 @@ BEGIN
         DELETE FROM authority.code_device d WHERE d.book_id = book AND d.person_id = person;
         UPDATE authority.session s SET revoked_at = now.at
          WHERE s.book_id = book AND s.person_id = person AND s.revoked_at IS NULL;
+        PERFORM authority.tell(book, person, 'password_reset', now.sequence, now.at);
     END IF;
 END $$;
 
@@ -107,6 +108,8 @@ BEGIN
      WHERE s.book_id = book AND s.person_id = person AND s.revoked_at IS NULL;
     UPDATE authority.passkey k SET revoked = now.sequence
      WHERE k.book_id = book AND k.person_id = person AND k.revoked IS NULL;
+    UPDATE authority.identity i SET released = now.sequence
+     WHERE i.book_id = book AND i.person_id = person AND i.released IS NULL;
 END $$;
 
 CREATE FUNCTION authority.require_administrator(book integer, token_sha256 bytea, at timestamptz) RETURNS text
@@ -153,6 +156,7 @@ BEGIN
     UPDATE authority.session s SET revoked_at = now.at
      WHERE s.book_id = book AND s.person_id = who AND s.token_sha256 <> change_password.token_sha256
        AND s.revoked_at IS NULL;
+    PERFORM authority.tell(book, who, 'password_changed', now.sequence, now.at);
 END $$;
 
 -- A key is enrolled as a complete proposal says, for the person who made it; the policy of the proposal says for how long
@@ -185,6 +189,7 @@ BEGIN
     VALUES (book, decode(facts->>'credential', 'hex'), maker, facts->>'label', facts->>'rp_id', public,
             (facts->>'aaguid')::uuid, decode(facts->>'client_data', 'hex'), decode(facts->>'attestation_object', 'hex'),
             proposal, now.sequence, now.at, now.at + interval '1 hour' * hours, (facts->>'counter')::bigint);
+    PERFORM authority.tell(book, maker, 'passkey_enrolled', now.sequence, now.at);
 END $$;
 
 -- A person gives up an own key, or a security administrator takes anybody's, alone and at once.
@@ -207,6 +212,7 @@ BEGIN
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object('person', whose, 'credential', encode(credential, 'hex'), 'by', who));
     UPDATE authority.passkey k SET revoked = now.sequence WHERE k.book_id = book AND k.credential_id = credential;
+    PERFORM authority.tell(book, whose, 'passkey_revoked', now.sequence, now.at);
 END $$;
 
 -- A person sets up a device for codes: with the password and a code of the new secret, and where there was a device in a
@@ -222,7 +228,7 @@ BEGIN
     IF who IS NULL OR NOT authority.password_fits(book, who, stretched) THEN
         PERFORM authority.refuse('session_is_not_valid');
     ELSIF EXISTS (SELECT FROM authority.code_device d WHERE d.book_id = book AND d.person_id = who)
-          AND EXISTS (SELECT FROM authority.session s WHERE s.book_id = book AND s.opened_by = 'password'
+          AND EXISTS (SELECT FROM authority.session s WHERE s.book_id = book AND s.opened_by IN ('password', 'provider')
                          AND s.token_sha256 = set_code_device.token_sha256) THEN
         PERFORM authority.refuse('code_is_needed_first');
     ELSIF step IS NULL THEN
@@ -233,6 +239,7 @@ BEGIN
     VALUES (book, who, set_code_device.secret, step)
     ON CONFLICT ON CONSTRAINT code_device_is_one_a_person DO UPDATE
        SET secret = excluded.secret, last_step = excluded.last_step;
+    PERFORM authority.tell(book, who, 'code_device_set', now.sequence, now.at);
 END $$;
 
 -- A client of the platform may make orders within its scopes, but approves nothing, so one administrator is enough.

@@ -18,6 +18,7 @@ from psycopg import ProgrammingError
 from psycopg import conninfo as _conninfo
 
 from ringfence.database.connection import Connection, connect, conninfo_of
+from ringfence.database.network import require_tls
 from ringfence.database.queries import Query
 from ringfence.database.refusals import DATABASE_URL_IS_WRONG, refusing
 from ringfence.ledger import crossing, posting, reading
@@ -51,19 +52,23 @@ def side_of(connect: Connect, name: str, clock: Callable[[], datetime]) -> Side:
 
 
 def neighbours_file(home: Path) -> dict[str, Connect]:
-    """How the books of `home`/neighbours.toml are reached: a table for each, with the `url` of role core there."""
+    """How the books of `home`/neighbours.toml are reached: a table for each, with the `url` of role core there, and
+    perhaps `without_tls`, why a server across a network is not verified; `database_needs_tls`.
+    """
     file = home / "neighbours.toml"
     if not file.exists():
         return {}
     said = tomllib.loads(file.read_text(encoding="utf-8"))
-    return {name: _connecting(str(entry.get("url", ""))) for name, entry in said.items()}
+    return {name: _connecting(str(entry.get("url", "")), entry.get("without_tls")) for name, entry in said.items()}
 
 
-def _connecting(url: str) -> Connect:
+def _connecting(url: str, without_tls: str | None) -> Connect:
     try:
-        conninfo = conninfo_of(dict(_conninfo.conninfo_to_dict(url)), "core")
+        found = dict(_conninfo.conninfo_to_dict(url))
     except ProgrammingError as error:
         raise DATABASE_URL_IS_WRONG(detail=str(error).strip()) from error
+    require_tls(found, without_tls)
+    conninfo = conninfo_of(found, "core")
     return lambda: connect(conninfo)
 
 
