@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from console_world import modules, served
-from custody_world import PASSWORD, PAYEE, custody_world, number
+from custody_world import PASSWORD, PAYEE, custody_world, number, verified
 from ringfence import installation
 from ringfence.authority import clients
 from ringfence.authority.pages import door
@@ -312,9 +312,7 @@ def test_money_stays_on_its_custodian_account(platform):
         bank_code="BETALT2X",
         unit="EUR",
     )
-    customers.register(
-        world.core, world.desk.vault, "c9", name="Nina", nature="person", payee_account=PAYEE, bank="bank:beta:client"
-    )
+    verified(world.diligence, "c9", name="Nina", bank="bank:beta:client")
     with world.core.connection() as connection:
         there = reading.account(connection, world.core.book.book_id, "customer:c9:available").account
     answer = post(platform.program("journal:post"), tampered(platform, credit_account=there))

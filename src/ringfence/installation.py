@@ -9,12 +9,16 @@ from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody import queries as custody_queries
 from ringfence.custody.orders import Desk
+from ringfence.custody.wallets import lent
 from ringfence.database import RoleName, files
 from ringfence.database.connection import Connection, Pool
 from ringfence.database.embedded import Progress
 from ringfence.database.migrate import require_current
 from ringfence.database.refusals import refusing
 from ringfence.database.server import Server, open_server, prepare
+from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.profiles import profile_of
+from ringfence.diligence.provider import read_provider
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier, parse_verifier
@@ -88,6 +92,12 @@ def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | N
     with core.connection() as connection:
         risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
     return Desk(core, risk, vault_of(settings, core))
+
+
+def diligence_of(settings: Settings, desk: Desk, profile: str) -> DiligenceDesk:
+    """The desk of due diligence: the tiers of a profile, and the identity provider that the installation chose."""
+    provider = read_provider(settings.home)
+    return DiligenceDesk(desk.core, desk.vault, desk.risk.screen, provider, profile_of(profile), lent(desk.core))
 
 
 def vault_of(settings: Settings, core: Core) -> Vault:

@@ -6,6 +6,7 @@ from typing import Final
 from ringfence.authority.pages import MODULE as AUTHORITY
 from ringfence.banking.pages import MODULE as BANKING
 from ringfence.custody.pages import MODULE as CUSTODY
+from ringfence.diligence.pages import MODULE as DILIGENCE
 from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
@@ -18,6 +19,7 @@ MODULES: Final[Sequence[Module]] = (
     LEDGER,
     AUTHORITY,
     CUSTODY,
+    DILIGENCE,
     BANKING,
     RECONCILIATION,
     SAFEGUARDING,

@@ -23,6 +23,8 @@ from ringfence.custody.orders import Desk, orders
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.diligence.advancing import advance_all
+from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
 from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
@@ -64,12 +66,13 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk, thresholds: Thresholds) -> int:
+def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> int:
     """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + erasure.carry_out_all(desk.core)
+    decided += advance_all(diligence)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 

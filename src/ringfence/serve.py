@@ -29,6 +29,7 @@ from ringfence.console.application import LOCAL_HOSTS, application
 from ringfence.core import wall_clock
 from ringfence.database.refusals import PORT_IS_TAKEN
 from ringfence.database.server import Server
+from ringfence.diligence.provider import CONFIGURATION, SIMULATED
 from ringfence.evidence.routes import Log
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
@@ -77,6 +78,9 @@ def serve_core(
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
         if sanctions is None:
             logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
+        diligence = installation.diligence_of(settings, desk, profile)
+        if diligence.provider.name == SIMULATED:
+            logger.warning("the identity provider is the simulated one; nobody real is found", file=CONFIGURATION)
         thresholds = read_thresholds(default_toml())
         door = authority_pages.door(core)
         lookout = Lookout(lambda: figures(desk), thresholds)
@@ -88,6 +92,7 @@ def serve_core(
             desks=[
                 desk,
                 desk.vault,
+                diligence,
                 lookout,
                 log_of_book,
                 calendar_of(profile),
@@ -102,7 +107,7 @@ def serve_core(
             core.connection,
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
-        rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
+        rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second

@@ -7,10 +7,11 @@ this order:
   2  the brake is not pulled
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
-  5  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  6  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
+  5  of a customer: every step of his due diligence in the journal, and the last leaves him verified, not restricted
+  6  risk decided on this order: allowed; or held, and then `hold_release` was approved
+  7  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
      and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5)
-  7  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+  8  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
 
 Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look again in a moment.
 """
@@ -18,7 +19,7 @@ Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from ringfence.authority.policy import policy_in_force, required
@@ -28,6 +29,7 @@ from ringfence.banking.desk import CustodianAccount, GatewayDesk
 from ringfence.banking.instruction import INSTRUCTION_IS_MALFORMED, Instruction, parse_instruction
 from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection
+from ringfence.diligence.proof import require_verified
 from ringfence.evidence.checkpoint import open_checkpoint
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
@@ -39,6 +41,8 @@ from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
 from ringfence.vault.fields import Shape, mask
+
+CUSTOMER: Final = "customer:"
 
 PAYMENT_IS_NOT_IN_THE_JOURNAL = refusal(
     "payment_is_not_in_the_journal",
@@ -97,6 +101,8 @@ def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account
     require_released(connection, book)
     sequence = _ordered_at(connection, book, said)
     debit = _hold(connection, book, said, account)
+    if debit.startswith(CUSTOMER):
+        require_verified(connection, book, debit.removeprefix(CUSTOMER).rpartition(":")[0], said.minor)
     _risk(desk, connection, said)
     _people(desk, connection, said, debit)
     _notarised(desk, connection, sequence)
@@ -140,7 +146,7 @@ def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
 
 
 def _people(desk: GatewayDesk, connection: Connection, said: Instruction, debit: str) -> None:
-    act = "payout" if debit.startswith("customer:") else "fee_sweep"
+    act = "payout" if debit.startswith(CUSTOMER) else "fee_sweep"
     policy = policy_in_force(connection, desk.book.book_id, desk.clock())
     if required(policy, act, said.minor, currency(said.currency)).people:
         _approved(desk, connection, said, act)

@@ -80,6 +80,7 @@ def list_customers(visit: Signed, search: Text = None, after: Text = None) -> Re
                 for part in ("available", "frozen")
             ]
             for each in found
+            if each.available is not None
         }
     more = urlencode({"search": search or "", "after": found[-1].customer_id}) if len(found) == PAGE_ROWS else None
     return visit.page(
@@ -105,7 +106,11 @@ def one_customer(
         last = point(connection, visit, before, day)
         account = f"customer:{customer_id}:{part}"
         parts = wallet(visit, found, last)
-        lines = reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+        lines = (
+            reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+            if found.available is not None
+            else []
+        )
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
         masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]

@@ -2,8 +2,9 @@
 
   1  the same order again is answered with the order as it stands; the same id with other content is refused
   2  a business day is open; the customer exists; the amount is positive; the payee is the customer
-  3  risk decides: allow, hold or refuse
-  4  one append: the order's state, the decision, the money (moved, held or left alone), and what follows at once:
+  3  the customer is verified and not restricted, and the tier allows it (`wallets.require_order`)
+  4  risk decides: allow, hold or refuse
+  5  one append: the order's state, the decision, the money (moved, held or left alone), and what follows at once:
      a proposal for people, or the payment order for the gateway
 
 If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
@@ -44,6 +45,7 @@ from ringfence.custody.refusals import (
     PAYEE_NAME_MUST_BE_THE_CUSTOMERS,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
+from ringfence.custody.wallets import require_order, require_receiver, wallet_of
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
@@ -70,7 +72,7 @@ def place_withdrawal(
         bank = custodian_account(connection, desk.core.book.book_id, who.bank)
     asked = Asked(order_id, "withdrawal", amount, who.currency, maker_of(by), customer_id, account_name=bank.name)
     asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, bank.ledger_account))
 
 
 def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -78,7 +80,7 @@ def place_freeze(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, b
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "freeze", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, who.frozen))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, wallet_of(who).frozen))
 
 
 def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -86,7 +88,7 @@ def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, 
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "release", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.frozen, who.available))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).frozen, wallet_of(who).available))
 
 
 def place_transfer(
@@ -104,7 +106,7 @@ def place_transfer(
         order_id, "transfer", amount, who.currency, maker_of(by), customer_id, to_customer, reference=reference
     )
     asked = replace(asked, payee_name=other.name)
-    return _place(desk, by, asked, who, Movement(who.available, other.available))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, wallet_of(other).available), to=other)
 
 
 def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -113,7 +115,7 @@ def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: 
         who = customer(connection, desk.core.book.book_id, customer_id)
         due = account(connection, desk.core.book.book_id, fees_due(who.currency)).account
     asked = Asked(order_id, "fee", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, due))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, due))
 
 
 def place_fee_sweep(
@@ -132,6 +134,7 @@ def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, 
     """Expect a payment with this reference and amount; nothing is credited before the bank has it (充值)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
+    wallet_of(who)
     asked = Asked(order_id, "deposit", amount, who.currency, maker_of(by), customer_id, account_name=who.bank)
     return _announce(desk, replace(asked, reference=reference))
 
@@ -160,6 +163,8 @@ def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: s
     asked = replace(asked, account_name=found.account_name, reference=str(receipt))
     if known := _replayed(desk, asked):
         return known
+    with core.connection() as connection:
+        require_receiver(core, connection, who, found.amount)
     state = lifecycle.moves("allocation", None, "proposed")
     facts = {"customer": customer_id, "receipt": str(receipt), "payer": found.payee_name or "", "text": found.reference}
     drafted = _draft(core, by, policy, "allocation", asked, facts)
@@ -180,7 +185,9 @@ def _announce(desk: Desk, asked: Asked) -> Order:
     return stored(core, asked.order_id)
 
 
-def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement) -> Order:
+def _place(
+    desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, to: Customer | None = None
+) -> Order:
     core, book = desk.core, desk.core.book.book_id
     if known := _replayed(desk, asked):
         return known
@@ -190,13 +197,14 @@ def _place(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mov
         policy = policy_in_force(connection, book, core.clock())
     if asked.kind == "withdrawal" and who is not None and asked.payee_name != who.name:
         raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
+    standing = [] if who is None else require_order(core, asked.kind, who, asked.amount, day, to)
 
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
         act = act_of(asked.kind)
         people = required(policy, act, asked.amount, currency(asked.currency)).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
-        also = inserted(desk, asked, state, day)
+        also = [*inserted(desk, asked, state, day), *standing]
         facts = _facts_for_people(asked)
         payment = b""
         if state != "refused":

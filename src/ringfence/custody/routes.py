@@ -18,7 +18,7 @@ from ringfence.authority.routes import FOR_PEOPLE, session_of
 from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
 from ringfence.authority.standing.routes import PROPOSING, ChangeProposed
 from ringfence.custody import periods, placing
-from ringfence.custody.customers import Customer, custodian_account, customer, customers, register
+from ringfence.custody.customers import Customer, accounts_of, custodian_account, customer, customers, register
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
@@ -38,14 +38,24 @@ from ringfence.custody.refusals import (
     PHONE_IS_MALFORMED,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
+from ringfence.diligence.applying import application
+from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.refusals import (
+    CUSTOMER_IS_RESTRICTED,
+    CUSTOMER_MUST_BE_VERIFIED,
+    IDENTITY_HAS_AN_ACCOUNT_ALREADY,
+    PAYMENT_IS_ABOVE_THE_TIER,
+    ROLE_OF_A_CUSTOMER_IS_A_WORD,
+    TIER_IS_UNKNOWN,
+)
+from ringfence.diligence.routes import NewDocument, NewOwner, own, take
 from ringfence.ledger import reading
 from ringfence.ledger.model import Result
 from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, currency, parse_minor
 from ringfence.refusal import Fault, refusal
 from ringfence.vault.fields import OF_A_CUSTOMER
-from ringfence.vault.keeping import masks
-from ringfence.vault.refusals import VALUE_IS_KEPT_ALREADY
+from ringfence.vault.keeping import masks, owner
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Text
 from ringfence.web.refusals import REQUEST_IS_MALFORMED
@@ -87,6 +97,9 @@ PLACING: Final = refuses(
     PERSON_LACKS_THE_ROLE,
     MAKER_MAY_NOT_MAKE_THIS,
     CUSTOMER_MUST_EXIST,
+    CUSTOMER_MUST_BE_VERIFIED,
+    CUSTOMER_IS_RESTRICTED,
+    PAYMENT_IS_ABOVE_THE_TIER,
     NO_DAY_IS_OPEN,
     AMOUNT_IS_NOT_A_DECIMAL,
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
@@ -148,8 +161,17 @@ class NewCustomer(Answer):
     nature: str = Field(pattern="^(person|firm)$")
     payee_account: str = Field(min_length=1, max_length=34, description="The customer's own account elsewhere.")
     bank: str = Field(description="The custodian account that is to hold the money.")
-    identity_number: str | None = Field(None, max_length=40, description="Kept in cipher; one customer a number.")
+    identity_number: str | None = Field(
+        None,
+        max_length=40,
+        description="Kept in cipher; one customer a number and role. Of a firm, its number of registration. Nobody is"
+        " verified without one.",
+    )
     phone: str | None = Field(None, max_length=40, description="Kept in cipher.")
+    documents: list[NewDocument] = Field([], max_length=5, description="Brought along; more may come later.")
+    owners: list[NewOwner] = Field([], max_length=20, description="Of a firm.")
+    role: str | None = Field(None, max_length=20, description="A word of the platform's; `holder` if none is given.")
+    tier: str | None = Field(None, max_length=40, description="Asked for; the profile's first if none is given.")
 
 
 class OrderAnswer(Answer):
@@ -251,12 +273,15 @@ def one_customer(visit: Client, id: Annotated[str, Path(max_length=40)]) -> Wall
         IDENTITY_NUMBER_IS_MALFORMED,
         PHONE_IS_MALFORMED,
         CUSTOMER_IS_REGISTERED_ALREADY,
-        VALUE_IS_KEPT_ALREADY,
+        IDENTITY_HAS_AN_ACCOUNT_ALREADY,
+        ROLE_OF_A_CUSTOMER_IS_A_WORD,
+        TIER_IS_UNKNOWN,
         CUSTODIAN_ACCOUNT_MUST_EXIST,
     ),
 )
 def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> WalletAnswer:
     maker(visit)
+    applies = application(visit.desk(DiligenceDesk).profile, given.nature, role=given.role, tier=given.tier)
     register(
         visit.core,
         visit.desk(Desk).vault,
@@ -267,7 +292,12 @@ def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> W
         bank=given.bank,
         identity_number=given.identity_number,
         phone=given.phone,
+        applies=applies,
     )
+    for owned in given.owners:
+        own(visit, given.id, owned)
+    for paper in given.documents:
+        take(visit, given.id, paper)
     return wallet_answer(visit, given.id)
 
 
@@ -514,7 +544,13 @@ def place_of(text: str | None) -> tuple[datetime, UUID] | None:
 
 
 def wallet(visit: Visit, found: Customer, before: int = reading.LATEST) -> dict[str, reading.Balance]:
-    """The two accounts of a customer, as they were before a row."""
+    """The two accounts of a customer, as they were before a row; empty ones of who is not verified yet."""
+    if found.available is None:
+        names = dict(zip(("available", "frozen"), accounts_of(found.customer_id), strict=True))
+        return {
+            part: reading.Balance(0, name, found.currency, "credit", owner(found.customer_id), "client", 0, 0, 0)
+            for part, name in names.items()
+        }
     with visit.core.connection() as connection:
         if before == reading.LATEST:
             reading.project(connection, visit.book)

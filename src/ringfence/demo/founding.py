@@ -18,7 +18,9 @@ from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core
 from ringfence.custody import customers
+from ringfence.database import files
 from ringfence.demo.scenario import CURRENCY, PLATFORM, Bank
+from ringfence.diligence.provider import CONFIGURATION
 from ringfence.keys import secret_key
 from ringfence.money import currency
 from ringfence.refusal import Refused
@@ -42,6 +44,15 @@ months = 12
 roles = ["approver"]
 """
 COMPLETED_DAYS_AGO: Final = {"adam": 60, "bella": 345}
+IDENTITY: Final = """\
+provider = "simulated"
+
+[simulated]
+seed = "demo"
+no_match = 2
+later = 2
+unavailable = 1
+"""
 SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write", "position:read")
 
 
@@ -61,11 +72,19 @@ def found(settings: Settings, core: Core) -> Founded:
     except Refused as refused:
         if refused.refusal is not BOOK_HAS_ITS_PEOPLE_ALREADY:
             raise
+    choose_identity_provider(settings)
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
     _record_training(core, session)
     client = clients.add_client(core, session, f"platform-{secrets.token_hex(4)}", SCOPES)
     sessions.sign_out(core, session)
     return Founded(password, client.token)
+
+
+def choose_identity_provider(settings: Settings) -> None:
+    """The simulated one, with a seed of the demo's own: a few numbers have no match, some are answered at the second
+    time.
+    """
+    files.write_once(settings.home / CONFIGURATION, IDENTITY)
 
 
 def policy() -> Policy:

@@ -57,16 +57,28 @@ class Field:
         return self.place.rpartition(".")[2]
 
 
-IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTITY, indexed=True, single=True)
+IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTITY, indexed=True)
 PHONE: Final = Field("custody.customer.phone", Shape.PHONE, indexed=True)
 PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, indexed=True)
+DOCUMENT_NUMBER: Final = Field("diligence.document.number", Shape.IDENTITY)
+OWNER_NUMBER: Final = Field("diligence.party.identity_number", Shape.IDENTITY, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
     each.place: each
-    for each in (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT, ORDER_ACCOUNT, PAYMENT, ENTRY_ACCOUNT, ADVICE_ACCOUNT)
+    for each in (
+        IDENTITY_NUMBER,
+        PHONE,
+        PAYEE_ACCOUNT,
+        DOCUMENT_NUMBER,
+        OWNER_NUMBER,
+        ORDER_ACCOUNT,
+        PAYMENT,
+        ENTRY_ACCOUNT,
+        ADVICE_ACCOUNT,
+    )
 }
 OF_A_CUSTOMER: Final = (IDENTITY_NUMBER, PHONE, PAYEE_ACCOUNT)
 _ENDS: Final = {Shape.IDENTITY: (3, 4), Shape.PHONE: (3, 4), Shape.ACCOUNT: (4, 4)}
