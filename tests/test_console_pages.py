@@ -48,6 +48,7 @@ def there(console):
         "sequence": 5,
         "name": "customer:evil:available",
         "customer_id": "evil",
+        "party": "owner",
         "place": "custody.customer.payee_account",
         "row": "evil",
         "order_id": held.order_id,

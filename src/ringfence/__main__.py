@@ -10,6 +10,7 @@ from ringfence.banking.verbs import statement
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
+from ringfence.diligence.verbs import diligence
 from ringfence.evidence.verbs import evidence
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
@@ -40,6 +41,7 @@ app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
 vault.command("erase")(erase)
+app.add_typer(diligence, name="diligence")
 app.add_typer(vault, name="vault")
 app.command("reconcile")(reconcile)
 app.command("safeguard")(safeguard)

@@ -33,6 +33,8 @@ from ringfence.custody.routes import (
     receipts,
     wallet,
 )
+from ringfence.diligence.files import find_file
+from ringfence.diligence.pages import TONES as FILE_TONES
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
@@ -115,6 +117,7 @@ def one_customer(
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
         masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
         erased = is_erased(connection, visit.book, customer_id)
+        file = find_file(connection, visit.book, customer_id)
     here = f"/customers/{customer_id}"
     older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
     return visit.page(
@@ -135,6 +138,8 @@ def one_customer(
         kept=urlencode({key: value for key, value in {"before": before, "day": day}.items() if value is not None}),
         masked=masked,
         erased=erased,
+        file=file,
+        file_tones=FILE_TONES,
         may_see=visit.person.has_role(*MAY_SEE),
         may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
         reason_max=REASON_CHARACTERS_MAX,

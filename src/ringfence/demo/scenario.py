@@ -16,7 +16,7 @@ from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_d
 BOOK: Final = "demo"
 CURRENCY: Final = "EUR"
 PLATFORM: Final = "Larkspur Wallet / 云雀钱包"
-LISTED_NAME: Final = "Viktor Example-Sanctioned"
+LISTED_NAME: Final = "Orsolan Veskarimov"
 
 _GIVEN: Final = (
     "Ada", "Bo", "Carla", "Dario", "Elin", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaisa",

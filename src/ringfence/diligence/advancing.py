@@ -8,7 +8,7 @@ from typing import Final
 from ringfence.authority import proposals
 from ringfence.diligence.deciding import ACT, carry_out, missing, needs_people, propose_verification, restrict, verify
 from ringfence.diligence.evidence import ask_provider, lists_digest, screen_parties
-from ringfence.diligence.files import Desk, Whole, whole_file
+from ringfence.diligence.files import Desk, Whole, is_before_people, whole_file
 from ringfence.diligence.queries import QUERIES
 from ringfence.refusal import Fault, Refused
 
@@ -73,9 +73,8 @@ def _step(desk: Desk, whole: Whole) -> bool:
         verify(desk, whole)
         return True
     with desk.core.connection() as connection:
-        about = proposals.proposals_of_order(connection, desk.core.book.book_id, found.file_id)
-    standing = [each for each in about if each.made_at >= found.moved_at]
-    if not any(each.state == "rejected" or each.expires_at > at for each in standing):
+        asked = is_before_people(connection, desk.core.book.book_id, found.customer_id, at)
+    if not asked:
         propose_verification(desk, whole)
     return False
 

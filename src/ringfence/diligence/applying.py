@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringfence.core import Core
-from ringfence.diligence.files import file_id, step_id
+from ringfence.diligence.files import step_id
 from ringfence.diligence.lifecycle import EVENTS
 from ringfence.diligence.profiles import RISK_CLASSES, Profile
 from ringfence.diligence.queries import QUERIES
@@ -57,8 +57,8 @@ def opened_file(
     book = core.book.book_id
     said = {"customer": customer_id, "step": 1, "state": "applied", "role": applies.role, "nature": nature}
     said |= {"tier": applies.tier, "risk_class": applies.risk_class}
-    identity, file = step_id(book, customer_id, 1), file_id(book, customer_id)
-    line = Line(Kind.EVENT, identity, order_id=file, code=EVENTS["applied"], payload=said)
+    identity = step_id(book, customer_id, 1)
+    line = Line(Kind.EVENT, identity, code=EVENTS["applied"], payload=said)
     index = None if identity_number is None else vault.index(IDENTITY_NUMBER, identity_number)
-    row = {"book": book, "event": identity, "file": file, "customer": customer_id, "name": name}
+    row = {"book": book, "event": identity, "customer": customer_id, "name": name}
     return line, (QUERIES.open_file, row | {"identity_index": index})

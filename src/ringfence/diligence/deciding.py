@@ -18,9 +18,18 @@ from ringfence.authority.policy import policy_in_force
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.roles import Role
 from ringfence.authority.standing.acts import require_reason
-from ringfence.core import Core
 from ringfence.diligence.evidence import WHOLE_BP, said_of
-from ringfence.diligence.files import CUSTOMER, Desk, Document, Party, Whole, post_step, step_line, taken, whole_file
+from ringfence.diligence.files import (
+    CUSTOMER,
+    Desk,
+    Document,
+    Party,
+    Whole,
+    post_step,
+    step_line,
+    taken,
+    whole_file,
+)
 from ringfence.diligence.profiles import Profile
 from ringfence.diligence.queries import QUERIES
 from ringfence.diligence.refusals import (
@@ -32,7 +41,6 @@ from ringfence.diligence.refusals import (
     TIER_HAS_LIMITS_IN_ANOTHER_CURRENCY,
     VERDICT_IS_UNKNOWN,
 )
-from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 
 ACT: Final = "customer_verification"
@@ -97,13 +105,12 @@ def _owners_are_known(whole: Whole, firm: Party, profile: Profile) -> bool:
 
 def propose_verification(desk: Desk, whole: Whole, by: Session | None = None) -> Drafted:
     """Put a file with complete evidence before people, as it is at this step; `evidence_must_be_complete`."""
-    core, found = desk.core, whole.file
+    core = desk.core
     _require_complete(desk, whole)
     with core.connection() as connection:
         policy = policy_in_force(connection, core.book.book_id, core.clock())
-    identity = derived(found.file_id, f"verification {found.step} {core.clock().isoformat()}")
     facts = {name: text for name, text in said_of(whole).items() if text}
-    drafted = proposals.draft(core, policy, identity, ACT, by=by, order=found.file_id, facts=facts)
+    drafted = proposals.draft(core, policy, core.new_id(), ACT, by=by, facts=facts)
     core.post(Unit([drafted.line], drafted.also))
     return drafted
 
@@ -214,19 +221,21 @@ def close_customer(desk: Desk, by: Session, customer_id: str) -> Whole:
     return _whole(desk, customer_id)
 
 
-def proposal_complete(core: Core, proposal_id: UUID) -> str | None:
-    """The customer of a complete proposal of ours; None if it is not complete (any more)."""
+def carry_out(desk: Desk, proposal_id: UUID) -> bool:
+    """Verify the customer of a complete proposal; False if there is nothing (more) to do, because the file has moved on
+    since, or because somebody approved who took a document of it: then others are asked.
+    """
+    core = desk.core
     with core.connection() as connection:
         about = proposals.proposal_of(connection, core.book.book_id, proposal_id)
-    return about.terms.facts["customer"] if about.act == ACT and about.state == "complete" else None
-
-
-def carry_out(desk: Desk, proposal_id: UUID) -> bool:
-    """Verify the customer of a complete proposal; False if there is nothing (more) to do."""
-    customer_id = proposal_complete(desk.core, proposal_id)
-    if customer_id is None:
+    if about.act != ACT or about.state != "complete":
         return False
-    verify(desk, _whole(desk, customer_id), proposal_id)
+    whole = _whole(desk, about.terms.facts["customer"])
+    if about.terms.facts["step"] != str(whole.file.step):
+        return False
+    if {each.taken_by for each in whole.documents} & set(about.approved_by):
+        return False
+    verify(desk, whole, proposal_id)
     return True
 
 

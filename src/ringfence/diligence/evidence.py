@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from ringfence.authority.actors import Actor, maker_of
-from ringfence.diligence.files import CUSTOMER, Desk, Party, Whole, post_step, step_line, taken, whole_file
+from ringfence.diligence.files import CUSTOMER, Desk, Party, Whole, file_id, post_step, step_line, taken, whole_file
 from ringfence.diligence.profiles import RISK_CLASSES
 from ringfence.diligence.provider import Answer, Inquiry
 from ringfence.diligence.queries import QUERIES
@@ -99,7 +99,7 @@ def take_document(
     more = {"party": party, "kind": kind, "country": country, "expires": expires, "sha256": told[-1]}
     also = [taken(core, QUERIES.take_document, line, **more, taken_by=by_word)]
     if number is not None:
-        row = f"{customer_id}/{whole.file.step + 1}"
+        row = f"{customer_id}:{whole.file.step + 1}"
         also.append(desk.vault.keep(owner_of_fields(customer_id), DOCUMENT_NUMBER, row, number))
     post_step(core, line, also)
     return _whole(desk, customer_id)
@@ -149,7 +149,7 @@ def name_owner(
         raise SHARES_MUST_NOT_EXCEED_THE_WHOLE(parent=parent, percent=f"{together // 100}.{together % 100:02d}")
     said = {"party": party, "nature": nature, "parent": parent, "share_bp": share_bp, "control": control}
     line = step_line(core, whole.file, "owner named", _after_evidence(whole, applied=True), said | {"by": maker_of(by)})
-    kept = desk.vault.keep(owner_of_fields(customer_id), OWNER_NUMBER, f"{customer_id}/{party}", identity_number)
+    kept = desk.vault.keep(owner_of_fields(customer_id), OWNER_NUMBER, f"{customer_id}:{party}", identity_number)
     post_step(core, line, [taken(core, QUERIES.name_owner, line, party=party, name=name), kept])
     return _whole(desk, customer_id)
 
@@ -191,7 +191,7 @@ def ask_provider(desk: Desk, whole: Whole, party: Party) -> Answer:
     papers = [each for each in whole.documents if each.party == party.party]
     since = papers[-1].step if papers else party.named
     inquiry = Inquiry(
-        identity=derived(whole.file.file_id, f"inquiry {party.party} {since}"),
+        identity=derived(file_id(core.book.book_id, customer_id), f"inquiry {party.party} {since}"),
         attempt=party.attempts + 1,
         nature=party.nature,
         country=(papers or whole.documents)[-1].country if whole.documents else NO_COUNTRY,
@@ -255,7 +255,7 @@ def _told(match: Match) -> dict[str, Any]:
 def _number_of(desk: Desk, customer_id: str, party: Party) -> str:
     if party.party == CUSTOMER:
         return desk.vault.open(IDENTITY_NUMBER, customer_id)
-    return desk.vault.open(OWNER_NUMBER, f"{customer_id}/{party.party}")
+    return desk.vault.open(OWNER_NUMBER, f"{customer_id}:{party.party}")
 
 
 def _after_evidence(whole: Whole, *, applied: bool = False) -> str:

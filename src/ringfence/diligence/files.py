@@ -67,7 +67,6 @@ class File:
     """A file as it stands. `asks` is the tier that is asked for, `tier` the one that was given."""
 
     customer_id: str
-    file_id: UUID
     role: str
     nature: str
     name: str = field(repr=False)
@@ -220,11 +219,24 @@ def unsettled(connection: Connection, book: int, at: datetime) -> int:
     return int(row[0]) if row else 0
 
 
+def is_before_people(connection: Connection, book: int, customer_id: str, at: datetime) -> bool:
+    """Whether people are asked, or have said no, since the file's last step."""
+    asked = {"book": book, "customer": customer_id, "at": at}
+    row = connection.execute(QUERIES.is_before_people, asked).fetchone()
+    return bool(row and row[0])
+
+
+def potential_matches(connection: Connection, book: int) -> int:
+    """How many likenesses wait for a person's judgement."""
+    row = connection.execute(QUERIES.potential, {"book": book}).fetchone()
+    return int(row[0]) if row else 0
+
+
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
 def file_id(book: int, customer_id: str) -> UUID:
-    """The order that the rows and proposals of a file belong to."""
+    """What inquiries and proposals about a file are derived from."""
     return derived(UUID(int=book), f"file {customer_id}")
 
 
@@ -240,7 +252,7 @@ def step_line(core: Core, found: File, act: str, becomes: str, said: Mapping[str
     book, step = core.book.book_id, found.step + 1
     told = {"customer": found.customer_id, "step": step, "state": becomes, **said}
     identity = step_id(book, found.customer_id, step)
-    return Line(Kind.EVENT, identity, order_id=found.file_id, code=EVENTS[act], payload=told)
+    return Line(Kind.EVENT, identity, code=EVENTS[act], payload=told)
 
 
 def taken(core: Core, query: Query, line: Line, **more: Any) -> Statement:

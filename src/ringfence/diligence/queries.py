@@ -24,6 +24,8 @@ class _Queries(NamedQueries):
     documents: Query
     to_advance: Query
     unsettled: Query
+    is_before_people: Query
+    potential: Query
     lapsed: Query
     to_screen_again: Query
     steps_in_the_journal: Query

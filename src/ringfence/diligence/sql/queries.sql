@@ -1,5 +1,5 @@
 -- name: open_file
-SELECT diligence.open_file(%(book)s, %(event)s, %(file)s, %(customer)s, %(name)s, %(identity_index)s);
+SELECT diligence.open_file(%(book)s, %(event)s, %(customer)s, %(name)s, %(identity_index)s);
 
 -- name: take_document
 SELECT diligence.take_document(%(book)s, %(event)s, %(customer)s, %(party)s, %(kind)s, %(country)s, %(expires)s,
@@ -36,12 +36,12 @@ SELECT diligence.close_file(%(book)s, %(event)s, %(customer)s);
 SELECT diligence.require_standing(%(book)s, %(customer)s, %(deed)s);
 
 -- name: file
-SELECT customer_id, file_id, role, nature, name, state, step, asks, risk_class, tier, limits, verified_step, verified_at,
+SELECT customer_id, role, nature, name, state, step, asks, risk_class, tier, limits, verified_step, verified_at,
        review_due, lapses_on, restriction, direction, opened_at, moved_at
   FROM diligence.file WHERE book_id = %(book)s AND customer_id = %(customer)s;
 
 -- name: files
-SELECT customer_id, file_id, role, nature, name, state, step, asks, risk_class, tier, limits, verified_step, verified_at,
+SELECT customer_id, role, nature, name, state, step, asks, risk_class, tier, limits, verified_step, verified_at,
        review_due, lapses_on, restriction, direction, opened_at, moved_at
   FROM diligence.file
  WHERE book_id = %(book)s AND (%(state)s::text IS NULL OR state = %(state)s)
@@ -76,6 +76,14 @@ SELECT count(*) FROM diligence.file f
         SELECT FROM diligence.party p
          WHERE p.book_id = f.book_id AND p.customer_id = f.customer_id AND p.withdrawn IS NULL
            AND p.answer IN ('later', 'unavailable')));
+
+-- name: is_before_people
+SELECT diligence.is_before_people(f, %(at)s) FROM diligence.file f
+ WHERE f.book_id = %(book)s AND f.customer_id = %(customer)s;
+
+-- name: potential
+SELECT count(*) FROM diligence.party p
+ WHERE p.book_id = %(book)s AND p.withdrawn IS NULL AND p.screening = 'potential';
 
 -- name: lapsed
 SELECT customer_id FROM diligence.file

@@ -13,7 +13,6 @@ CREATE SCHEMA diligence;
 CREATE TABLE diligence.file (
     book_id         integer     NOT NULL REFERENCES ledger.book,
     customer_id     text        NOT NULL,
-    file_id         uuid        NOT NULL,
     role            text        NOT NULL,
     nature          text        NOT NULL,
     name            text        NOT NULL,
@@ -49,7 +48,6 @@ CREATE UNIQUE INDEX identity_has_one_account_a_role ON diligence.file (book_id, 
     WHERE state <> 'closed';
 CREATE INDEX file_state ON diligence.file (book_id, state, moved_at);
 CREATE INDEX file_review ON diligence.file (book_id, lapses_on) WHERE state = 'verified';
-COMMENT ON COLUMN diligence.file.file_id IS 'the order that the rows and proposals of this file belong to';
 COMMENT ON COLUMN diligence.file.asks IS 'the tier that is asked for; `tier` is the one that was given';
 COMMENT ON COLUMN diligence.file.lapses_on IS 'the day after the periodic review or the first document has run out, without grace';
 COMMENT ON COLUMN diligence.file.direction IS 'while restricted: in = money may come, none = neither';
@@ -160,15 +158,15 @@ BEGIN
      WHERE f.book_id = book AND f.customer_id = customer AND number = 1126;
 END $$;
 
-CREATE FUNCTION diligence.open_file(book integer, event uuid, file uuid, customer text, name text, identity_index bytea)
+CREATE FUNCTION diligence.open_file(book integer, event uuid, customer text, name text, identity_index bytea)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now record := authority.said_now(book, event, 1120);
 BEGIN
     PERFORM authority.must_say(now.said, jsonb_build_object('customer', customer, 'step', 1, 'state', 'applied'));
-    INSERT INTO diligence.file (book_id, customer_id, file_id, role, nature, name, state, step, asks, risk_class,
+    INSERT INTO diligence.file (book_id, customer_id, role, nature, name, state, step, asks, risk_class,
                                 identity_index, opened_at, moved_at)
-    VALUES (book, customer, file, now.said->>'role', now.said->>'nature', name, 'applied', 1, now.said->>'tier',
+    VALUES (book, customer, now.said->>'role', now.said->>'nature', name, 'applied', 1, now.said->>'tier',
             now.said->>'risk_class', identity_index, now.at, now.at);
     INSERT INTO diligence.party (book_id, customer_id, party, name, nature, named)
     VALUES (book, customer, 'customer', name, now.said->>'nature', 1);
@@ -347,6 +345,22 @@ BEGIN
     PERFORM diligence.take_step(book, event, 1128, customer);
 END $$;
 
+-- Whether a proposal to verify the customer at the file's last step stands, or was rejected. One that
+-- somebody approved who took a document of the file does not count: others are asked.
+CREATE FUNCTION diligence.is_before_people(file diligence.file, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT EXISTS (
+        SELECT FROM authority.proposal p
+         WHERE p.book_id = file.book_id AND p.act = 'customer_verification' AND p.made_at >= file.moved_at
+           AND convert_from(p.payload, 'UTF8')::jsonb->'facts'
+               @> jsonb_build_object('customer', file.customer_id, 'step', file.step::text)
+           AND (p.state = 'rejected' OR p.expires_at > at)
+           AND NOT EXISTS (
+                SELECT FROM authority.approval a JOIN diligence.document d
+                    ON d.book_id = a.book_id AND d.customer_id = file.customer_id AND d.taken_by = a.person_id
+                 WHERE a.book_id = p.book_id AND a.proposal_id = p.proposal_id AND a.decided = 'approve'));
+$$;
+
 -- Whether the core can go on with a file by itself at a time: somebody is to be asked for (again) or to be screened, or the
 -- evidence is complete, a decision is due on it, and no proposal of people stands.
 CREATE FUNCTION diligence.is_in_hand(file diligence.file, at timestamptz) RETURNS boolean
@@ -363,10 +377,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
                 SELECT FROM diligence.document d WHERE d.book_id = file.book_id AND d.customer_id = file.customer_id
                    AND d.step > file.verified_step))
              AND diligence.is_found_and_clear(file.book_id, file.customer_id)
-             AND NOT EXISTS (
-                SELECT FROM authority.proposal p
-                 WHERE p.book_id = file.book_id AND p.order_id = file.file_id AND p.made_at >= file.moved_at
-                   AND (p.state = 'rejected' OR p.expires_at > at))
+             AND NOT diligence.is_before_people(file, at)
     END;
 $$;
 
@@ -400,7 +411,7 @@ GRANT USAGE ON SCHEMA diligence
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON diligence.file, diligence.party, diligence.document TO ringfence_core, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA diligence FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION diligence.moves, diligence.is_found_and_clear, diligence.is_in_hand, diligence.open_file, diligence.take_document, diligence.name_owner,
+GRANT EXECUTE ON FUNCTION diligence.moves, diligence.is_found_and_clear, diligence.is_in_hand, diligence.is_before_people, diligence.open_file, diligence.take_document, diligence.name_owner,
     diligence.withdraw_owner, diligence.take_answer, diligence.take_screening, diligence.decide_match, diligence.ask_tier,
     diligence.verify, diligence.restrict, diligence.close_file, diligence.require_standing
    TO ringfence_core;
