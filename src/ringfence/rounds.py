@@ -23,8 +23,9 @@ from ringfence.custody.orders import Desk, orders
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
-from ringfence.diligence.advancing import advance_all
+from ringfence.diligence.advancing import WARNING_DAYS, advance_all
 from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.files import due
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
 from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
@@ -88,6 +89,7 @@ def figures(desk: Desk) -> Figures:
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
         watching = stands.monitors(connection, book)
+        reviews_due = due(connection, book, at.date() + timedelta(days=WARNING_DAYS))
     skew = abs(database_now - core.clock())
     return Figures(
         at=at,
@@ -104,6 +106,7 @@ def figures(desk: Desk) -> Figures:
         notary_alarms=len(alarmed),
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
+        reviews_due=reviews_due,
         clock_skew_ms=skew // timedelta(milliseconds=1),
         monitors_on=tuple(
             MonitorOn(each.monitor.name, each.currency, each.turn.said.value, each.turn.at)

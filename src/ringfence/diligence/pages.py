@@ -270,7 +270,6 @@ MODULE: Final = Module(
         "control": evidence.CONTROLS,
         "risk class": RISK_CLASSES,
         "restriction": RESTRICTIONS,
-        "direction": deciding.DIRECTIONS,
         "lacking": LACKING,
         "limit": ["balance", "payment", "month", "year", "lifetime"],
         "fact": ["nature", "role", "tier", "risk_class", "step", "documents", "owners", "cleared_matches"],
