@@ -1,6 +1,7 @@
 """A whole small platform for tests: one bank, a few customers, people, the gateway and the notary, one clock."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import rfc8785
 from psycopg_pool import ConnectionPool
 
 from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
-from ringfence.authority.policy import Policy
+from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
@@ -32,9 +34,8 @@ from ringfence.diligence.applying import application
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.simulated_provider import SimulatedProvider
-from ringfence.evidence.keys import read_verifier, signer_for
+from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
-from ringfence.evidence.note import Signer
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
@@ -196,6 +197,14 @@ def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> 
     return Vault(book, connect, read_choice(home), None, clock, uuid7_source())
 
 
+def policy_of_any_origin() -> Policy:
+    """The policy of a new book, but nobody has to have asked for a payment: for tests that are about other things."""
+    said = json.loads(read_toml(default_toml()).document)
+    for act in said["acts"].values():
+        act.pop("asked_by", None)
+    return read_document(rfc8785.dumps(said))
+
+
 @contextmanager
 def custody_world(database, home: Path, customers_: int = 3, policy: Policy | None = None) -> Iterator[World]:
     clock = [datetime(2026, 3, 2, 9, tzinfo=UTC)]
@@ -213,7 +222,7 @@ def custody_world(database, home: Path, customers_: int = 3, policy: Policy | No
     notary = Notary(
         lambda: database.server.connect("notary", database.name),
         log,
-        signer_for(Signer.from_seed("ringfence/notary", b"n" * 32), "demo"),
+        signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=authorised,
     )
@@ -226,7 +235,7 @@ def custody_world(database, home: Path, customers_: int = 3, policy: Policy | No
             Founder("rita", "Rita", ("risk_officer",), PASSWORD),
             Founder("sara", "Sara", ("security_admin",), PASSWORD),
         ]
-        people.found(core, founders, policy, cost=CHEAP)
+        people.found(core, founders, policy or policy_of_any_origin(), cost=CHEAP)
         signed_in = {}
         for founder in founders:
             token = sessions.sign_in(core, founder.person_id, PASSWORD).token

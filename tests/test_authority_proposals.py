@@ -165,7 +165,15 @@ def test_the_policy_says_who_may_make(world):
 
 
 def test_what_nobody_has_to_approve_is_not_proposed(world):
-    assert refusal_of(payout, world, amount=1_000_000) == "approval_is_not_required"
+    """Below the limit nobody, if a program asks; one other, if a person of the staff does."""
+    with world.core.connection() as connection:
+        policy = policy_in_force(connection, world.book, world.clock())
+    small = {"amount": 1_000_000, "unit": currency("EUR"), "facts": {}}
+    drafting = (draft, world.core, policy, world.new_id(), "payout")
+    assert refusal_of(*drafting, by=None, **small) == "approval_is_not_required"
+    made = payout(world, amount=1_000_000)
+    with world.core.connection() as connection:
+        assert proposals.proposal_of(connection, world.book, made.proposal_id).people == 1
 
 
 def test_a_proposal_is_written_with_the_unit_that_it_is_part_of_or_not_at_all(world):

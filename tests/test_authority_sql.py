@@ -249,7 +249,8 @@ def test_a_proposal_cannot_ask_for_fewer_people_than_the_policy(world):
     assert proposal(world, {"expires_at": "2099-01-01T00:00:00Z"}, token) == "terms_are_not_valid"
     assert proposal(world, {"expires_at": None}, token) == "terms_are_not_valid"
     assert proposal(world, {"act": "gift"}, token) == "act_is_not_in_the_policy"
-    assert proposal(world, {"amount_minor": "1"}, token) == "approval_is_not_required"
+    assert proposal(world, {"amount_minor": "1"}, token) == wrong_event  # of a person's there is always another
+    assert proposal(world, {"amount_minor": "1"}, None) == "approval_is_not_required"
     assert proposal(world, {}, None) == "maker_may_not_make_this"
     assert proposal(world, {}, hash_of("guess")) == "session_is_not_valid"
 

@@ -18,6 +18,7 @@ from ringfence import installation
 from ringfence.authority.pages import door
 from ringfence.banking import gateway
 from ringfence.banking.simulated_bank import SimulatedBank
+from ringfence.command import require_free
 from ringfence.console.application import application
 from ringfence.core import wall_clock
 from ringfence.custody import deciding, placing
@@ -27,7 +28,6 @@ from ringfence.modules import MODULES
 from ringfence.money import currency
 from ringfence.refusal import Refused
 from ringfence.rounds import one_round
-from ringfence.serve import require_free
 from ringfence.settings import read_settings
 
 STAFF = {

@@ -14,10 +14,12 @@ import pytest
 from psycopg import sql
 
 from evidence_world import ALICE, BANK, BOB, World, at, insert, moved, refusal_of, verdict_of
+from ringfence.evidence.checkpoint import open_checkpoint
+from ringfence.evidence.cosignature import ML_DSA_44, Cosigner, time_of
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import run
-from ringfence.evidence.note import Signer
+from ringfence.evidence.note import Note, Signer, parse_note, write_note
 from ringfence.evidence.tree import EMPTY, append, record_hashes, root
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.journal import Unit
@@ -453,6 +455,43 @@ def test_the_key_is_made_once_and_is_the_notarys_alone(tmp_path):
     assert refusal_of(load_key, tmp_path).name == "key_is_malformed"
     path.write_bytes(b"\xff")
     assert refusal_of(load_key, tmp_path).name == "log_file_is_unreadable"
+
+
+def test_every_checkpoint_has_both_signatures_and_one_alone_opens_nothing(world):
+    """Ed25519 and ML-DSA-44: whoever can forge one of them has forged nothing yet."""
+    world.open_accounts()
+    world.notary().step(at(0))
+    key, note = read_verifier(world.log), (world.log / "checkpoint").read_bytes()
+    [second] = key.also
+    parsed = parse_note(note)
+    assert [(line.name, line.key_id) for line in parsed.signatures] == [
+        (key.name, key.key_id),
+        (key.name, second.key_id),
+    ]
+    assert time_of(parsed.signatures[1]) == int(at(0).timestamp())
+    assert open_checkpoint(note, key.name, [key]).size == 3
+    for line in parsed.signatures:
+        half = write_note(Note(parsed.text, (line,)))
+        assert refusal_of(lambda half=half: open_checkpoint(half, key.name, [key])).name == (
+            "note_is_not_signed_by_known_key"
+        )
+    forged = write_note(Note(parsed.text, (parsed.signatures[0], second_of_another(key.name).cosign(parsed.text, 5))))
+    assert refusal_of(lambda: open_checkpoint(forged, key.name, [key])).name == "note_is_not_signed_by_known_key"
+
+
+def second_of_another(name):
+    return Cosigner.from_seed(name, ML_DSA_44, b"z" * 32)
+
+
+def test_a_log_of_one_key_goes_on_with_one(world):
+    """A key file of before there were two: it stays as it is, and so do its checkpoints."""
+    path = world.home / "keys" / "notary.key"
+    load_key(world.home)
+    path.write_text(path.read_text().split("\n")[0] + "\n")
+    world.open_accounts()
+    assert world.notary().step(at(0)).size == 3
+    assert read_verifier(world.log).also == ()
+    assert len(parse_note((world.log / "checkpoint").read_bytes()).signatures) == 1
 
 
 def test_a_key_that_does_not_fit_the_log_does_not_start(world):

@@ -190,7 +190,7 @@ def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
     assert base64.b64decode(said["root"]) == verdict.root
     assert [check["name"] for check in said["checks"]] == [
         "manifest", "files", "key", "checkpoint", "entries", "root", "tiles", "checkpoints", "journal", "replay",
-        "approvals", "book", "receipts",
+        "approvals", "origins", "book", "receipts",
     ]  # fmt: skip
     assert all(check.keys() == {"name", "valid", "detail"} for check in said["checks"])
     details = {check["name"]: check["detail"] for check in said["checks"]}
@@ -393,7 +393,7 @@ def test_every_byte_counts_even_if_the_manifest_is_made_to_fit(verifier, copied)
 
 
 def NOTARY_KEY(verifier):  # noqa: N802 - a constant that needs the program
-    return verifier.log.parse_key(str(NOTARY.verifier), "")
+    return verifier.log.parse_keys(str(NOTARY.verifier), "")
 
 
 def test_an_edited_entry_is_named_with_its_row(verifier, copied):

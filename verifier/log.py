@@ -7,18 +7,20 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from words import Wrong
 
 WIDTH: Final = 256
 ENTRIES: Final = -1
-_ED25519: Final = 1
+ED25519, COSIGNED_ED25519, ML_DSA_44 = 1, 4, 6
+_PUBLIC: Final = {ED25519: 32, COSIGNED_ED25519: 32, ML_DSA_44: 1_312}
 _KEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+=*)")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -168,21 +170,38 @@ def check_inclusion(path: Sequence[bytes], size: int, root: bytes, index: int, l
 
 @dataclass(frozen=True)
 class Key:
-    """A public Ed25519 key and its name, as handed round in one line."""
+    """A public key and its name, as handed round in one line. Ed25519 signs a note's text; the algorithms of cosigners
+    sign a checkpoint at a time (C2SP tlog-cosignature). A notary may have a `second` one, which must have signed too.
+    """
 
     name: str
     key_id: bytes
+    algorithm: int
     public: bytes
+    second: "Key | None" = None
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{spell(bytes([_ED25519]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{spell(bytes([self.algorithm]) + self.public)}"
 
-    def verifies(self, message: bytes, signature: bytes) -> bool:
+    def verifies(self, text: str, signature: bytes) -> bool:
+        at, signed = signature[:8], signature[8:]
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            if self.algorithm == ED25519:
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+            elif self.algorithm == COSIGNED_ED25519:
+                said = f"cosignature/v1\ntime {int.from_bytes(at, 'big')}\n{text}".encode()
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signed, said)
+            else:
+                MLDSA44PublicKey.from_public_bytes(self.public).verify(signed, self._subtree(text, at))
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    def _subtree(self, text: str, at: bytes) -> bytes:
+        checkpoint = _parse_checkpoint(text, "checkpoint")
+        name, origin = self.name.encode(), checkpoint.origin.encode()
+        head = b"subtree/v1\n\x00" + bytes([len(name)]) + name + at + bytes([len(origin)]) + origin
+        return head + bytes(8) + checkpoint.size.to_bytes(8, "big") + checkpoint.root
 
 
 @dataclass(frozen=True)
@@ -192,31 +211,50 @@ class Checkpoint:
     root: bytes
 
 
-def parse_key(line: str, place: str) -> Key:
+def parse_key(line: str, place: str, *algorithms: int) -> Key:
+    """A key of one of the algorithms, in its one spelling."""
     fields = _KEY.fullmatch(line)
     content = unspell(fields[3]) if fields else None
-    if fields is None or content is None or len(content) != 33 or content[0] != _ED25519:
+    if fields is None or not content or content[0] not in algorithms or _PUBLIC[content[0]] != len(content) - 1:
         raise Wrong("key_is_malformed", path=place)
     key_id = sha256(fields[1].encode() + b"\n" + content).digest()[:4]
-    if key_id.hex() != fields[2]:
+    if key_id.hex() != fields[2] or len(fields[1].encode()) > 255:
         raise Wrong("key_is_malformed", path=place)
-    return Key(fields[1], key_id, content[1:])
+    return Key(fields[1], key_id, content[0], content[1:])
+
+
+def parse_keys(text: str, place: str) -> Key:
+    """A notary's key, and below it perhaps the second of the same name."""
+    first, *further = text.split("\n")
+    key = parse_key(first, place, ED25519)
+    if not further:
+        return key
+    second = parse_key(further[0], place, ML_DSA_44)
+    if len(further) > 1 or second.name != key.name:
+        raise Wrong("key_is_malformed", path=place)
+    return replace(key, second=second)
 
 
 def open_checkpoint(note: bytes, key: Key, place: str) -> Checkpoint:
-    """The checkpoint of a note, which the key must have signed. Signatures of keys that are not asked for count for
-    nothing, but must be well-formed.
+    """The checkpoint of a note, which the key must have signed, and its second. Signatures of keys that are not asked
+    for count for nothing, but must be well-formed.
     """
-    text, signatures = _parse_note(note, place)
-    ours = [signature for name, key_id, signature in signatures if (name, key_id) == (key.name, key.key_id)]
-    if not ours:
-        raise Wrong("note_is_not_signed", path=place, key=key.name)
-    if len(ours) > 1 or not key.verifies(text.encode(), ours[0]):
-        raise Wrong("note_is_forged", path=place, key=key.name)
+    text, signatures = parse_note(note, place)
+    for each in (key, key.second):
+        if each is not None:
+            _check_signed(text, signatures, each, place)
     return _parse_checkpoint(text, place)
 
 
-def _parse_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+def _check_signed(text: str, signatures: list[tuple[str, bytes, bytes]], key: Key, place: str) -> None:
+    ours = [signature for name, key_id, signature in signatures if (name, key_id) == (key.name, key.key_id)]
+    if not ours:
+        raise Wrong("note_is_not_signed", path=place, key=key.name)
+    if len(ours) > 1 or not key.verifies(text, ours[0]):
+        raise Wrong("note_is_forged", path=place, key=key.name)
+
+
+def parse_note(note: bytes, place: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     try:
         whole = note.decode()
     except UnicodeDecodeError as malformed:

@@ -1,7 +1,7 @@
 """Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
 
-    python verify.py FOLDER [--key VKEY] [--json] [--lang en|zh]
-    python verify.py receipts/<id>.json --key VKEY
+    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--json] [--lang en|zh]
+    python verify.py receipts/<id>.json --key VKEY [--key VKEY]
 
 The folder is described in docs/reference/evidence-format.md. Ends with 0 if everything in it agrees with what was
 signed, 1 if anything does not, 2 if it cannot be read or the call is wrong. Needs Python 3.11 or later and the package
@@ -11,8 +11,9 @@ The checks, each of which names the place where it fails:
 
     manifest     manifest.json is in its one spelling
     files        every file is listed there with its length and SHA-256, and none is spare
-    key          notary.vkey is a key, and the one that was given with --key
-    checkpoint   is signed with that key, and agrees with the manifest
+    key          notary.vkey is a key or two, and those that were given with --key
+    checkpoint   is signed with each of them, and agrees with the manifest
+    witnesses    is cosigned by as many as the policy that was given with --witnesses asks for
     entries      the bundles hold as many entries as were signed
     root         the entries hash to the root that was signed
     tiles        the hashes in between are those of the entries
@@ -20,6 +21,7 @@ The checks, each of which names the place where it fails:
     journal      rows are numbered without a gap, ids occur once, time does not go back
     replay       every row keeps the rules of the book, from the first to the last
     approvals    every approval that says a signature has one that holds, and those that need one say it
+    origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -28,7 +30,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -39,6 +41,8 @@ try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
+    from origins import Origins
+    from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
@@ -103,7 +107,7 @@ def needed(value: Value | None, check: str) -> Value:
     return value
 
 
-def verify(path: Path, given: log.Key | None) -> Verdict:
+def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> Verdict:
     """All checks of a folder. Raises `Unreadable` if there is nothing to check."""
     verdict = Verdict()
     folder = Folder(path)
@@ -111,6 +115,8 @@ def verify(path: Path, given: log.Key | None) -> Verdict:
     verdict.check("files", the_files, folder, manifest)
     key = verdict.check("key", the_key, folder, given) or given
     signed = verdict.check("checkpoint", the_checkpoint, folder, key)
+    if policy is not None:
+        verdict.check("witnesses", the_witnesses, folder, signed, policy)
     tree = verdict.check("entries", the_entries, folder, signed)
     verdict.check("root", the_root, tree, signed, manifest)
     verdict.check("tiles", the_tiles, folder, tree)
@@ -118,6 +124,7 @@ def verify(path: Path, given: log.Key | None) -> Verdict:
     verdict.check("journal", the_journal, folder, tree)
     book = verdict.check("replay", the_replay, folder, tree)
     verdict.check("approvals", the_approvals, folder, tree)
+    verdict.check("origins", the_origins, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -137,11 +144,11 @@ def the_files(check: Check, folder: Folder, manifest: dict[str, Any] | None) -> 
 
 
 def the_key(check: Check, folder: Folder, given: log.Key | None) -> log.Key:
-    line, newline, rest = folder.read("notary.vkey").decode("utf-8", "replace").partition("\n")
-    if not newline or rest:
+    text = folder.read("notary.vkey").decode("utf-8", "replace")
+    if not text.endswith("\n"):
         raise Wrong("key_is_malformed", path="notary.vkey")
-    found = log.parse_key(line, "notary.vkey")
-    if given is not None and given != found:
+    found = log.parse_keys(text[:-1], "notary.vkey")
+    if given is not None and given not in (found, replace(found, second=None)):
         raise Wrong("key_is_another", found=found, given=given)
     check.right("key_is_right" if given else "key_is_the_folders_own", key=found)
     return found
@@ -153,6 +160,13 @@ def the_checkpoint(check: Check, folder: Folder, key: log.Key | None) -> log.Che
         raise Wrong("checkpoint_is_of_another_log", path="checkpoint", found=signed.origin, wanted=key.name)
     check.right("checkpoint_is_right", origin=signed.origin, size=signed.size)
     return signed
+
+
+def the_witnesses(check: Check, folder: Folder, signed: log.Checkpoint | None, policy: Policy) -> None:
+    size, names = needed(signed, "checkpoint").size, list(who_signed(folder.read("checkpoint"), policy, "checkpoint"))
+    if not policy.enough(names):
+        raise Wrong("too_few_witnesses", path="checkpoint", names=", ".join(names) or "-", quorum=policy.quorum)
+    check.right("witnesses_are_right", names=", ".join(names) or "-", size=size)
 
 
 # The log
@@ -260,6 +274,13 @@ def the_approvals(check: Check, folder: Folder, tree: log.Tree | None) -> None:
     for row, payload in rows(folder, needed(tree, "entries").size):
         found.add(row, payload)
     check.right("approvals_are_right", approvals=found.approvals, signed=found.signed, passkeys=len(found.passkeys))
+
+
+def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Origins()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    check.right("origins_are_right", payments=found.payments, asked=found.asked, keys=len(found.keys))
 
 
 def the_book(
@@ -376,19 +397,27 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="verify.py", description="Verify an exported book of Ringfence.")
     parser.add_argument("path", type=Path, metavar="FOLDER", help="an exported folder, or one receipt")
-    parser.add_argument("--key", metavar="VKEY", help="the notary's key, as it reached you another way")
+    parser.add_argument(
+        "--key",
+        action="append",
+        metavar="VKEY",
+        help="the notary's key, as it reached you another way; once for each",
+    )
+    parser.add_argument(
+        "--witnesses", type=Path, metavar="POLICY", help="whose cosignatures you ask for (C2SP tlog-policy)"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
     options = parser.parse_args(arguments)
     key = None
     if options.key is not None:
         try:
-            key = log.parse_key(options.key.strip(), "--key")
+            key = log.parse_keys("\n".join(each.strip() for each in options.key), "--key")
         except Wrong:
             parser.error(say(options.lang, "key_option_is_malformed", {}))
     try:
         if not options.path.is_file():
-            verdict = verify(options.path, key)
+            verdict = verify(options.path, key, options.witnesses and read_policy(options.witnesses))
         elif key is not None:
             verdict = verify_receipt(options.path, key)
         else:
@@ -402,6 +431,8 @@ def main(arguments: list[str] | None = None) -> int:
             else say(options.lang, "unreadable", {"reason": reason})
         )
         return UNREADABLE
+    except Wrong as wrong:  # of the policy: what is wrong in the folder is in the verdict
+        parser.error(say(options.lang, wrong.name, wrong.facts))
     print(as_json(verdict, options.lang) if options.json else as_text(verdict, options.lang, options.path))
     return VALID if verdict.valid else NOT_VALID
 

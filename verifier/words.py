@@ -55,6 +55,14 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{path} carries a signature of {key} that was not made over this text.",
         "{path} 上 {key} 的签名并非对此文本所作。",
     ),
+    "too_few_witnesses": (
+        "{path} is cosigned by {names}; that is not the quorum {quorum} of the policy you gave.",
+        "{path} 的见证签名为 {names}，未达到您所给策略的法定人数 {quorum}。",
+    ),
+    "policy_is_malformed": (
+        "{path} is not a policy of witnesses: line {line} does not hold.",
+        "{path} 不是见证策略：第 {line} 行有误。",
+    ),
     "checkpoint_is_malformed": (
         "{path} is not a checkpoint: line {line} is wrong.",
         "{path} 不是检查点：第 {line} 行有误。",
@@ -236,6 +244,31 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence}: the passkey was not proposed by {person} and approved by somebody else, or is enrolled twice.",
         "第 {sequence} 行：该通行密钥并非由 {person} 提出并经他人批准，或重复登记。",
     ),
+    # origins
+    "origin_is_malformed": (
+        "Row {sequence} does not say what a row about who asked has to say.",
+        "第 {sequence} 行未按要求载明付款由谁发起。",
+    ),
+    "program_key_is_not_admitted": (
+        "Row {sequence}: no proposal that somebody else approved admitted the key {key}, or it is admitted twice.",
+        "第 {sequence} 行：密钥 {key} 未经他人批准的提案准许，或重复准许。",
+    ),
+    "origin_is_by_another_key": (
+        "Row {sequence}: the key {key} was not one by which the program could ask for payments then.",
+        "第 {sequence} 行：密钥 {key} 当时不能用于发起付款。",
+    ),
+    "origin_is_for_something_else": (
+        "Row {sequence}: what was signed is not a payment order of that time.",
+        "第 {sequence} 行：签名内容并非当时的付款指令。",
+    ),
+    "origin_is_forged": (
+        "Row {sequence}: the signature is not that of the key {key}.",
+        "第 {sequence} 行：签名并非密钥 {key} 所作。",
+    ),
+    "payment_lacks_its_origin": (
+        "Row {sequence} orders the payment {order}, for which nobody is known to have asked.",
+        "第 {sequence} 行所下的付款 {order} 无法证实由谁发起。",
+    ),
     # what was found to be right
     "manifest_is_right": ("It lists {files} files.", "列有 {files} 个文件。"),
     "files_are_right": ("{files} files are as the manifest lists them.", "{files} 个文件与清单相符。"),
@@ -245,6 +278,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "所用密钥取自文件夹本身：请与经其他途径得到的密钥核对 {key}，或以 --key 给出。",
     ),
     "checkpoint_is_right": ("{origin}, {size} rows, is signed.", "{origin}，{size} 行，签名有效。"),
+    "witnesses_are_right": ("{size} rows are cosigned by {names}.", "{size} 行已由 {names} 见证签名。"),
     "entries_are_right": ("{size} entries are there.", "{size} 条条目齐全。"),
     "root_is_right": (
         "The {size} entries make the root that was signed.",
@@ -262,6 +296,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "replay_is_right": (
         "{rows} rows keep the rules: {accounts} accounts, {movements} movements, {refusals} refusals, in {currencies}.",
         "{rows} 行均合规则：{accounts} 个账户，{movements} 笔变动，{refusals} 笔拒绝，币种 {currencies}。",
+    ),
+    "origins_are_right": (
+        "{asked} of {payments} payments had to say who asked for them, and do; {keys} keys of programs.",
+        "{payments} 笔付款中 {asked} 笔须表明发起人，均已表明；程序密钥 {keys} 个。",
     ),
     "approvals_are_right": (
         "{signed} of {approvals} approvals are signed, and every signature holds; {passkeys} passkeys.",
@@ -296,6 +334,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "files": ("files", "文件"),
     "key": ("key", "密钥"),
     "checkpoint": ("checkpoint", "检查点"),
+    "witnesses": ("witnesses", "见证"),
     "entries": ("entries", "条目"),
     "root": ("root", "树根"),
     "tiles": ("tiles", "哈希块"),
@@ -303,6 +342,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "journal": ("journal", "日志"),
     "replay": ("replay", "重演"),
     "approvals": ("approvals", "批准"),
+    "origins": ("origins", "发起"),
     "book": ("book", "账簿"),
     "receipts": ("receipts", "回执"),
     "receipt": ("receipt", "回执"),

@@ -12,6 +12,7 @@ from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.diligence.verbs import diligence
 from ringfence.evidence.verbs import evidence
+from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
@@ -48,6 +49,7 @@ app.command("safeguard")(safeguard)
 app.add_typer(day, name="day")
 app.add_typer(brake, name="brake")
 app.add_typer(evidence, name="evidence")
+app.add_typer(witness, name="witness")
 app.add_typer(bring_in, name="import")
 app.command("bench")(bench)
 

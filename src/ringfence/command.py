@@ -5,8 +5,10 @@ output. A refusal is one sentence on standard error (with --json its object on s
 verdict that is "no" (a discrepancy, an evidence that does not hold) is exit status 1.
 """
 
+import errno
 import json
 import os
+import socket
 import sys
 import tempfile
 import traceback
@@ -19,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from ringfence.database.refusals import refused_by
+from ringfence.database.refusals import PORT_IS_TAKEN, refused_by
 from ringfence.refusal import Fault, Refused, refusal
 from ringfence.settings import Settings, read_settings
 
@@ -31,6 +33,12 @@ PROGRAM_HAS_A_DEFECT = refusal(
     Fault.MACHINE,
     en="Something happened that nobody foresaw. What was answered before is kept. Please report: {detail}",
     zh="发生了未预见的情况；此前已应答的均已保存。请报告：{detail}",
+)
+ADDRESS_IS_NOT_OF_THIS_MACHINE = refusal(
+    "address_is_not_of_this_machine",
+    Fault.INPUT,
+    en="{host!r} is not an address of this machine that can be listened on: {detail}.",
+    zh="{host!r} 不是本机可监听的地址：{detail}。",
 )
 
 Home = Annotated[
@@ -111,6 +119,21 @@ def verb(home: Path | None, *, as_json: bool = False) -> Iterator[Screen]:
             raise
         meaning = refused_by(error) if isinstance(error, psycopg.Error) else None
         _refuse(meaning or _defect(error, settings), settings, as_json=as_json)
+
+
+def require_free(host: str, port: int) -> None:
+    """`address_is_not_of_this_machine`, or `port_is_taken` if another program listens there."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PORT_IS_TAKEN(port=port) from error
+        raise ADDRESS_IS_NOT_OF_THIS_MACHINE(
+            host=host, detail=str(getattr(error, "strerror", None) or error)
+        ) from error
 
 
 def _defect(error: Exception, settings: Settings | None) -> Refused:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
@@ -19,9 +21,11 @@ from ringfence.database.server import Server, open_server, prepare
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.provider import read_provider
-from ringfence.evidence.keys import load_key, read_verifier, signer_for
+from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
-from ringfence.evidence.note import Verifier, parse_verifier
+from ringfence.evidence.note import Verifier
+from ringfence.evidence.witness.asking import Asking, poster
+from ringfence.evidence.witnessing import read_witnessing
 from ringfence.incident import brake
 from ringfence.keys import secret_key
 from ringfence.ledger.crossing import Side
@@ -156,7 +160,8 @@ def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wal
     pinned = settings.keys / f"gateway.{book}.notary.vkey"
     with server.pool("gateway", largest=2) as pool:
         vault = Vault(found.book_id, lambda: _refusing(pool), read_choice(settings.home), None, clock, uuid7_source())
-        yield GatewayDesk(found, pool, settings.banks, log, lambda: _notary_of(log, pinned), clock, vault)
+        notary, witnessing = lambda: _notary_of(log, pinned), read_witnessing(settings.home)
+        yield GatewayDesk(found, pool, settings.banks, log, notary, clock, vault, witnessing)
 
 
 @contextmanager
@@ -177,6 +182,18 @@ def notary_of(
 
 
 @contextmanager
+def witnesses_of(settings: Settings, book: str, clock: Clock = wall_clock) -> Iterator[Asking | None]:
+    """The witnesses that a book's notary asks; None if `witnesses.toml` names none."""
+    witnessing = read_witnessing(settings.home)
+    if witnessing is None:
+        yield None
+        return
+    key = signer_for(load_key(settings.home), book).verifier
+    with httpx.Client() as client:
+        yield Asking(settings.evidence(book), key, witnessing.quorum, poster(client), clock)
+
+
+@contextmanager
 def _refusing(pool: Pool) -> Iterator[Connection]:
     """A connection for one transaction; database errors come out as refusals."""
     with refusing(), pool.connection() as connection:
@@ -189,7 +206,7 @@ def _notary_of(log: Path, pinned: Path) -> Verifier | None:
         return None
     found = read_verifier(log)
     if not pinned.exists():
-        files.write_once(pinned, f"{found}\n")
-    if parse_verifier(pinned.read_text(encoding="utf-8").strip()) != found:
+        files.write_once(pinned, key_lines(found).strip())
+    if parse_keys(pinned.read_text(encoding="utf-8").strip()) != found:
         raise NOTARY_IS_ANOTHER_ONE(path=pinned.name)
     return found

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority import proposals
+from ringfence.authority import proposals, signing
 from ringfence.authority.passkeys import keys
 from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
@@ -72,7 +72,7 @@ def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> 
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
-    decided += keys.enrol_all(desk.core) + erasure.carry_out_all(desk.core)
+    decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
     decided += advance_all(diligence)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 

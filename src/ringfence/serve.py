@@ -5,10 +5,8 @@ gateway   bank files in, payments out
 notary    replays what is new, signs it, and reads old rows again
 """
 
-import errno
 import gc
 import signal
-import socket
 import threading
 import time
 import traceback
@@ -21,35 +19,30 @@ from typing import Final
 import structlog
 import uvicorn
 
-from ringfence import installation
+from ringfence import installation, rounds
 from ringfence.authority import pages as authority_pages
 from ringfence.banking import gateway
+from ringfence.command import require_free
 from ringfence.console import log
 from ringfence.console.application import LOCAL_HOSTS, application
 from ringfence.core import wall_clock
-from ringfence.database.refusals import PORT_IS_TAKEN
 from ringfence.database.server import Server
 from ringfence.diligence.provider import CONFIGURATION, SIMULATED
+from ringfence.evidence.findings import raise_alarm
+from ringfence.evidence.notary import Notary
 from ringfence.evidence.routes import Log
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.ledger.entries import Follower
 from ringfence.modules import MODULES
 from ringfence.reconciliation.calendar import calendar_of
-from ringfence.refusal import Fault, Refused, refusal
+from ringfence.refusal import Refused
 from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
 
 Stopped = Callable[[], bool]
-
-ADDRESS_IS_NOT_OF_THIS_MACHINE = refusal(
-    "address_is_not_of_this_machine",
-    Fault.INPUT,
-    en="{host!r} is not an address of this machine that can be listened on: {detail}.",
-    zh="{host!r} 不是本机可监听的地址：{detail}。",
-)
 
 
 def serve_core(
@@ -107,7 +100,7 @@ def serve_core(
             core.connection,
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
-        rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
+        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
@@ -117,7 +110,7 @@ def serve_core(
             ).run()
         finally:
             crossings.stop()
-            rounds.stop()
+            core_rounds.stop()
             follower.stop()
 
 
@@ -137,7 +130,11 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
     def put_aside(refused: Refused) -> None:
         logger.warning("notary snapshot put aside", refused=refused.name, sentence=refused.sentence())
 
-    with installation.notary_of(settings, server, book, put_aside) as notary, until_told() as stopped:
+    with (
+        installation.notary_of(settings, server, book, put_aside) as notary,
+        asking_witnesses(settings, server, notary, logger.info),
+        until_told() as stopped,
+    ):
         pause = NOTARY_PAUSE_SECONDS
         while not stopped():
             try:
@@ -153,19 +150,25 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
             time.sleep(pause)
 
 
-def require_free(host: str, port: int) -> None:
-    """`address_is_not_of_this_machine`, or `port_is_taken` if another program listens there."""
-    try:
-        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise PORT_IS_TAKEN(port=port) from error
-        raise ADDRESS_IS_NOT_OF_THIS_MACHINE(
-            host=host, detail=str(getattr(error, "strerror", None) or error)
-        ) from error
+@contextmanager
+def asking_witnesses(settings: Settings, server: Server, notary: Notary, say: rounds.Log) -> Iterator[None]:
+    """A thread beside the notary that asks its witnesses, if there are any; what it finds is an alarm as well."""
+
+    def step() -> int:
+        found = asking.round() if asking else []
+        for each in found:
+            say("witness", refused=each.name, sentence=each.sentence())
+            with server.connect("notary") as connection:
+                raise_alarm(connection, notary.book, notary.checkpoint.size, each, wall_clock())
+        return len(found)
+
+    with installation.witnesses_of(settings, notary.log.name) as asking:
+        going_round = Rounds(step, say) if asking else None
+        try:
+            yield
+        finally:
+            if going_round:
+                going_round.stop()
 
 
 @contextmanager

@@ -49,12 +49,23 @@ class Session:
 
 
 @dataclass(frozen=True)
+class SignedContent:
+    """What a program signed of a request (RFC 9421), raw: whoever has the key's public half can verify it again."""
+
+    key_id: str
+    base: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Client:
-    """A program of the platform."""
+    """A program of the platform; `request` is what it signed, if it signed."""
 
     client_id: str
     scopes: frozenset[str]
     token_sha256: bytes = field(repr=False)
+    request: SignedContent | None = field(default=None, repr=False, compare=False)
 
     @property
     def maker(self) -> str:
@@ -72,6 +83,11 @@ Actor = Session | Client | None
 def maker_of(actor: Actor) -> str:
     """The word for who makes a proposal."""
     return SYSTEM if actor is None else actor.maker
+
+
+def is_staff(maker: str) -> bool:
+    """Whether the word for who made something is that of a person of the staff, not of a program or the system."""
+    return maker != SYSTEM and ":" not in maker
 
 
 def token_of(actor: Actor) -> bytes | None:

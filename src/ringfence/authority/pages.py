@@ -18,7 +18,7 @@ from ringfence.authority import (
     proposals,
     sessions,
 )
-from ringfence.authority.actors import Client, Session
+from ringfence.authority.actors import Client, Session, SignedContent
 from ringfence.authority.door import let_in, open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
 from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
@@ -31,7 +31,8 @@ from ringfence.authority.review.pages import REVIEW_NOTICES
 from ringfence.authority.review.pages import panel as review_panel
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, router, session_of
-from ringfence.authority.signing import SignedRequest, callers
+from ringfence.authority.signing import ACT as PROGRAM_KEY
+from ringfence.authority.signing import SignedRequest, admit, callers
 from ringfence.authority.signing.pages import SIGNING_NOTICES
 from ringfence.authority.standing import acts
 from ringfence.authority.standing.pages import TONES, monitors_on, pages
@@ -262,7 +263,17 @@ def door(core: Core) -> Door:
         return _caller(client)
 
     def signed(claims: Sequence[Claim]) -> list[Caller | Refused]:
-        asked = [SignedRequest(each.key_id, each.nonce, each.created, each.expires, each.fits) for each in claims]
+        asked = [
+            SignedRequest(
+                each.key_id,
+                each.nonce,
+                each.created,
+                each.expires,
+                each.fits,
+                SignedContent(each.key_id, each.base, each.signature, each.content),
+            )
+            for each in claims
+        ]
         return [each if isinstance(each, Refused) else _caller(each) for each in callers(core, asked)]
 
     def sign_out(token: str) -> None:
@@ -317,6 +328,7 @@ MODULE: Final = Module(
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),
         ACT: lambda visit, proposal_id: _if_complete(visit, proposal_id, enrol),
+        PROGRAM_KEY: lambda visit, proposal_id: _if_complete(visit, proposal_id, admit),
         "policy_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, policies.change_policy),
         **dict.fromkeys(
             acts.ACTS.values(),
@@ -337,7 +349,7 @@ MODULE: Final = Module(
             "currency", "minimum", "maximum", "minimum_before", "maximum_before", "through", "pool", "codes",
             "codes_before", "monitor", "owner_class", "side", "measure", "below", "above", "below_before",
             "above_before", "reason", "row", "label", "rp_id", "credential", "aaguid", "counter", "public_key",
-            "client_data", "attestation_object",
+            "client_data", "attestation_object", "client", "key", "scopes", "expires_at",
         ],
         "measure": [*MEASURES, COVER],
         "monitor state": list(TONES),

@@ -77,7 +77,7 @@ def found(core: Core, founders: Sequence[Founder], policy: Policy | None = None,
         lines.append(line)
         also.append(statement)
     event = core.new_id()
-    said = {"version": 1, "sha256": rules.sha256.hex()}
+    said = {"version": 1, "sha256": rules.sha256.hex(), "asked_by": rules.asked_by}
     lines.append(Line(Kind.EVENT, event, code=EventName.POLICY_SET, payload=said))
     also.append((QUERIES.found_policy, {"book": core.book.book_id, "event": event, "document": rules.document}))
     core.post(Unit(lines, also))

@@ -36,7 +36,13 @@ def change_policy(core: Core, proposal_id: UUID) -> None:
         facts = proposals.proposal_of(connection, core.book.book_id, proposal_id).terms.facts
     policy = read_document(facts.get("document", "").encode())
     event = derived(proposal_id, "carried out")
-    said = {"version": int(facts.get("version", "0")), "sha256": policy.sha256.hex(), "proposal": str(proposal_id)}
+    said = {
+        "version": int(facts.get("version", "0")),
+        "sha256": policy.sha256.hex(),
+        "asked_by": policy.asked_by,
+        "effective_from": facts.get("effective_from", ""),
+        "proposal": str(proposal_id),
+    }
     line = Line(Kind.EVENT, event, code=EventName.POLICY_SET, payload=said)
     row = {"book": core.book.book_id, "event": event, "proposal": proposal_id}
     core.post(Unit([line], also=[(QUERIES.change_policy, row)]))

@@ -15,6 +15,17 @@ Requirement(people=2, roles=('approver',), signed=False)
 >>> required(policy, "brake_release")
 Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=False)
 
+For an act by which money leaves the policy may say who may have asked for it (`asked_by`), each in a way that the
+gateway verifies by itself before it pays, and the stranger's program afterwards:
+
+  program    a program of the platform signed the request, by a key that a second person admitted (`origin`)
+  staff      a person of the staff ordered it: then at least one other person approves, also in a band that asks nobody
+
+Without `asked_by` nobody has to have asked.
+
+>>> required(policy, "payout", 1, currency("EUR"), maker="tina")
+Requirement(people=1, roles=('approver',), signed=False)
+
 It may also say which roles require a course, and for how many months a completion is good (`training`), and how long a
 new passkey waits before it approves.
 """
@@ -31,6 +42,7 @@ from typing import Any, Final
 
 import rfc8785
 
+from ringfence.authority.actors import SYSTEM, is_staff
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import ACT_IS_NOT_IN_THE_POLICY, POLICY_IS_NOT_VALID, POLICY_MUST_EXIST
 from ringfence.authority.roles import Role
@@ -45,6 +57,8 @@ WAIT_HOURS: Final = 24
 _COURSE: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 MAKERS: Final = frozenset({*Role, "client", "system"})
+ORIGINS: Final = ("program", "staff")
+PAYING: Final = ("payout", "fee_sweep")  # the acts by which money leaves
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,7 @@ class Act:
     stands_hours: int
     bands: Mapping[str, tuple[Band, ...]]  # by currency code, in ascending order
     otherwise: Requirement
+    asked_by: tuple[str, ...] = ()  # of ORIGINS; none: nobody has to have asked
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,11 @@ class Policy:
     def sha256(self) -> bytes:
         return hashlib.sha256(self.document).digest()
 
+    @property
+    def asked_by(self) -> dict[str, list[str]]:
+        """Who may have asked for a payment, by act: what the journal says of it with the policy."""
+        return {name: list(act.asked_by) for name, act in self.acts.items() if act.asked_by}
+
 
 @dataclass(frozen=True)
 class PolicyVersion:
@@ -113,17 +133,23 @@ class PolicyVersion:
 
 
 def required(
-    policy: Policy | PolicyVersion, act: str, amount: int | None = None, unit: Currency | None = None
+    policy: Policy | PolicyVersion,
+    act: str,
+    amount: int | None = None,
+    unit: Currency | None = None,
+    *,
+    maker: str = SYSTEM,
 ) -> Requirement:
     """Who must approve an act of an amount in minor units. The first band that reaches the amount counts; without an
-    amount, above every band, or in a currency without bands, it is the act's `otherwise`.
+    amount, above every band, or in a currency without bands, it is the act's `otherwise`. Where somebody must have
+    asked for a payment, a band that asks nobody does not count for a maker of the staff.
     """
     rule = act_of(policy, act)
     if amount is None or unit is None:
         return rule.otherwise
-    return next(
-        (band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor), rule.otherwise
-    )
+    reach = [band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor]
+    somebody = bool(rule.asked_by) and is_staff(maker)
+    return next((each for each in reach if each.people or not somebody), rule.otherwise)
 
 
 def act_of(policy: Policy | PolicyVersion, act: str) -> Act:
@@ -224,8 +250,10 @@ def _title_of(name: str, title: Any) -> tuple[str, str]:
 
 def _act_of(name: str, rule: Any) -> Act:
     allowed = {"title", "makers", "stands_hours", "otherwise"}
-    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands"}:
-        raise POLICY_IS_NOT_VALID(detail=f"{name} has title, makers, stands_hours, otherwise and perhaps bands")
+    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands", "asked_by"}:
+        raise POLICY_IS_NOT_VALID(
+            detail=f"{name} has title, makers, stands_hours, otherwise and perhaps bands and asked_by"
+        )
     title, makers, hours, bands = rule["title"], rule["makers"], rule["stands_hours"], rule.get("bands", {})
     title_en, title_zh = _title_of(name, title)
     if not isinstance(makers, list) or not makers or not all(maker in MAKERS for maker in makers):
@@ -234,6 +262,7 @@ def _act_of(name: str, rule: Any) -> Act:
         raise POLICY_IS_NOT_VALID(detail=f"{name}.stands_hours is a number of hours up to {STANDS_HOURS_MAX}")
     if not isinstance(bands, dict):
         raise POLICY_IS_NOT_VALID(detail=f"{name}.bands is a table by currency")
+    otherwise = _requirement_of(f"{name}.otherwise", rule["otherwise"])
     return Act(
         name,
         title_en,
@@ -241,8 +270,22 @@ def _act_of(name: str, rule: Any) -> Act:
         tuple(makers),
         hours,
         {code: _bands_of(f"{name}.bands.{code}", code, given) for code, given in bands.items()},
-        _requirement_of(f"{name}.otherwise", rule["otherwise"]),
+        otherwise,
+        _asked_by_of(name, rule, otherwise),
     )
+
+
+def _asked_by_of(name: str, rule: Mapping[str, Any], otherwise: Requirement) -> tuple[str, ...]:
+    given = rule.get("asked_by", [])
+    if "asked_by" in rule and name not in PAYING:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}: asked_by stands where money leaves: {', '.join(PAYING)}")
+    if not isinstance(given, list) or not all(each in ORIGINS for each in given) or len(set(given)) != len(given):
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.asked_by are some of {', '.join(ORIGINS)}")
+    if "asked_by" in rule and not given:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}.asked_by names somebody, or is left out")
+    if "staff" in given and not otherwise.people:
+        raise POLICY_IS_NOT_VALID(detail=f"{name}: what staff asks for has somebody who approves it otherwise")
+    return tuple(given)
 
 
 def _bands_of(place: str, code: str, given: Any) -> tuple[Band, ...]:

@@ -141,7 +141,7 @@ def draft(
     """A proposal to be put into a unit. It stands as long as the policy says, from `at` (now) on; give `at` to make the
     same draft again. `act_is_not_in_the_policy`; `approval_is_not_required`.
     """
-    rule, needed = act_of(policy, act), required(policy, act, amount, unit)
+    rule, needed = act_of(policy, act), required(policy, act, amount, unit, maker=maker_of(by))
     if not needed.people:
         raise APPROVAL_IS_NOT_REQUIRED()
     expires_at = (at or core.clock()) + timedelta(hours=rule.stands_hours)

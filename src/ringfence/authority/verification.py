@@ -135,7 +135,7 @@ def verified_terms(record: Record, at: datetime) -> Terms:
     terms = _verified_payload(record)
     _verify_making(record, terms)
     approvals = _verified_approvals(record, terms)
-    needed = required(record.policy, terms.act, terms.amount, terms.unit)
+    needed = required(record.policy, terms.act, terms.amount, terms.unit, maker=record.proposal.maker)
     people = {each.person_id for each in approvals if _may_count(record, each, needed.roles)}
     if not needed.people or len(people) < needed.people:
         raise APPROVALS_DO_NOT_SUFFICE(count=len(people), people=needed.people, detail="")
@@ -165,7 +165,7 @@ def _verified_payload(record: Record) -> Terms:
 
 def _verify_making(record: Record, terms: Terms) -> None:
     proposal, policy = record.proposal, record.policy
-    needed = required(policy, terms.act, terms.amount, terms.unit)
+    needed = required(policy, terms.act, terms.amount, terms.unit, maker=proposal.maker)
     if (proposal.people, proposal.roles, proposal.signed) != (needed.people, needed.roles, needed.signed):
         raise RECORD_CONTRADICTS_ITSELF(detail="the row asks for other people than the policy")
     made: dict[str, Any] = {

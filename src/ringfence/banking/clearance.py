@@ -9,11 +9,15 @@ this order:
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
   5  of a customer: every step of his due diligence in the journal, and the last leaves him verified, not restricted
   6  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  7  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
+  7  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, or staff, and
+     then others approved (`authority.origin`)
+  8  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
      and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5)
-  8  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+  9  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+  10 above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
 
-Each "no" is a refusal by name. `payment_is_not_notarised_yet` only means: look again in a moment.
+Each "no" is a refusal by name. `payment_is_not_notarised_yet` and `payment_is_not_witnessed_yet` only mean: look again
+in a moment.
 """
 
 import json
@@ -22,6 +26,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from ringfence.authority.origin import Payment
+from ringfence.authority.origin.verification import Asking, require_origin
 from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.terms import Terms
 from ringfence.authority.verification import record_of, verified_terms
@@ -33,6 +39,7 @@ from ringfence.diligence.proof import require_verified
 from ringfence.evidence.checkpoint import open_checkpoint
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
+from ringfence.evidence.witnessing import witnessed_checkpoint
 from ringfence.incident.brake import require_released
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.ids import derived
@@ -40,7 +47,7 @@ from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
-from ringfence.vault.fields import Shape, mask
+from ringfence.vault.fields import ORIGIN, Shape, mask
 
 CUSTOMER: Final = "customer:"
 
@@ -74,6 +81,12 @@ PAYMENT_IS_NOT_NOTARISED_YET = refusal(
     en="The notary has not signed the row that orders this payment yet.",
     zh="公证进程尚未对该付款所在的行签名。",
 )
+PAYMENT_IS_NOT_WITNESSED_YET = refusal(
+    "payment_is_not_witnessed_yet",
+    Fault.STATE,
+    en="A payment of this amount waits for the witnesses; they have not signed the row that orders it yet.",
+    zh="该金额的付款须待见证；见证方尚未对其所在的行签名。",
+)
 NOTARY_SIGNED_SOMETHING_ELSE = refusal(
     "notary_signed_something_else",
     Fault.PERMISSION,
@@ -100,12 +113,15 @@ def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account
         raise INSTRUCTION_IS_MALFORMED()
     require_released(connection, book)
     sequence = _ordered_at(connection, book, said)
-    debit = _hold(connection, book, said, account)
+    debit, held_at = _hold(connection, book, said, account)
     if debit.startswith(CUSTOMER):
         require_verified(connection, book, debit.removeprefix(CUSTOMER).rpartition(":")[0], said.minor)
     _risk(desk, connection, said)
-    _people(desk, connection, said, debit)
+    act = "payout" if debit.startswith(CUSTOMER) else "fee_sweep"
+    asked_by = _origin(desk, connection, said, act, held_at)
+    _people(desk, connection, said, act, asked_by)
     _notarised(desk, connection, sequence)
+    _witnessed(desk, said, sequence)
     return said
 
 
@@ -122,8 +138,8 @@ def _ordered_at(connection: Connection, book: int, said: Instruction) -> int:
     return int(row[0])
 
 
-def _hold(connection: Connection, book: int, said: Instruction, account: CustodianAccount) -> str:
-    """The name of the ledger account whose money is held."""
+def _hold(connection: Connection, book: int, said: Instruction, account: CustodianAccount) -> tuple[str, datetime]:
+    """The name of the ledger account whose money is held, and since when."""
     identity = derived(said.order_id, "hold")
     row = _row(connection, book, identity)
     if row is None or row[1] != Kind.PENDING:
@@ -133,7 +149,7 @@ def _hold(connection: Connection, book: int, said: Instruction, account: Custodi
     if connection.execute(QUERIES.resolution_of, {"book": book, "id": identity}).fetchone() is not None:
         raise PAYMENT_HOLDS_NO_MONEY(detail="it was posted or released already")
     name = connection.execute(QUERIES.account_name, {"book": book, "account": row[2]}).fetchone()
-    return str(name[0]) if name else ""
+    return str(name[0]) if name else "", row[6]
 
 
 def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
@@ -145,10 +161,23 @@ def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
         raise PAYMENT_WAS_NOT_ALLOWED_BY_RISK(outcome=outcome)
 
 
-def _people(desk: GatewayDesk, connection: Connection, said: Instruction, debit: str) -> None:
-    act = "payout" if debit.startswith(CUSTOMER) else "fee_sweep"
+def _origin(desk: GatewayDesk, connection: Connection, said: Instruction, act: str, held_at: datetime) -> str:
+    payment = Payment(
+        act=act,
+        order_id=said.order_id,
+        customer=said.customer,
+        amount=said.minor,
+        currency=said.currency,
+        creditor_name=said.creditor_name,
+        creditor_account=said.creditor_account,
+    )
+    asking = Asking(desk.book.book_id, payment, held_at, lambda: desk.vault.open(ORIGIN, str(said.order_id)).encode())
+    return require_origin(connection, asking)
+
+
+def _people(desk: GatewayDesk, connection: Connection, said: Instruction, act: str, asked_by: str) -> None:
     policy = policy_in_force(connection, desk.book.book_id, desk.clock())
-    if required(policy, act, said.minor, currency(said.currency)).people:
+    if asked_by == "staff" or required(policy, act, said.minor, currency(said.currency)).people:
         _approved(desk, connection, said, act)
 
 
@@ -182,3 +211,12 @@ def _notarised(desk: GatewayDesk, connection: Connection, sequence: int) -> None
     tiles = Tiles(checkpoint.size, checkpoint.root, directory_reader(desk.evidence))
     if next(tiles.records(sequence, sequence + 1)) != leaf:
         raise NOTARY_SIGNED_SOMETHING_ELSE(sequence=sequence)
+
+
+def _witnessed(desk: GatewayDesk, said: Instruction, sequence: int) -> None:
+    witnessing, verifier = desk.witnessing, desk.notary()
+    if witnessing is None or not witnessing.wanted(said.currency, said.minor):
+        return
+    seen = witnessed_checkpoint(desk.evidence, verifier, witnessing.quorum) if verifier else None
+    if seen is None or seen.size <= sequence:
+        raise PAYMENT_IS_NOT_WITNESSED_YET()

@@ -12,6 +12,7 @@ from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection, Pool
 from ringfence.database.refusals import refusing
 from ringfence.evidence.note import Verifier
+from ringfence.evidence.witnessing import Witnessing
 from ringfence.ledger.reading import Book
 from ringfence.vault.keeping import Vault
 
@@ -49,6 +50,7 @@ class GatewayDesk:
     notary: Callable[[], Verifier | None]
     clock: Callable[[], datetime]
     vault: Vault
+    witnessing: Witnessing | None = None  # whose cosignatures large payouts wait for
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -23,7 +23,7 @@ from ringfence.ledger.journal import Statement
 from ringfence.ledger.model import Kind, Line
 from ringfence.money import currency, format_minor
 from ringfence.risk.desk import Desk as RiskDesk
-from ringfence.vault.fields import ORDER_ACCOUNT, PAYMENT
+from ringfence.vault.fields import ORDER_ACCOUNT, ORIGIN, PAYMENT
 from ringfence.vault.keeping import BOOK, Vault, owner
 
 PURPOSES: Final = {
@@ -212,6 +212,11 @@ def inserted(desk: Desk, asked: Asked, state: str, day: date) -> list[Statement]
 def kept_payment(desk: Desk, asked: Asked, payment: bytes) -> Statement:
     """The canonical instruction, in the vault from placement on: what people approve is what moves."""
     return desk.vault.keep(owner_of(asked), PAYMENT, str(asked.order_id), payment.decode())
+
+
+def kept_origin(desk: Desk, asked: Asked, content: str) -> Statement:
+    """What was asked for, as it was signed, in the vault: it names the payee."""
+    return desk.vault.keep(owner_of(asked), ORIGIN, str(asked.order_id), content)
 
 
 def owner_of(asked: Asked) -> str:

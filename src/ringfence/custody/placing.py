@@ -3,9 +3,10 @@
   1  the same order again is answered with the order as it stands; the same id with other content is refused
   2  a business day is open; the customer exists; the amount is positive; the payee is the customer
   3  the customer is verified and not restricted, and the tier allows it (`wallets.require_order`)
-  4  risk decides: allow, hold or refuse
-  5  one append: the order's state, the decision, the money (moved, held or left alone), and what follows at once:
-     a proposal for people, or the payment order for the gateway
+  4  where money leaves and the policy wants to know who asks for it, that is shown (`authority.origin`)
+  5  risk decides: allow, hold or refuse
+  6  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
+     once: a proposal for people, or the payment order for the gateway
 
 If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
 answer is final for that order id.
@@ -16,6 +17,8 @@ from datetime import date
 from uuid import UUID
 
 from ringfence.authority.actors import Actor, maker_of
+from ringfence.authority.origin import Payment
+from ringfence.authority.origin.stating import stated
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
 from ringfence.banking.instruction import Instruction
@@ -30,6 +33,7 @@ from ringfence.custody.orders import (
     Order,
     find_order,
     inserted,
+    kept_origin,
     kept_payment,
     order,
     payment_event,
@@ -199,12 +203,16 @@ def _place(
         raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
     standing = [] if who is None else require_order(core, asked.kind, who, asked.amount, day, to)
 
+    act = act_of(asked.kind)
+    origin = stated(core, policy, by, _payment(act, asked)) if act else None
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
-        act = act_of(asked.kind)
-        people = required(policy, act, asked.amount, currency(asked.currency)).people if act else 0
+        people = required(policy, act, asked.amount, currency(asked.currency), maker=asked.maker).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
         also = [*inserted(desk, asked, state, day), *standing]
+        if origin is not None:
+            chain.append(origin.line)
+            also += [*origin.also, kept_origin(desk, asked, origin.content)]
         facts = _facts_for_people(asked)
         payment = b""
         if state != "refused":
@@ -285,6 +293,18 @@ def _instruction(core: Core, asked: Asked, day: date, policy_version: int) -> In
         execution_date=day,
         policy_version=policy_version,
         salt=core.new_id().hex,
+    )
+
+
+def _payment(act: str, asked: Asked) -> Payment:
+    return Payment(
+        act=act,
+        order_id=asked.order_id,
+        customer=asked.customer_id or "platform",
+        amount=asked.amount,
+        currency=asked.currency,
+        creditor_name=asked.payee_name or "",
+        creditor_account=asked.payee_account or "",
     )
 
 

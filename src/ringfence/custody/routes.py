@@ -206,6 +206,7 @@ class Asked(Answer):
 
 class Withdrawal(Asked):
     payee_account: str = Field(min_length=1, max_length=34)
+    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
 
 
 class Transfer(Asked):
@@ -233,6 +234,7 @@ class Funding(AboutAnAccount):
 class FeeSweep(AboutAnAccount):
     payee_name: str = Field(min_length=1, max_length=140)
     payee_account: str = Field(min_length=1, max_length=34, description="The platform's own account.")
+    salt: str | None = Field(None, max_length=64, description="Random; wanted where the policy asks who asked.")
 
 
 class ReceiptAnswer(Answer):

@@ -1,4 +1,4 @@
-"""The demo's installation before its first day: the book, its people, its program's token, its banks. All of it may be
+"""The demo's installation before its first day: the book, its people, its program's key, its banks. All of it may be
 done again.
 """
 
@@ -9,8 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ringfence.authority import clients, people, sessions, training
+from ringfence.authority import clients, people, proposals, sessions, signing, training
 from ringfence.authority.actors import Session
 from ringfence.authority.people import Founder
 from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
@@ -20,6 +21,7 @@ from ringfence.core import Core
 from ringfence.custody import customers
 from ringfence.database import files
 from ringfence.demo.scenario import CURRENCY, PLATFORM, Bank
+from ringfence.demo.signer import Signer
 from ringfence.diligence.provider import CONFIGURATION
 from ringfence.keys import secret_key
 from ringfence.money import currency
@@ -53,19 +55,20 @@ no_match = 2
 later = 2
 unavailable = 1
 """
+KEY_DAYS: Final = 30
 SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write", "position:read")
 
 
 @dataclass(frozen=True)
 class Founded:
-    """What the players need: everybody's password in the demo, and the program's token."""
+    """What the players need: everybody's password in the demo, and what the program signs with."""
 
     password: str
-    token: str
+    signer: Signer
 
 
 def found(settings: Settings, core: Core) -> Founded:
-    """The people of the book, once, and a token for this run."""
+    """The people of the book, once, and a program with a key for this run, which a second person admits."""
     password = "-".join(secret_key(settings.keys, "demo.password", 8).hex()[at : at + 4] for at in (0, 4, 8, 12))
     try:
         people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF], policy())
@@ -75,9 +78,23 @@ def found(settings: Settings, core: Core) -> Founded:
     choose_identity_provider(settings)
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
     _record_training(core, session)
-    client = clients.add_client(core, session, f"platform-{secrets.token_hex(4)}", SCOPES)
+    signer = _program(core, session, sessions.session_of(core, sessions.sign_in(core, "omar", password).token))
     sessions.sign_out(core, session)
-    return Founded(password, client.token)
+    return Founded(password, signer)
+
+
+def _program(core: Core, sara: Session, omar: Session) -> Signer:
+    """A program that signs; one administrator adds its key, and another lets it ask for payments."""
+    name, key = f"platform-{secrets.token_hex(4)}", Ed25519PrivateKey.generate()
+    clients.add_client(core, sara, name, SCOPES)
+    public_key = key.public_key().public_bytes_raw()
+    key_id = signing.add_key(core, sara, name, public_key, SCOPES, core.clock() + timedelta(days=KEY_DAYS))
+    made = signing.propose_admission(core, sara, name, key_id.rpartition("/")[2])
+    proposals.approve(core, omar, made.proposal_id, made.payload_sha256)
+    signing.admit(core, made.proposal_id)
+    signing.set_signed_only(core, sara, name, signed_only=True)
+    sessions.sign_out(core, omar)
+    return Signer(key_id, key)
 
 
 def choose_identity_provider(settings: Settings) -> None:

@@ -1,5 +1,6 @@
-"""The demo's platform as the core sees it: a program with a token, and staff with sessions, all over HTTP."""
+"""The demo's platform as the core sees it: a program that signs, and staff with sessions, all over HTTP."""
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -9,6 +10,7 @@ import httpx
 
 from ringfence.demo.authenticator import Authenticator
 from ringfence.demo.scenario import CURRENCY, Act, Customer
+from ringfence.demo.signer import Signer
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, refusal
 
@@ -38,11 +40,13 @@ CORE_ANSWERS_UNEXPECTEDLY = refusal(
 class Platform:
     """A client of the API. A lost connection is tried again: every request carries the id of what it asks for."""
 
-    def __init__(self, address: str, token: str = "", device: Authenticator | None = None) -> None:
+    def __init__(
+        self, address: str, token: str = "", device: Authenticator | None = None, signer: Signer | None = None
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.address = address
         self._device = device
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=30)
+        self._http = httpx.Client(base_url=address, headers=headers, auth=signer, timeout=30)
 
     def close(self) -> None:
         self._http.close()
@@ -68,7 +72,7 @@ class Platform:
         said: dict[str, Any] = {"id": str(act.order_id), "customer": act.customer_id, "amount": amount}
         said["reference"] = act.reference
         if act.kind == "withdrawal":
-            said["payee_account"] = act.other
+            said |= {"payee_account": act.other, "salt": secrets.token_urlsafe(16)}
         if act.kind == "transfer":
             said["to_customer"] = act.other
         answer = self.ask("POST", f"/api/v1/{PATHS[act.kind]}", said, refusals=True)

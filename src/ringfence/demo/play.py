@@ -88,7 +88,7 @@ def play(player: Player, core: Core) -> dict[str, Any]:
     try:
         if known.get(player.day) is None:
             days.open_day(core, player.day)
-            platform = Platform(player.address, player.founded.token)
+            platform = Platform(player.address, signer=player.founded.signer)
             platform.wait_until_there(player.children.look)
             _customers(player, platform)
             _diligence(player, platform, core)
@@ -242,7 +242,7 @@ def _watch(player: Player, platform: Platform) -> None:
 def _close_the_past(player: Player, core: Core) -> None:
     """Everything before the day is closed for good; a treasurer proposes it and another person agrees."""
     task = _task(player, "the past is closed", "关闭过往期间", 1)
-    platform = Platform(player.address, player.founded.token)
+    platform = Platform(player.address, signer=player.founded.signer)
     platform.wait_until_there(player.children.look)
     tina, adam = (player.person(platform, login) for login in ("tina", "adam"))
     _until(player, lambda: standing.close_the_past(core, tina, (adam,), player.day), "the closed period")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ringfence.command import Home, Screen, verb
+from ringfence.command import Home, Screen, require_free, verb
 from ringfence.refusal import Fault, refusal
 
 FIRST_PORT: Final = 8400
@@ -69,7 +69,6 @@ def _live(screen: Screen, day: date, seed: int, customers: int, port: int) -> An
     from ringfence.demo.founding import found, open_accounts
     from ringfence.demo.play import Player, play
     from ringfence.demo.scenario import BOOK, scenario
-    from ringfence.serve import require_free
 
     settings = screen.settings
     with ExitStack() as stack:

@@ -73,8 +73,8 @@ def parse_text(text: str) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root, tuple(lines[3:]))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signers: Sequence[Signer]) -> bytes:
-    return sign(text_of(checkpoint), signers)
+def sign_checkpoint(checkpoint: Checkpoint, signers: Sequence[Signer], at: int = 0) -> bytes:
+    return sign(text_of(checkpoint), signers, at)
 
 
 def open_checkpoint(note: bytes, origin: str, verifiers: Sequence[Verifier]) -> Checkpoint:

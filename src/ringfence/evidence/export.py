@@ -18,9 +18,11 @@ from uuid import UUID
 import rfc8785
 
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint
-from ringfence.evidence.note import Verifier
+from ringfence.evidence.keys import key_lines
+from ringfence.evidence.note import Note, Signature, Verifier, parse_note, parse_signatures, write_note
 from ringfence.evidence.tiles import (
     ENTRIES,
+    LOG_FILE_IS_MISSING,
     WIDTH,
     File,
     Tiles,
@@ -31,7 +33,7 @@ from ringfence.evidence.tiles import (
     write_files,
 )
 from ringfence.evidence.tree import prove_record
-from ringfence.refusal import Fault, refusal
+from ringfence.refusal import Fault, Refused, refusal
 
 FORMAT: Final = "ringfence-evidence-1"
 RECEIPT_FORMAT: Final = "ringfence-receipt-1"
@@ -111,6 +113,24 @@ def last_checkpoint(log: Path, verifier: Verifier) -> tuple[bytes, Checkpoint]:
     return note, open_checkpoint(note, verifier.name, [verifier])
 
 
+def cosigned(log: Path, size: int, note: bytes) -> bytes:
+    """The note of a checkpoint with what witnesses signed under it, as far as that is kept beside the log."""
+    parsed = parse_note(note)
+    known = {(line.name, line.key_id) for line in parsed.signatures}
+    lines = [line for line in kept_cosignatures(log, size) if (line.name, line.key_id) not in known]
+    return write_note(Note(parsed.text, (*parsed.signatures, *lines)))
+
+
+def kept_cosignatures(log: Path, size: int) -> tuple[Signature, ...]:
+    """What witnesses signed under the checkpoint of a size (`witness.asking`); nobody has verified it here."""
+    try:
+        return parse_signatures(read_file(log, f"cosignatures/{size}").decode("utf-8", "replace"))
+    except Refused as refused:
+        if refused.refusal is LOG_FILE_IS_MISSING:
+            return ()
+        raise
+
+
 def receipt(log: Tiles, note: bytes, index: int, leaf: bytes) -> dict[str, Any]:
     """One row's proof of inclusion, to hand to whoever it concerns: it is verified without the rest of the book."""
     proof = prove_record(index, log.size, log.hashes)
@@ -148,9 +168,9 @@ def _files(
     for size in _spread([size for size in kept_checkpoints(log) if size < checkpoint.size]):
         older = read_file(log, f"checkpoints/{size}")
         open_checkpoint(older, verifier.name, [verifier])
-        yield File(f"checkpoints/{size}", older)
-    yield File("checkpoint", note)
-    yield File("notary.vkey", f"{verifier}\n".encode())
+        yield File(f"checkpoints/{size}", cosigned(log, size, older))
+    yield File("checkpoint", cosigned(log, checkpoint.size, note))
+    yield File("notary.vkey", key_lines(verifier).encode())
     name = checkpoint.origin.rpartition("/")[2]
     yield _json("book.json", {"book": book, "currencies": sorted(currencies), "name": name})
 

@@ -20,10 +20,19 @@
 A movement that was inserted before it could be signed, keeps every rule and is counted by the head is not told from one
 that the core appended: that takes the authorisations of the movement.
 
+    witness_refuses, witness_has_seen_another_tree, witness_answers_nonsense, witness_lags (`witness.asking`)
+                                somebody else does not say of this log what it says of itself, or says nothing; the
+                                notary goes on signing, and large payouts wait
+
 A snapshot that does not fit (`snapshot`) is no finding: the notary puts it aside and replays its log instead.
 """
 
-from ringfence.refusal import Fault, refusal
+import json
+from datetime import datetime
+
+from ringfence.database.connection import Connection
+from ringfence.evidence.queries import QUERIES
+from ringfence.refusal import Fault, Refused, refusal
 
 JOURNAL_IS_OLDER_THAN_LOG = refusal(
     "journal_is_older_than_log",
@@ -86,3 +95,11 @@ LOG_IS_IN_USE = refusal(
     en="Another notary is at work on {path}.",
     zh="另有公证进程正在使用 {path}。",
 )
+
+
+def raise_alarm(connection: Connection, book: int, signed_size: int, found: Refused, at: datetime) -> None:
+    """Note a finding for people, in role notary; the same at the same size once."""
+    facts = json.dumps(found.as_json()["facts"])
+    alarm = {"book": book, "size": signed_size, "name": found.name, "facts": facts, "at": at}
+    with connection.transaction():
+        connection.execute(QUERIES.raise_alarm, alarm)

@@ -1,4 +1,6 @@
-"""The notary's key: Ed25519, one an installation, in home/keys/notary.key, for the notary alone.
+"""The notary's keys, in home/keys/notary.key, for the notary alone: one of Ed25519 and one of ML-DSA-44 (FIPS 204), a
+line each, one pair an installation. Both sign every checkpoint, and whoever opens one asks for both: a quantum computer
+that forges the one does not forge the other, nor does a fault that is found in the younger.
 
 Each book's log has an origin of its own, which is also the name under which the key signs it; so one key signs several
 logs, and a checkpoint of one is none of another.
@@ -6,11 +8,13 @@ logs, and a checkpoint of one is none of another.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ringfence.database.files import private_folder, write_once
-from ringfence.evidence.note import Signer, Verifier, parse_signer, parse_verifier
+from ringfence.evidence.cosignature import ML_DSA_44, SEED_BYTES, Cosigner, parse_cosigner, parse_cosigner_key
+from ringfence.evidence.note import KEY_IS_MALFORMED, Signer, Verifier, parse_signer, parse_verifier
 from ringfence.evidence.tiles import LOG_FILE_IS_UNREADABLE, read_file
 from ringfence.refusal import Fault, refusal
 
@@ -43,15 +47,17 @@ def load_key(home: Path, randomness: Callable[[int], bytes] = os.urandom) -> Sig
         private_folder(path.parent)
         for log in sorted((home / "evidence").glob("*/checkpoint")):
             raise NOTARY_KEY_IS_MISSING(log=log.parent.name, path=path)
-        write_once(path, Signer.from_seed(f"{ORIGIN_PREFIX}/notary", randomness(32)).private_line())
+        name = f"{ORIGIN_PREFIX}/notary"
+        second = Cosigner.from_seed(name, ML_DSA_44, randomness(SEED_BYTES))
+        write_once(path, f"{Signer.from_seed(name, randomness(32)).private_line()}\n{second.private_line()}")
     try:
         mode = path.stat().st_mode & 0o777
-        line = path.read_text(encoding="utf-8")
+        first, *further = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as failed:
         raise LOG_FILE_IS_UNREADABLE(path=path, cause=getattr(failed, "strerror", failed)) from None
     if mode & 0o077:
         raise NOTARY_KEY_IS_OPEN_TO_OTHERS(path=path, mode=f"{mode:04o}")
-    return parse_signer(line.removesuffix("\n"))
+    return replace(parse_signer(first), also=tuple(parse_cosigner(line) for line in further))
 
 
 def origin_of(book: str) -> str:
@@ -60,7 +66,9 @@ def origin_of(book: str) -> str:
 
 
 def signer_for(key: Signer, book: str) -> Signer:
-    return Signer(origin_of(book), key.private)
+    """The installation's keys under the name of a book's log."""
+    origin = origin_of(book)
+    return Signer(origin, key.private, tuple(each.under(origin) for each in key.also))
 
 
 def log_folder(home: Path, book: str) -> Path:
@@ -68,5 +76,20 @@ def log_folder(home: Path, book: str) -> Path:
 
 
 def read_verifier(log: Path) -> Verifier:
-    """The public key that lies beside a log. Whoever does not trust the folder has it from elsewhere."""
-    return parse_verifier(read_file(log, "notary.vkey").decode("utf-8", "replace").removesuffix("\n"))
+    """The public keys that lie beside a log. Whoever does not trust the folder has them from elsewhere."""
+    return parse_keys(read_file(log, "notary.vkey").decode("utf-8", "replace"))
+
+
+def parse_keys(text: str) -> Verifier:
+    """The keys of a notary's file: Ed25519 on the first line, further ones below, all under one name."""
+    first, *further = text.removesuffix("\n").split("\n")
+    keys = tuple(parse_cosigner_key(line) for line in further)
+    verifier = parse_verifier(first)
+    if any(key.name != verifier.name for key in keys):
+        raise KEY_IS_MALFORMED(which="public")
+    return replace(verifier, also=keys)
+
+
+def key_lines(verifier: Verifier) -> str:
+    """The file of a notary's public keys."""
+    return "".join(f"{key}\n" for key in (verifier, *verifier.also))

@@ -24,7 +24,6 @@ seen by nobody else. What the notary may find, and how it tells one finding from
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -54,8 +53,9 @@ from ringfence.evidence.findings import (
     ROW_IS_MISSING,
     ROW_IS_PHANTOM,
     ROW_WAS_EDITED,
+    raise_alarm,
 )
-from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG
+from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG, key_lines
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
@@ -183,7 +183,7 @@ class Notary:
                     yield "replay"
                     edge = self._write_tiles(block)
                     yield "tiles"
-                    note, checkpoint = self._keep(edge)
+                    note, checkpoint = self._keep(edge, at)
                     yield "keep"
                     publish_checkpoint(self.log, note)
                     yield "publish"
@@ -257,7 +257,7 @@ class Notary:
     def _leave_key(self) -> None:
         """The public key lies beside the log, for those who export or follow it."""
         try:
-            write_files(self.log, [File("notary.vkey", f"{self.signer.verifier}\n".encode())])
+            write_files(self.log, [File("notary.vkey", key_lines(self.signer.verifier).encode())])
         except Refused as refused:
             if refused.refusal is not LOG_FILE_WOULD_CHANGE:
                 raise
@@ -455,7 +455,7 @@ class Notary:
         write_files(self.log, files)
         return edge
 
-    def _keep(self, edge: Edge) -> tuple[bytes, Checkpoint]:
+    def _keep(self, edge: Edge, at: datetime) -> tuple[bytes, Checkpoint]:
         """Sign, if the tree that was signed last is the beginning of this one as it now lies on the disk."""
         older = self.checkpoint
         tiles = Tiles(edge.size, edge.root, directory_reader(self.log))
@@ -463,7 +463,7 @@ class Notary:
             proof = prove_tree(older.size, edge.size, tiles.hashes)
             check_tree(proof, older.size, older.root, edge.size, edge.root)
         checkpoint = Checkpoint(self.signer.name, edge.size, edge.root)
-        note = sign_checkpoint(checkpoint, [self.signer])
+        note = sign_checkpoint(checkpoint, [self.signer], int(at.timestamp()))
         keep_checkpoint(self.log, checkpoint.size, note)
         return note, checkpoint
 
@@ -480,16 +480,8 @@ class Notary:
 
     def _raise_alarm(self, refused: Refused, at: datetime) -> None:
         """Note a finding for people. If the database is what failed, there is nowhere to note it."""
-        said = refused.as_json()
-        alarm = {
-            "book": self.book,
-            "size": self.checkpoint.size,
-            "name": refused.name,
-            "facts": json.dumps(said["facts"]),
-            "at": at,
-        }
-        with suppress(psycopg.Error, Refused), self._connected().transaction():
-            self._connected().execute(QUERIES.raise_alarm, alarm)
+        with suppress(psycopg.Error, Refused):
+            raise_alarm(self._connected(), self.book, self.checkpoint.size, refused, at)
 
 
 def run(

@@ -4,7 +4,8 @@ r"""Signed notes, after C2SP signed-note: text, an empty line, and one line for 
 
 A *key* is known by its name and its id; the id is the first four bytes of SHA-256(name, newline, algorithm byte,
 public key). A *verifier key* is handed round as one line of text, `name+id+base64(algorithm byte, public key)`, and a
-signer's private key as `PRIVATE+KEY+name+id+base64(algorithm byte, seed)`. The algorithm here is Ed25519 (byte 0x01).
+signer's private key as `PRIVATE+KEY+name+id+base64(algorithm byte, seed)`. The algorithm here is Ed25519 (byte 0x01);
+witnesses sign otherwise (`cosignature`), and their keys open a note just as well.
 
 One note has one spelling. Base64 must be canonical (no loose bits, no line breaks), nothing may follow the last
 signature, and a key may sign once; what the specification leaves open here is refused, because whoever compares two
@@ -21,10 +22,10 @@ that does not verify spoils the note.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -83,6 +84,12 @@ KEY_ALGORITHM_IS_UNKNOWN = refusal(
     en="The key of {name} has algorithm {algorithm}; this version knows Ed25519 (1) alone.",
     zh="{name} 的密钥算法为 {algorithm}；本版本只支持 Ed25519（1）。",
 )
+KEY_ALGORITHM_IS_NOT_A_COSIGNERS = refusal(
+    "key_algorithm_is_not_a_cosigners",
+    Fault.INPUT,
+    en="The key of {name} has algorithm {algorithm}; a witness signs with Ed25519 (4) or ML-DSA-44 (6).",
+    zh="{name} 的密钥算法为 {algorithm}；见证方使用 Ed25519（4）或 ML-DSA-44（6）签名。",
+)
 KEY_ID_DOES_NOT_FIT = refusal(
     "key_id_does_not_fit",
     Fault.INPUT,
@@ -114,6 +121,9 @@ class Signature:
     key_id: bytes
     signature: bytes
 
+    def __str__(self) -> str:
+        return f"— {self.name} {encode_base64(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -132,19 +142,46 @@ class Opened:
     unknown: tuple[Signature, ...]
 
 
+class Key(Protocol):
+    """What opens a note: a name, an id, and the word whether a signature over a text is its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> bytes: ...
+
+    def verifies(self, message: bytes, signature: bytes) -> bool: ...
+
+
+class Second(Protocol):
+    """A further private key of a signer, which signs checkpoints in a way of its own (`cosignature`)."""
+
+    @property
+    def key(self) -> Key: ...
+
+    def cosign(self, text: str, at: int) -> Signature: ...
+
+    def private_line(self) -> str: ...
+
+    def under(self, name: str) -> "Second":
+        """The same key under another name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key and its name."""
+    """A public key and its name; and further keys of the same signer, without whose signatures it opens nothing."""
 
     name: str
     public: bytes  # 32 bytes, RFC 8032
+    also: tuple[Key, ...] = ()
 
     @property
     def key_id(self) -> bytes:
         return key_id(self.name, ED25519, self.public)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_encode(bytes([ED25519]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([ED25519]) + self.public)}"
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
         try:
@@ -160,20 +197,25 @@ class Signer:
 
     name: str
     private: Ed25519PrivateKey
+    also: tuple[Second, ...] = ()
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "Signer":
-        _check_name(name)
+        check_name(name)
         return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
 
     @property
     def verifier(self) -> Verifier:
-        return Verifier(self.name, self.private.public_key().public_bytes_raw())
+        return Verifier(self.name, self.private.public_key().public_bytes_raw(), tuple(each.key for each in self.also))
 
     def private_line(self) -> str:
         """The private key as text, without a newline; it belongs into a file that nobody else reads."""
-        seed = _encode(bytes([ED25519]) + self.private.private_bytes_raw())
-        return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{seed}"
+        return private_line(self.name, self.verifier.key_id, ED25519, self.private.private_bytes_raw())
+
+
+def private_line(name: str, identity: bytes, algorithm: int, seed: bytes) -> str:
+    """A private key as text, without a newline."""
+    return f"{_PRIVATE}{name}+{identity.hex()}+{encode_base64(bytes([algorithm]) + seed)}"
 
 
 def key_id(name: str, algorithm: int, public: bytes) -> bytes:
@@ -182,9 +224,7 @@ def key_id(name: str, algorithm: int, public: bytes) -> bytes:
 
 def parse_verifier(line: str) -> Verifier:
     """The public key of a verifier key's line."""
-    name, given, algorithm, public = _parse_key(line, "public")
-    if key_id(name, algorithm, public) != given:
-        raise KEY_ID_DOES_NOT_FIT(name=name, given=given.hex(), computed=key_id(name, algorithm, public).hex())
+    name, algorithm, public = parse_key(line)
     if algorithm != ED25519:
         raise KEY_ALGORITHM_IS_UNKNOWN(name=name, algorithm=algorithm)
     if len(public) != 32:
@@ -192,11 +232,17 @@ def parse_verifier(line: str) -> Verifier:
     return Verifier(name, public)
 
 
+def parse_key(line: str) -> tuple[str, int, bytes]:
+    """Name, algorithm and public key of a verifier key's line, whatever the algorithm."""
+    name, given, algorithm, public = _parse_key(line, "public")
+    if key_id(name, algorithm, public) != given:
+        raise KEY_ID_DOES_NOT_FIT(name=name, given=given.hex(), computed=key_id(name, algorithm, public).hex())
+    return name, algorithm, public
+
+
 def parse_signer(line: str) -> Signer:
     """The private key of a signer's line."""
-    if not line.startswith(_PRIVATE):
-        raise KEY_IS_MALFORMED(which="private")
-    name, given, algorithm, seed = _parse_key(line.removeprefix(_PRIVATE), "private")
+    name, given, algorithm, seed = parse_private_key(line)
     if algorithm != ED25519:
         raise KEY_ALGORITHM_IS_UNKNOWN(name=name, algorithm=algorithm)
     if len(seed) != 32:
@@ -207,18 +253,29 @@ def parse_signer(line: str) -> Signer:
     return signer
 
 
-def sign(text: str, signers: Sequence[Signer]) -> bytes:
-    """The note of a text, which must end in a newline."""
-    note = (
-        text
-        + "\n"
-        + "".join(
-            f"— {signer.name} {_encode(signer.verifier.key_id + signer.private.sign(text.encode()))}\n"
-            for signer in signers
-        )
-    )
-    parse_note(note.encode())
-    return note.encode()
+def parse_private_key(line: str) -> tuple[str, bytes, int, bytes]:
+    """Name, id, algorithm and seed of a private key's line, whatever the algorithm. Whether the id fits is for whoever
+    knows the algorithm.
+    """
+    if not line.startswith(_PRIVATE):
+        raise KEY_IS_MALFORMED(which="private")
+    return _parse_key(line.removeprefix(_PRIVATE), "private")
+
+
+def sign(text: str, signers: Sequence[Signer], at: int = 0) -> bytes:
+    """The note of a text, which must end in a newline. `at`, in seconds since 1970, is what further keys say of the
+    time; 0: nothing.
+    """
+    signed = [Signature(each.name, each.verifier.key_id, each.private.sign(text.encode())) for each in signers]
+    signed += [second.cosign(text, at) for each in signers for second in each.also]
+    return write_note(Note(text, tuple(signed)))
+
+
+def write_note(note: Note) -> bytes:
+    """The bytes of a note, in the spelling that `parse_note` reads."""
+    written = f"{note.text}\n{''.join(map(str, note.signatures))}".encode()
+    parse_note(written)
+    return written
 
 
 def parse_note(note: bytes) -> Note:
@@ -234,12 +291,11 @@ def parse_note(note: bytes) -> Note:
     if not whole.endswith("\n"):
         raise NOTE_IS_NOT_PLAIN_TEXT(offset=len(note))
     text, separator, block = whole.rpartition("\n\n")
-    lines = block.split("\n")[:-1]
-    if not separator or not lines:
+    if not separator or not block:
         raise NOTE_HAS_NO_SIGNATURES(length=len(note))
-    if len(lines) > SIGNATURES_MAX:
-        raise NOTE_IS_TOO_LONG(length=len(note), signatures=len(lines))
-    signatures = tuple(_parse_signature(number, line) for number, line in enumerate(lines, 1))
+    if block.count("\n") > SIGNATURES_MAX:
+        raise NOTE_IS_TOO_LONG(length=len(note), signatures=block.count("\n"))
+    signatures = parse_signatures(block)
     seen: set[tuple[str, bytes]] = set()
     for signature in signatures:
         if (signature.name, signature.key_id) in seen:
@@ -248,10 +304,19 @@ def parse_note(note: bytes) -> Note:
     return Note(text + "\n", signatures)
 
 
-def open_note(note: bytes, verifiers: Sequence[Verifier]) -> Opened:
+def parse_signatures(block: str) -> tuple[Signature, ...]:
+    """Signature lines as they stand in a note, or alone."""
+    lines = block.split("\n")
+    if lines.pop() != "":
+        raise SIGNATURE_LINE_IS_MALFORMED(line=len(lines) + 1)
+    return tuple(_parse_signature(number, line) for number, line in enumerate(lines, 1))
+
+
+def open_note(note: bytes, verifiers: Sequence[Key]) -> Opened:
     """The text of a note that at least one of the keys signed, and whose signature verifies."""
     parsed = parse_note(note)
-    known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    keys = [*verifiers, *(second for verifier in verifiers for second in getattr(verifier, "also", ()))]
+    known = {(key.name, key.key_id): key for key in keys}
     verified: list[Signature] = []
     unknown: list[Signature] = []
     for signature in parsed.signatures:
@@ -262,9 +327,15 @@ def open_note(note: bytes, verifiers: Sequence[Verifier]) -> Opened:
             verified.append(signature)
         else:
             raise SIGNATURE_DOES_NOT_VERIFY(name=signature.name)
-    if not verified:
+    signed = {(signature.name, signature.key_id) for signature in verified}
+    if not any(_opens(verifier, signed) for verifier in verifiers):
         raise NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY(names=", ".join(verifier.name for verifier in verifiers))
     return Opened(parsed.text, tuple(verified), tuple(unknown))
+
+
+def _opens(verifier: Key, signed: Collection[tuple[str, bytes]]) -> bool:
+    """Whether a key and all that belong to it have signed."""
+    return all((key.name, key.key_id) in signed for key in (verifier, *getattr(verifier, "also", ())))
 
 
 def decode_base64(text: str) -> bytes | None:
@@ -273,10 +344,10 @@ def decode_base64(text: str) -> bytes | None:
         decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return decoded if _encode(decoded) == text else None
+    return decoded if encode_base64(decoded) == text else None
 
 
-def _encode(content: bytes) -> str:
+def encode_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
@@ -294,7 +365,7 @@ def _parse_key(line: str, which: str) -> tuple[str, bytes, int, bytes]:
     decoded = decode_base64(parts[2]) if len(parts) == 3 else None
     if decoded is None or len(decoded) < 2 or not _KEY_ID.fullmatch(parts[1]):
         raise KEY_IS_MALFORMED(which=which)
-    _check_name(parts[0])
+    check_name(parts[0])
     return parts[0], bytes.fromhex(parts[1]), decoded[0], decoded[1:]
 
 
@@ -302,6 +373,6 @@ def _is_name(name: str) -> bool:
     return bool(name) and not any(character.isspace() or character < " " or character == "+" for character in name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     if not _is_name(name):
         raise KEY_NAME_IS_MALFORMED(name=name)

@@ -1,12 +1,18 @@
 """Evidence's pages: the last checkpoint and its lag, the notary's alarms, and the proof of one row."""
 
+from datetime import UTC, datetime
+from pathlib import Path as Folder
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from ringfence.evidence import reading
+from ringfence.evidence.checkpoint import parse_text
+from ringfence.evidence.cosignature import time_of
+from ringfence.evidence.note import parse_note
 from ringfence.evidence.routes import Log, receipt_of, router
+from ringfence.evidence.witnessing import read_witnessed
 from ringfence.ledger.reading import book_named
 from ringfence.web.shell import Entry, Module, Panel
 from ringfence.web.visit import Signed, Visit
@@ -40,7 +46,21 @@ def _checkpoint(visit: Visit) -> dict[str, Any]:
         "lag": head - (signed.size if signed else 0),
         "lag_watched": LAG_ROWS_WATCHED,
         "readable": Log in visit.shell.desks,
+        "witnessed": _witnessed(visit.desk(Log).folder) if Log in visit.shell.desks else None,
     }
+
+
+def _witnessed(log: Folder) -> dict[str, Any] | None:
+    """What the checkpoint says that enough witnesses signed, and who they are; readers check whether it holds."""
+    note = read_witnessed(log)
+    if note is None:
+        return None
+    parsed = parse_note(note)
+    checkpoint = parse_text(parsed.text)
+    lines = [line for line in parsed.signatures if line.name != checkpoint.origin]
+    by = sorted({line.name for line in lines})
+    at = datetime.fromtimestamp(max(time_of(line) for line in lines), UTC) if lines else None
+    return {"size": checkpoint.size, "by": by, "at": at}
 
 
 MODULE: Final = Module(

@@ -78,3 +78,5 @@ class EventName(IntEnum):
     FIELD_REVEALED = 1140  # a person saw a sensitive value, for a reason
     CUSTOMER_ERASED = 1141
     KEYS_ROTATED = 1142
+    ORIGIN_STATED = 1150  # who asked for a payment, with the signature over it
+    PROGRAM_KEY_ADMITTED = 1151  # a program may ask for payments by this key

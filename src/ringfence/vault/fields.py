@@ -64,6 +64,7 @@ DOCUMENT_NUMBER: Final = Field("diligence.document.number", Shape.IDENTITY)
 OWNER_NUMBER: Final = Field("diligence.party.identity_number", Shape.IDENTITY, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
+ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
@@ -76,6 +77,7 @@ FIELDS: Final = {
         OWNER_NUMBER,
         ORDER_ACCOUNT,
         PAYMENT,
+        ORIGIN,
         ENTRY_ACCOUNT,
         ADVICE_ACCOUNT,
     )

@@ -26,7 +26,7 @@ from psycopg.rows import class_row
 from ringfence.database.connection import Connection
 from ringfence.ledger.journal import Statement
 from ringfence.vault.ciphers import KEY_BYTES, NONCE_BYTES, FieldKey, Spot, number_of, seal, unseal
-from ringfence.vault.fields import PAYMENT, Field, Shape, normalised, shown
+from ringfence.vault.fields import ORIGIN, PAYMENT, Field, Shape, normalised, shown
 from ringfence.vault.providers import Choice
 from ringfence.vault.queries import QUERIES
 from ringfence.vault.refusals import (
@@ -229,7 +229,7 @@ class Vault:
         if not rows:
             return {}
         question = {"book": self.book, "place": what.place, "rows": list(rows)}
-        query = QUERIES.payment if what is PAYMENT else QUERIES.field
+        query = QUERIES.payment if what in (PAYMENT, ORIGIN) else QUERIES.field
         with self.connect() as connection, connection.cursor(row_factory=class_row(KeptField)) as cursor:
             found = cursor.execute(query, question).fetchall()
         return {each.row_key: self.opened(each, what.place).decode() for each in found}

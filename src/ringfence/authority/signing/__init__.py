@@ -2,7 +2,8 @@
 
 A client of the platform has Ed25519 public keys, each with scopes within the client's and an end, added and revoked by
 a security administrator and named in the journal. A key is called `book/client/fingerprint`. A client that is marked
-as signing only opens nothing by its bearer token.
+as signing only opens nothing by its bearer token. Where the policy wants to know who asked for a payment, a key counts
+that a second person admitted (act `program_key`): nobody gives a program the right to ask for money alone.
 
 `callers` decides on requests whose form is right already (`ringfence.web.signature`), in this order:
 
@@ -24,20 +25,25 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from psycopg.rows import class_row
 
-from ringfence.authority.actors import Client, Session
+from ringfence.authority import proposals
+from ringfence.authority.actors import Client, Session, SignedContent
 from ringfence.authority.clients import SCOPES
+from ringfence.authority.proposals import Drafted
 from ringfence.authority.refusals import CLIENT_MUST_EXIST, SCOPE_IS_UNKNOWN
 from ringfence.authority.signing.refusals import (
     CLIENT_KEY_HAS_EXPIRED,
     CLIENT_KEY_IS_NOT_KNOWN,
     CLIENT_KEY_MUST_BE_ED25519,
+    CLIENT_KEY_MUST_EXIST,
     NONCE_WAS_USED_ALREADY,
+    PROGRAM_KEY_IS_ADMITTED_ALREADY,
     SIGNATURE_DOES_NOT_FIT,
     SIGNATURE_IS_OF_THE_FUTURE,
     SIGNATURE_IS_STALE,
@@ -46,10 +52,12 @@ from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.database.queries import NamedQueries, Query, load
 from ringfence.ledger.codes import EventName
+from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refused
 
+ACT: Final = "program_key"
 AHEAD_SECONDS: Final = 30  # clocks differ
 KEY_BYTES: Final = 32
 KEY_TEXT_CHARACTERS_MAX: Final = 1000
@@ -63,6 +71,7 @@ class _Queries(NamedQueries):
     add_client_key: Query
     revoke_client_key: Query
     set_signed_only: Query
+    admit_program_key: Query
 
 
 QUERIES = load(_Queries, "ringfence.authority", "sql/signing.sql")
@@ -77,11 +86,14 @@ class SignedRequest:
     created: int
     expires: int | None
     fits: Callable[[bytes], bool] = field(repr=False)  # whether the holder of a public key signed it
+    signed: SignedContent | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a program. `revoked` is the row of the journal that took it back."""
+    """A key of a program. `revoked` is the row of the journal that took it back, `admitted` the one since which it may
+    ask for payments.
+    """
 
     key_id: str
     client_id: str
@@ -90,6 +102,7 @@ class Key:
     expires_at: datetime
     added: int
     revoked: int | None
+    admitted: int | None
 
     @property
     def fingerprint(self) -> str:
@@ -163,6 +176,56 @@ def revoke_key(core: Core, session: Session, client_id: str, fingerprint: str) -
     key_id = f"{core.book.name}/{client_id}/{fingerprint}"
     said = {"person": f"client:{client_id}", "change": "client key revoked", "key": key_id, "by": session.person_id}
     _post(core, session, said, QUERIES.revoke_client_key, {"key": key_id})
+
+
+def propose_admission(core: Core, session: Session, client_id: str, fingerprint: str) -> Drafted:
+    """Propose that a program may ask for payments by a key that it has. Act `program_key`; after the approvals, `admit`
+    does it. `client_key_must_exist`, `program_key_is_admitted_already`.
+    """
+    session.require_role("security_admin")
+    key_id = f"{core.book.name}/{client_id}/{fingerprint}"
+    with core.connection() as connection:
+        found = [each for each in keys(connection, core.book.book_id, client_id) if each.key_id == key_id]
+    if not found or found[0].revoked:
+        raise CLIENT_KEY_MUST_EXIST()
+    if found[0].admitted:
+        raise PROGRAM_KEY_IS_ADMITTED_ALREADY(key=key_id)
+    facts = {
+        "client": client_id,
+        "key": key_id,
+        "public_key": bytes(found[0].public_key).hex(),
+        "scopes": " ".join(found[0].scopes),
+        "expires_at": found[0].expires_at.astimezone(UTC).isoformat(),
+    }
+    return proposals.propose(core, session, core.new_id(), ACT, facts=facts)
+
+
+def admit(core: Core, proposal_id: UUID) -> None:
+    """Do what a complete proposal says of a key; `proposal_is_not_complete`. Doing it again changes nothing."""
+    with core.connection() as connection:
+        facts = proposals.proposal_of(connection, core.book.book_id, proposal_id).terms.facts
+    event = derived(proposal_id, "carried out")
+    said = {**facts, "proposal": str(proposal_id)}
+    line = Line(Kind.EVENT, event, code=EventName.PROGRAM_KEY_ADMITTED, payload=said)
+    row = {"book": core.book.book_id, "event": event, "proposal": proposal_id}
+    core.post(Unit([line], also=[(QUERIES.admit_program_key, row)]))
+
+
+def admit_all(core: Core) -> int:
+    """Admit what has been approved and was not admitted, as after a crash in between; how many. What the database
+    refuses is left alone.
+    """
+    with core.connection() as connection:
+        waiting = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
+    done = 0
+    for each in waiting:
+        try:
+            admit(core, each.proposal_id)
+            done += 1
+        except Refused as refused:
+            if refused.refusal.fault not in (Fault.STATE, Fault.INPUT, Fault.PERMISSION, Fault.UNKNOWN):
+                raise
+    return done
 
 
 def set_signed_only(core: Core, session: Session, client_id: str, *, signed_only: bool) -> None:
@@ -247,7 +310,8 @@ def _judged(request: SignedRequest, known: _Known | None, at: datetime) -> Clien
         return SIGNATURE_IS_STALE(seconds=known.good_seconds)
     if not request.fits(bytes(known.public_key)):
         return SIGNATURE_DOES_NOT_FIT(key=request.key_id)
-    return Client(known.client_id, frozenset(known.scopes), request_sha256(request.key_id, request.nonce))
+    taken_as = request_sha256(request.key_id, request.nonce)
+    return Client(known.client_id, frozenset(known.scopes), taken_as, request.signed)
 
 
 def request_sha256(key_id: str, nonce: str) -> bytes:

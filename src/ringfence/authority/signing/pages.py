@@ -50,6 +50,12 @@ def revoke_key(visit: Signed, client_id: ClientId, fingerprint: Annotated[str, P
     return visit.go(f"/clients/{client_id}", said="key_revoked")
 
 
+@pages.post("/clients/{client_id}/keys/{fingerprint}/admission")
+def admit_key(visit: Signed, client_id: ClientId, fingerprint: Annotated[str, Path(max_length=64)]) -> Response:
+    made = signing.propose_admission(visit.core, session_of(visit), client_id, fingerprint)
+    return visit.go(f"/approvals/{made.proposal_id}", said="change_proposed")
+
+
 @pages.post("/clients/{client_id}/signing")
 def set_signing(visit: Signed, client_id: ClientId, signed_only: Annotated[bool, Form()]) -> Response:
     signing.set_signed_only(visit.core, session_of(visit), client_id, signed_only=signed_only)

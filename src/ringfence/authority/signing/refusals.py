@@ -79,6 +79,19 @@ CLIENT_KEY_IS_A_KEY_ALREADY: Final = refusal(
     zh="该密钥现为或曾为本账簿的密钥，请另行生成。",
 )
 
+PROGRAM_KEY_IS_ADMITTED_ALREADY: Final = refusal(
+    "program_key_is_admitted_already",
+    Fault.STATE,
+    en="The key {key} may ask for payments already.",
+    zh="密钥 {key} 已获准发起付款。",
+)
+PROGRAM_KEY_IS_NOT_ADMITTED: Final = refusal(
+    "program_key_is_not_admitted",
+    Fault.PERMISSION,
+    en="The program may not ask for payments by this key before somebody else has admitted it.",
+    zh="该密钥须经他人准许后，程序方可凭其发起付款。",
+)
+
 register(
     {
         each.name: each
@@ -88,6 +101,7 @@ register(
             CLIENT_KEY_REACHES_WHAT_ITS_CLIENT_DOES,
             CLIENT_KEY_MUST_END_WITHIN_TWO_YEARS,
             CLIENT_KEY_IS_A_KEY_ALREADY,
+            PROGRAM_KEY_IS_NOT_ADMITTED,
         )
     }
 )

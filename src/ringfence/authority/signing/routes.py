@@ -2,12 +2,18 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Body, Path
 from pydantic import AwareDatetime, Field
 
 from ringfence.authority import signing
-from ringfence.authority.refusals import CLIENT_MUST_EXIST, PERSON_LACKS_THE_ROLE, SCOPE_IS_UNKNOWN
+from ringfence.authority.refusals import (
+    ACT_IS_NOT_IN_THE_POLICY,
+    CLIENT_MUST_EXIST,
+    PERSON_LACKS_THE_ROLE,
+    SCOPE_IS_UNKNOWN,
+)
 from ringfence.authority.routes import FOR_PEOPLE, require_watch, router, session_of
 from ringfence.authority.signing.refusals import (
     CLIENT_KEY_IS_A_KEY_ALREADY,
@@ -15,6 +21,7 @@ from ringfence.authority.signing.refusals import (
     CLIENT_KEY_MUST_END_WITHIN_TWO_YEARS,
     CLIENT_KEY_MUST_EXIST,
     CLIENT_KEY_REACHES_WHAT_ITS_CLIENT_DOES,
+    PROGRAM_KEY_IS_ADMITTED_ALREADY,
 )
 from ringfence.web.answers import Answer, refuses
 from ringfence.web.visit import Client
@@ -32,6 +39,7 @@ class KeyAnswer(Answer):
     expires_at: datetime
     sequence: int = Field(description="The row of the journal that added it.")
     revoked: int | None
+    admitted: int | None = Field(description="The row since which the program may ask for payments by it.")
 
 
 class KeyList(Answer):
@@ -50,6 +58,13 @@ class NewKey(Answer):
 
 class KeyAdded(Answer):
     key: str
+
+
+class AdmissionProposed(Answer):
+    """Somebody else approves it; from then on the program's orders by this key are known to be the program's."""
+
+    proposal: UUID
+    sha256: str
 
 
 class Signing(Answer):
@@ -79,6 +94,7 @@ def list_keys(visit: Client, id: ClientId) -> KeyList:  # noqa: A002 - the API's
                 expires_at=each.expires_at,
                 sequence=each.added,
                 revoked=each.revoked,
+                admitted=each.admitted,
             )
             for each in found
         ],
@@ -114,6 +130,19 @@ def add_key(visit: Client, id: ClientId, given: Annotated[NewKey, Body()]) -> Ke
 )
 def revoke_key(visit: Client, id: ClientId, fingerprint: Annotated[str, Path(max_length=64)]) -> None:  # noqa: A002 - the API's word
     signing.revoke_key(visit.core, session_of(visit), id, fingerprint)
+
+
+@router.post(
+    "/clients/{id}/keys/{fingerprint}/admission",
+    dependencies=FOR_PEOPLE,
+    summary="Propose that a program may ask for payments by a key; somebody else approves it (people only)",
+    responses=refuses(
+        PERSON_LACKS_THE_ROLE, CLIENT_KEY_MUST_EXIST, PROGRAM_KEY_IS_ADMITTED_ALREADY, ACT_IS_NOT_IN_THE_POLICY
+    ),
+)
+def admit_key(visit: Client, id: ClientId, fingerprint: Annotated[str, Path(max_length=64)]) -> AdmissionProposed:  # noqa: A002 - the API's word
+    made = signing.propose_admission(visit.core, session_of(visit), id, fingerprint)
+    return AdmissionProposed(proposal=made.proposal_id, sha256=made.payload_sha256.hex())
 
 
 @router.put(

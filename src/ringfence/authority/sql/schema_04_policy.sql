@@ -21,13 +21,30 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE p.book_id = book AND p.effective_from <= at ORDER BY p.version DESC LIMIT 1;
 $$;
 
+-- Who may have asked for a payment, by act, as the journal says it with the policy.
+CREATE FUNCTION authority.asked_by(document bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT coalesce(jsonb_object_agg(act.key, act.value->'asked_by'), '{}')
+      FROM jsonb_each(convert_from(document, 'UTF8')::jsonb->'acts') act WHERE act.value ? 'asked_by';
+$$;
+
+-- Whether the word for who made something is that of a person of the staff, not of a program or the system.
+CREATE FUNCTION authority.is_staff(maker text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT maker <> 'system' AND position(':' IN maker) = 0;
+$$;
+
 -- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that reaches the amount
--- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`.
-CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric) RETURNS jsonb
+-- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`. Where somebody must have asked
+-- for a payment (`asked_by`), a band that asks nobody does not count for a maker of the staff.
+CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric, maker text DEFAULT 'system')
+RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT coalesce((SELECT band - 'up_to_minor'
                        FROM jsonb_array_elements(document #> ARRAY['acts', act, 'bands', currency]) band
                       WHERE amount_minor <= (band->>'up_to_minor')::numeric
+                        AND ((band->>'people')::integer > 0 OR NOT authority.is_staff(maker)
+                             OR document #> ARRAY['acts', act, 'asked_by'] IS NULL)
                       ORDER BY (band->>'up_to_minor')::numeric LIMIT 1),
                     document #> ARRAY['acts', act, 'otherwise']);
 $$;
@@ -36,5 +53,5 @@ $$;
 GRANT SELECT ON authority.policy
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.is_staff
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

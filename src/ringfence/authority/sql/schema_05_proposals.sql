@@ -94,7 +94,7 @@ BEGIN
         PERFORM authority.refuse('policy_has_changed');
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
-    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric);
+    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric, maker);
     signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');

@@ -29,7 +29,8 @@ BEGIN
        OR from_time IS NULL OR from_time < now.at THEN
         PERFORM authority.refuse('policy_version_must_be_next');
     END IF;
-    PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex')));
+    PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex'),
+                                                            'asked_by', authority.asked_by(text)));
     INSERT INTO authority.policy (book_id, version, effective_from, document, sha256, sequence)
     VALUES (book, next, from_time, text, sha256(text), now.sequence);
 END $$;
@@ -50,6 +51,7 @@ DECLARE
     now   record := authority.said_now(book, event, 1023);
     facts jsonb  := authority.carry_out(book, event, 1023, proposal, 'policy_change')->'facts';
 BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('effective_from', facts->'effective_from'));
     PERFORM authority.put_policy(book, (facts->>'version')::integer,
                                  greatest((facts->>'effective_from')::timestamptz, now.at),
                                  convert_to(facts->>'document', 'UTF8'), event);

@@ -15,11 +15,13 @@ CREATE TABLE authority.client_key (
     expires_at  timestamptz NOT NULL,
     added       bigint      NOT NULL,
     revoked     bigint,
+    admitted    bigint,
     CONSTRAINT client_key_is_unique PRIMARY KEY (book_id, key_id),
     CONSTRAINT client_key_is_a_key_already UNIQUE (book_id, public_key),
     CONSTRAINT client_key_is_of_a_client FOREIGN KEY (book_id, client_id) REFERENCES authority.client,
     CONSTRAINT client_key_is_32_bytes CHECK (length(public_key) = 32),
-    CONSTRAINT client_key_ends_after_it_began CHECK (revoked > added)
+    CONSTRAINT client_key_ends_after_it_began CHECK (revoked > added),
+    CONSTRAINT client_key_is_admitted_after_it_began CHECK (admitted > added)
 );
 CREATE INDEX client_key_client ON authority.client_key (book_id, client_id);
 
@@ -139,7 +141,7 @@ BEGIN
     END IF;
 END $$;
 
-GRANT SELECT ON authority.client_key TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.client_key TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
 GRANT SELECT (signed_only) ON authority.client TO ringfence_core, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.request_sha256, authority.keys_of, authority.take_requests, authority.client_of_request,
     authority.add_client_key, authority.revoke_client_key, authority.set_signed_only FROM PUBLIC;

@@ -7,7 +7,7 @@ SELECT key_id, client_id, public_key, scopes, ended, good_seconds FROM authority
 SELECT taken FROM authority.take_requests(%(book)s, %(key_ids)s, %(nonces)s, %(created)s, %(at)s) AS taken;
 
 -- name: client_keys
-SELECT key_id, client_id, public_key, scopes, expires_at, added, revoked FROM authority.client_key
+SELECT key_id, client_id, public_key, scopes, expires_at, added, revoked, admitted FROM authority.client_key
  WHERE book_id = %(book)s AND client_id = %(client)s ORDER BY added;
 
 -- name: client
@@ -23,3 +23,6 @@ SELECT authority.revoke_client_key(%(book)s, %(event)s, %(token_sha256)s, %(key)
 
 -- name: set_signed_only
 SELECT authority.set_signed_only(%(book)s, %(event)s, %(token_sha256)s, %(client)s, %(signed_only)s);
+
+-- name: admit_program_key
+SELECT authority.admit_program_key(%(book)s, %(event)s, %(proposal)s);

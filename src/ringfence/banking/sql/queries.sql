@@ -90,7 +90,7 @@ SELECT key, amount, booking_date, value_date, reversal, bank_reference, end_to_e
  ORDER BY booking_date, key;
 
 -- name: journal_row
-SELECT sequence, kind, debit_account, credit_account, amount, payload FROM ledger.journal
+SELECT sequence, kind, debit_account, credit_account, amount, payload, posted_at FROM ledger.journal
  WHERE book_id = %(book)s AND id = %(id)s;
 
 -- name: resolution_of

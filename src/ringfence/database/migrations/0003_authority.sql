@@ -835,13 +835,30 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE p.book_id = book AND p.effective_from <= at ORDER BY p.version DESC LIMIT 1;
 $$;
 
+-- Who may have asked for a payment, by act, as the journal says it with the policy.
+CREATE FUNCTION authority.asked_by(document bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT coalesce(jsonb_object_agg(act.key, act.value->'asked_by'), '{}')
+      FROM jsonb_each(convert_from(document, 'UTF8')::jsonb->'acts') act WHERE act.value ? 'asked_by';
+$$;
+
+-- Whether the word for who made something is that of a person of the staff, not of a program or the system.
+CREATE FUNCTION authority.is_staff(maker text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT maker <> 'system' AND position(':' IN maker) = 0;
+$$;
+
 -- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that reaches the amount
--- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`.
-CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric) RETURNS jsonb
+-- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`. Where somebody must have asked
+-- for a payment (`asked_by`), a band that asks nobody does not count for a maker of the staff.
+CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric, maker text DEFAULT 'system')
+RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT coalesce((SELECT band - 'up_to_minor'
                        FROM jsonb_array_elements(document #> ARRAY['acts', act, 'bands', currency]) band
                       WHERE amount_minor <= (band->>'up_to_minor')::numeric
+                        AND ((band->>'people')::integer > 0 OR NOT authority.is_staff(maker)
+                             OR document #> ARRAY['acts', act, 'asked_by'] IS NULL)
                       ORDER BY (band->>'up_to_minor')::numeric LIMIT 1),
                     document #> ARRAY['acts', act, 'otherwise']);
 $$;
@@ -850,7 +867,7 @@ $$;
 GRANT SELECT ON authority.policy
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.is_staff
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 -- authority, proposals: proposals and approvals.
 
@@ -948,7 +965,7 @@ BEGIN
         PERFORM authority.refuse('policy_has_changed');
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
-    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric);
+    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric, maker);
     signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');
@@ -1165,7 +1182,8 @@ BEGIN
        OR from_time IS NULL OR from_time < now.at THEN
         PERFORM authority.refuse('policy_version_must_be_next');
     END IF;
-    PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex')));
+    PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex'),
+                                                            'asked_by', authority.asked_by(text)));
     INSERT INTO authority.policy (book_id, version, effective_from, document, sha256, sequence)
     VALUES (book, next, from_time, text, sha256(text), now.sequence);
 END $$;
@@ -1186,6 +1204,7 @@ DECLARE
     now   record := authority.said_now(book, event, 1023);
     facts jsonb  := authority.carry_out(book, event, 1023, proposal, 'policy_change')->'facts';
 BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('effective_from', facts->'effective_from'));
     PERFORM authority.put_policy(book, (facts->>'version')::integer,
                                  greatest((facts->>'effective_from')::timestamptz, now.at),
                                  convert_to(facts->>'document', 'UTF8'), event);
@@ -1518,11 +1537,13 @@ CREATE TABLE authority.client_key (
     expires_at  timestamptz NOT NULL,
     added       bigint      NOT NULL,
     revoked     bigint,
+    admitted    bigint,
     CONSTRAINT client_key_is_unique PRIMARY KEY (book_id, key_id),
     CONSTRAINT client_key_is_a_key_already UNIQUE (book_id, public_key),
     CONSTRAINT client_key_is_of_a_client FOREIGN KEY (book_id, client_id) REFERENCES authority.client,
     CONSTRAINT client_key_is_32_bytes CHECK (length(public_key) = 32),
-    CONSTRAINT client_key_ends_after_it_began CHECK (revoked > added)
+    CONSTRAINT client_key_ends_after_it_began CHECK (revoked > added),
+    CONSTRAINT client_key_is_admitted_after_it_began CHECK (admitted > added)
 );
 CREATE INDEX client_key_client ON authority.client_key (book_id, client_id);
 
@@ -1642,7 +1663,7 @@ BEGIN
     END IF;
 END $$;
 
-GRANT SELECT ON authority.client_key TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.client_key TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
 GRANT SELECT (signed_only) ON authority.client TO ringfence_core, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.request_sha256, authority.keys_of, authority.take_requests, authority.client_of_request,
     authority.add_client_key, authority.revoke_client_key, authority.set_signed_only FROM PUBLIC;
@@ -1755,3 +1776,62 @@ GRANT SELECT ON authority.completion
 REVOKE ALL ON FUNCTION authority.guard_completion, authority.suspended_roles, authority.require_recorder,
     authority.record_completion, authority.withdraw_completion FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.record_completion, authority.withdraw_completion TO ringfence_core;
+-- authority, origin: who asked for a payment.
+--
+-- A program asks by a signed request. The database cannot check an Ed25519 signature; it insists on what must hold besides:
+-- that the request was taken, by a key that somebody else had admitted, and that one order has one origin. The gateway
+-- verifies the signature itself, from what the journal and the vault keep of it.
+
+-- A key of a program may ask for payments from the event on that carries a complete proposal out.
+CREATE FUNCTION authority.admit_program_key(book integer, event uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1151);
+    facts jsonb  := authority.carry_out(book, event, 1151, proposal, 'program_key')->'facts';
+BEGIN
+    PERFORM authority.must_say(now.said, facts || jsonb_build_object('proposal', proposal));
+    UPDATE authority.client_key k SET admitted = now.sequence
+     WHERE k.book_id = book AND k.key_id = facts->>'key' AND k.client_id = facts->>'client'
+       AND k.public_key = decode(facts->>'public_key', 'hex') AND k.scopes = string_to_array(facts->>'scopes', ' ')
+       AND k.expires_at = (facts->>'expires_at')::timestamptz AND k.revoked IS NULL AND k.admitted IS NULL;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('client_key_must_exist');
+    END IF;
+END $$;
+
+CREATE TABLE authority.origin (
+    book_id   integer NOT NULL REFERENCES ledger.book,
+    order_id  uuid    NOT NULL,
+    asked_by  text    NOT NULL,
+    who       text    NOT NULL,
+    sequence  bigint  NOT NULL,
+    CONSTRAINT origin_is_stated_once PRIMARY KEY (book_id, order_id),
+    CONSTRAINT origin_is_known CHECK (asked_by IN ('program'))
+);
+CREATE TRIGGER origin_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.origin
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+-- A program asked for a payment, by a request that was taken.
+CREATE FUNCTION authority.state_program_origin(book integer, event uuid, order_id uuid, request_sha256 bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1150);
+    key authority.client_key;
+BEGIN
+    SELECT k.* INTO key FROM authority.signed_request r
+      JOIN authority.client_key k USING (book_id, key_id) JOIN authority.client c USING (book_id, client_id)
+     WHERE r.book_id = book AND r.request_sha256 = state_program_origin.request_sha256 AND k.revoked IS NULL AND c.active;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('session_is_not_valid', 'no such request was taken');
+    ELSIF key.admitted IS NULL THEN
+        PERFORM authority.refuse('program_key_is_not_admitted');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object(
+        'order', state_program_origin.order_id, 'asked_by', 'program', 'client', key.client_id, 'key', key.key_id));
+    INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
+    VALUES (book, state_program_origin.order_id, 'program', 'client:' || key.client_id, now.sequence);
+END $$;
+
+GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin TO ringfence_core;

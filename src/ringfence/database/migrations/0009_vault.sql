@@ -323,14 +323,14 @@ BEGIN
 END $$;
 
 -- 5. Who may what ---------------------------------------------------------------------------------------------------
--- The gateway sees the wrapped keys and, of the fields, the payments that it makes and no other.
+-- The gateway sees the wrapped keys and, of the fields, the payments that it makes, what was asked of them, and no other.
 
 CREATE VIEW vault.payment AS
 SELECT f.book_id, f.place, f.row_key, f.sealed, k.key_id, k.owner, k.algorithm, k.wrapping_id, k.wrapped, k.state,
        w.provider, w.algorithm AS wrap
   FROM vault.field f JOIN vault.field_key k ON k.book_id = f.book_id AND k.key_id = f.key_id
   JOIN vault.wrapping_key w ON w.book_id = k.book_id AND w.wrapping_id = k.wrapping_id
- WHERE f.place = 'banking.payment_order.payload';
+ WHERE f.place IN ('banking.payment_order.payload', 'banking.payment_order.origin');
 
 GRANT USAGE ON SCHEMA vault TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON vault.wrapping_key, vault.field_key, vault.field, vault.payment, vault.rotation, vault.reveal, vault.erasure

@@ -24,7 +24,7 @@ SELECT f.row_key, f.sealed, k.key_id, k.owner, k.algorithm, k.wrapping_id, k.wra
 
 -- name: payment
 SELECT row_key, sealed, key_id, owner, algorithm, wrapping_id, wrapped, state, provider, wrap FROM vault.payment
- WHERE book_id = %(book)s AND row_key = ANY(%(rows)s);
+ WHERE book_id = %(book)s AND place = %(place)s AND row_key = ANY(%(rows)s);
 
 -- name: masks
 SELECT place, row_key, masked FROM vault.field

@@ -76,6 +76,7 @@ class Claim:
     expires: int | None
     base: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
 
     def fits(self, public_key: bytes) -> bool:
         """Whether the holder of the key signed it."""
@@ -104,7 +105,7 @@ def claim_of(request: Incoming) -> Claim:
         raise SIGNATURE_MUST_BE_ED25519()
     if request.body or "content-digest" in names:
         require_digest(request)
-    return Claim(key_id, nonce, created, expires, base, signature)
+    return Claim(key_id, nonce, created, expires, base, signature, request.body)
 
 
 def signed_text(request: Incoming, names: tuple[str, ...], parameters: str) -> bytes:

@@ -1,0 +1,118 @@
+"""The stranger's look at who asked for each payment: true origins hold from the journal alone; changed ones do not."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from custody_world import PAYEE, custody_world
+from origin_world import Shop
+from ringfence.authority import signing
+from ringfence.authority.policy import default_toml, read_toml
+from ringfence.custody import placing
+from ringfence.ledger.codes import EventName
+from ringfence.ledger.encoding import leaves
+from ringfence.ledger.storage import head_of, read_block
+from test_verifier_approvals import BOOK, changed, flipped
+
+
+def imported():
+    folder = str(Path(__file__).parents[1] / "verifier")
+    sys.path.insert(0, folder)
+    try:
+        import origins
+    finally:
+        sys.path.remove(folder)
+    return origins
+
+
+ORIGINS = imported()
+BY_PROGRAM, BY_STAFF = UUID(int=0xABE1, version=4), UUID(int=0xABE2, version=4)
+
+
+@pytest.fixture
+def rows(database, tmp_path) -> list[tuple[Any, dict[str, Any]]]:
+    """A program withdraws a little, and a treasurer, whose order somebody approves; then the program's key ends."""
+    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as world:
+        world.pay_in("c1", 10_000_00)
+        shop = Shop(world).add()
+        assert shop.withdraws(BY_PROGRAM).state == "released"
+        tina = world.sessions["tina"]
+        placing.place_withdrawal(world.desk, BY_STAFF, "c1", 5_00, payee_account=PAYEE, by=tina)
+        world.approve(BY_STAFF, "adam")
+        world.turn()
+        signing.revoke_key(world.core, world.sessions["sara"], "shop", shop.fingerprint)
+        with world.core.connection() as connection:
+            block = read_block(connection, 1, 0, head_of(connection, 1))
+    found = []
+    for sequence, leaf in enumerate(leaves(1, 0, block.posted_at, block.batch)):
+        row, payload = BOOK.decode(leaf, sequence)
+        found.append((row, json.loads(payload or b"{}")))
+    return found
+
+
+def verdict(rows) -> Any:
+    """The name of what is wrong, or how many payments there are, how many had to be asked for, and keys."""
+    found = ORIGINS.Origins()
+    try:
+        for row, said in rows:
+            found.add(row, json.dumps(said).encode())
+    except ORIGINS.Wrong as wrong:
+        return wrong.name
+    return found.payments, found.asked, len(found.keys)
+
+
+def without(rows, code, **said):
+    """The rows but those of an event that say this."""
+    return [
+        (row, told)
+        for row, told in rows
+        if row.code != code or any(told.get(name) != value for name, value in said.items())
+    ]
+
+
+def test_a_payment_whose_origin_is_missing_is_named(rows):
+    assert verdict(rows) == (2, 2, 1)
+    assert verdict(without(rows, EventName.ORIGIN_STATED)) == "payment_lacks_its_origin"
+    assert verdict(without(rows, EventName.PROPOSAL_APPROVED, person="adam")) == "payment_lacks_its_origin"
+    assert verdict(without(rows, EventName.PROPOSAL_MADE, act="payout")) == "payment_lacks_its_origin"
+    by_system = changed(rows, EventName.PROPOSAL_MADE, lambda said: said | {"maker": "system"}, which=-1)
+    assert verdict(by_system) == "payment_lacks_its_origin"
+
+
+def test_an_origin_with_one_thing_changed_does_not_hold(rows):
+    def base(old, new):
+        return lambda said: said | {"base": said["base"].replace(old, new)}
+
+    changes = {
+        "another signature": (flipped("signature", 0), "origin_is_forged"),
+        "another amount's digest": (base("sha-256=:", "sha-256=:A"), "origin_is_forged"),
+        "another address": (base("withdrawals", "freezes"), "origin_is_forged"),
+        "another key": (lambda said: said | {"key": "demo/shop/0"}, "origin_is_by_another_key"),
+        "another program": (lambda said: said | {"client": "other"}, "origin_is_by_another_key"),
+        "another order": (lambda said: said | {"order": str(BY_STAFF)}, "origin_is_malformed"),
+        "nonsense": (lambda said: said | {"base": 7}, "origin_is_malformed"),
+    }
+    for name, (change, expected) in changes.items():
+        assert verdict(changed(rows, EventName.ORIGIN_STATED, change)) == expected, name
+    alone = without(rows, EventName.PROPOSAL_APPROVED, person="rita")
+    assert verdict(alone) == "program_key_is_not_admitted"
+    ended = changed(
+        rows, EventName.PROGRAM_KEY_ADMITTED, lambda said: said | {"expires_at": "2026-03-02T09:00:00+00:00"}
+    )
+    assert verdict(ended) == "origin_is_by_another_key"
+
+
+def test_a_revoked_key_asks_for_nothing_more_and_where_nobody_has_to_ask_nobody_does(rows):
+    """The origin told after the key was revoked; at another time than that of its signature; and under a lax policy."""
+    stated = next(each for each in rows if each[0].code == EventName.ORIGIN_STATED)
+    place = rows.index(stated)
+    revoked = next(each for each in rows if each[1].get("change") == "client key revoked")
+    assert verdict([*rows[:place], revoked, *rows[place:]]) == "origin_is_by_another_key"
+    later = (stated[0]._replace(posted_at=stated[0].posted_at + 3_600_000_000), stated[1])
+    assert verdict([*rows[:place], later, *rows[place + 1 :]]) == "origin_is_for_something_else"
+    lax = changed(rows, EventName.POLICY_SET, lambda said: said | {"asked_by": {}})
+    assert verdict(without(lax, EventName.ORIGIN_STATED)) == (2, 0, 1)
