@@ -51,7 +51,7 @@ KINDS: Final = (
 CONTROLS: Final = ("votes", "appoints", "agreement", "senior_manager")
 """Control by other means than shares; the senior manager only where nobody else is found."""
 WHOLE_BP: Final = 10_000
-ASK_AGAIN_SECONDS: Final = 5
+ASK_AGAIN_SECONDS: Final = 2
 ASK_AGAIN_SECONDS_MAX: Final = 3_600
 _WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,19}", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
