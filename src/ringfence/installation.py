@@ -21,6 +21,7 @@ from ringfence.database.server import Server, open_server, prepare
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.provider import read_provider
+from ringfence.diligence.standing import shut_so_far
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier
@@ -113,7 +114,9 @@ def vault_of(settings: Settings, core: Core) -> Vault:
 
 
 def posting_of(core: Core) -> Posting:
-    """What programs that post need: the brake stops them, and custody says which accounts are open to them."""
+    """What programs that post need: the brake stops them, custody says which accounts are open to them, and due
+    diligence when one is not any more.
+    """
     return Posting(
         core.book.book_id,
         core.writer,
@@ -121,6 +124,7 @@ def posting_of(core: Core) -> Posting:
         core.clock,
         lambda connection: brake.require_released(connection, core.book.book_id),
         custody_queries.QUERIES.open_to_posting,
+        lambda connection: shut_so_far(connection, core.book.book_id),
     )
 
 

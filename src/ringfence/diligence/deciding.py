@@ -8,6 +8,7 @@ asked again.
 
 import calendar
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -26,6 +27,7 @@ from ringfence.diligence.files import (
     Party,
     Whole,
     post_step,
+    post_steps,
     step_line,
     taken,
     whole_file,
@@ -169,7 +171,7 @@ def _require_complete(desk: Desk, whole: Whole) -> None:
 
 
 def judge_match(desk: Desk, by: Session, customer_id: str, party: str, verdict: str, reason: str) -> Whole:
-    """A person says whether a potential match is the one on the list: "the same", and the customer is restricted; or
+    """A person says whether a potential match is the one on the list: "the same" restricts in the same append; or
     "somebody else". `verdict_is_unknown`, `match_is_not_open`, `person_lacks_the_role`, `collector_may_not_decide`.
     """
     core, whole = desk.core, _whole(desk, customer_id)
@@ -184,9 +186,15 @@ def judge_match(desk: Desk, by: Session, customer_id: str, party: str, verdict: 
     becomes = "screened" if done and whole.file.state == "documents" else whole.file.state
     said = {"party": party, "person": by.person_id, "judged": verdict, "reason": reason.strip()}
     line = step_line(core, whole.file, "match judged", becomes, said)
-    post_step(core, line, [taken(core, QUERIES.decide_match, line, party=party, token_sha256=by.token_sha256)])
-    after = _whole(desk, customer_id)
-    return restrict(desk, after, "listed", by=by) if verdict == THE_SAME else after
+    chain = [line]
+    also = [taken(core, QUERIES.decide_match, line, party=party, token_sha256=by.token_sha256)]
+    if verdict == THE_SAME:
+        told = {"reason": "listed", "direction": desk.profile.restricted["listed"], "by": maker_of(by)}
+        judged = replace(whole.file, step=whole.file.step + 1, state=becomes)
+        chain.append(step_line(core, judged, "restricted", "restricted", told))
+        also.append(taken(core, QUERIES.restrict, chain[-1]))
+    post_steps(core, chain, also)
+    return _whole(desk, customer_id)
 
 
 def restrict_customer(desk: Desk, by: Session, customer_id: str, direction: str | None, reason: str) -> Whole:

@@ -51,6 +51,9 @@ KINDS: Final = (
 CONTROLS: Final = ("votes", "appoints", "agreement", "senior_manager")
 """Control by other means than shares; the senior manager only where nobody else is found."""
 WHOLE_BP: Final = 10_000
+SCREENED_AT_A_TIME: Final = 50
+MATCHES_TOLD: Final = 5
+"""Of a name that is like many, the likest."""
 ASK_AGAIN_SECONDS: Final = 2
 ASK_AGAIN_SECONDS_MAX: Final = 3_600
 _WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,19}", re.ASCII)
@@ -216,15 +219,16 @@ def ask_provider(desk: Desk, whole: Whole, party: Party) -> Answer:
 
 def screen_parties(desk: Desk, whole: Whole, parties: list[Party]) -> None:
     """Look the names of some parties up on the lists. A likeness that a person judged to be somebody else is cleared
-    again while the lists show the same entries.
+    again while the lists show the same entries. So many parties are one step as one row has room for; the rest is the
+    next.
     """
     core, found = desk.core, {}
-    for each in parties:
-        matches = desk.screen.matches(each.name, desk.profile.score_least)
+    for each in parties[:SCREENED_AT_A_TIME]:
+        matches = desk.screen.matches(each.name, desk.profile.score_least)[:MATCHES_TOLD]
         found[each.party] = {"outcome": _outcome(each, matches), "matches": [_told(match) for match in matches]}
     rest = [each for each in whole.parties if each.party not in found]
     clear = all(each["outcome"] in ("clear", "cleared") for each in found.values())
-    done = clear and all(each.is_clear and each.is_found for each in rest) and all(each.is_found for each in parties)
+    done = clear and all(each.is_clear for each in rest) and all(each.is_found for each in whole.parties)
     becomes = whole.file.state
     if becomes in ("documents", "screened"):
         becomes = "screened" if done else "documents"

@@ -19,7 +19,12 @@ from ringfence.diligence.lifecycle import EVENTS, moves
 from ringfence.diligence.profiles import Limits, Profile, limits_of
 from ringfence.diligence.provider import Provider
 from ringfence.diligence.queries import QUERIES
-from ringfence.diligence.refusals import CUSTOMER_HAS_NO_FILE, FILE_MOVED_MEANWHILE, PARTY_MUST_BE_NAMED
+from ringfence.diligence.refusals import (
+    CUSTOMER_HAS_NO_FILE,
+    FILE_MAY_NOT_DO_THAT_NOW,
+    FILE_MOVED_MEANWHILE,
+    PARTY_MUST_BE_NAMED,
+)
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line, Result
@@ -247,8 +252,8 @@ def step_id(book: int, customer_id: str, step: int) -> UUID:
 
 def step_line(core: Core, found: File, act: str, becomes: str, said: Mapping[str, Any]) -> Line:
     """The event of the next step of a file; `file_may_not_do_that_now`."""
-    if becomes not in (allowed := moves(found.state, act)):
-        becomes = allowed[0]
+    if becomes not in moves(found.state, act):
+        raise FILE_MAY_NOT_DO_THAT_NOW(state=found.state, act=act)
     book, step = core.book.book_id, found.step + 1
     told = {"customer": found.customer_id, "step": step, "state": becomes, **said}
     identity = step_id(book, found.customer_id, step)
@@ -262,10 +267,15 @@ def taken(core: Core, query: Query, line: Line, **more: Any) -> Statement:
 
 
 def post_step(core: Core, line: Line, also: Sequence[Statement], wallet: Wallet | None = None) -> None:
-    """Append a step, with what opens or closes a wallet in the same chain; `file_moved_meanwhile`."""
+    """Append a step, with what opens a wallet in the same chain; `file_moved_meanwhile`."""
     lent = wallet or Wallet()
+    post_steps(core, [*lent.chain, line], [*also, *lent.also])
+
+
+def post_steps(core: Core, chain: Sequence[Line], also: Sequence[Statement]) -> None:
+    """Append several steps that belong together; `file_moved_meanwhile`."""
     try:
-        core.post(Unit([*lent.chain, line], [*also, *lent.also]))
+        core.post(Unit(chain, also))
     except Refused as refused:
         if refused.name == Result.ID_ALREADY_HAS_OTHER_CONTENT.word:
             raise FILE_MOVED_MEANWHILE() from refused

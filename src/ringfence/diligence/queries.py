@@ -16,6 +16,7 @@ class _Queries(NamedQueries):
     restrict: Query
     close_file: Query
     require_standing: Query
+    shut_so_far: Query
     file: Query
     files: Query
     counted: Query

@@ -48,6 +48,12 @@ def may(connection: Connection, book: int, customer_id: str, deed: Deed) -> File
     return found
 
 
+def shut_so_far(connection: Connection, book: int) -> int:
+    """A number that grows whenever somebody who was open to all may do less from then on."""
+    row = connection.execute(QUERIES.shut_so_far, {"book": book}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def required(book: int, customer_id: str, deed: Deed) -> Statement:
     """The same question, asked by the database in the append of the order: nobody is restricted in between."""
     return QUERIES.require_standing, {"book": book, "customer": customer_id, "deed": deed}

@@ -103,6 +103,13 @@ CREATE TABLE diligence.document (
 );
 COMMENT ON COLUMN diligence.document.sha256 IS 'of the scan, which lies where the platform keeps it';
 
+-- How often in a book somebody was restricted, closed, or given a tier with limits: who remembers whose accounts are open
+-- to programs that post looks here whether that still holds.
+CREATE TABLE diligence.shut (
+    book_id  integer PRIMARY KEY REFERENCES ledger.book,
+    times    bigint NOT NULL
+);
+
 -- What may happen to a file: (event, state before, state after). The same table as diligence/lifecycle.py; a test compares.
 CREATE FUNCTION diligence.moves() RETURNS TABLE (number integer, before text, after text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
@@ -156,6 +163,10 @@ BEGIN
            tier = said->>'tier', limits = said->'limits', verified_step = file.step + 1, verified_at = take_step.at,
            review_due = (said->>'review_due')::date, lapses_on = (said->>'lapses_on')::date
      WHERE f.book_id = book AND f.customer_id = customer AND number = 1126;
+    IF number IN (1127, 1128) OR number = 1126 AND said->'limits' <> '{}' THEN
+        INSERT INTO diligence.shut AS s (book_id, times) VALUES (book, 1)
+        ON CONFLICT (book_id) DO UPDATE SET times = s.times + 1;
+    END IF;
 END $$;
 
 CREATE FUNCTION diligence.open_file(book integer, event uuid, customer text, name text, identity_index bytea)
@@ -409,7 +420,7 @@ CREATE TRIGGER erasure_takes_the_index_along AFTER INSERT ON vault.erasure
 
 GRANT USAGE ON SCHEMA diligence
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT SELECT ON diligence.file, diligence.party, diligence.document TO ringfence_core, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON diligence.file, diligence.party, diligence.document, diligence.shut TO ringfence_core, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA diligence FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION diligence.moves, diligence.is_found_and_clear, diligence.is_in_hand, diligence.is_before_people, diligence.open_file, diligence.take_document, diligence.name_owner,
     diligence.withdraw_owner, diligence.take_answer, diligence.take_screening, diligence.decide_match, diligence.ask_tier,

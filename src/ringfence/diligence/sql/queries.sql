@@ -35,6 +35,9 @@ SELECT diligence.close_file(%(book)s, %(event)s, %(customer)s);
 -- name: require_standing
 SELECT diligence.require_standing(%(book)s, %(customer)s, %(deed)s);
 
+-- name: shut_so_far
+SELECT s.times FROM diligence.shut s WHERE s.book_id = %(book)s;
+
 -- name: file
 SELECT customer_id, role, nature, name, state, step, asks, risk_class, tier, limits, verified_step, verified_at,
        review_due, lapses_on, restriction, direction, opened_at, moved_at
