@@ -49,6 +49,7 @@ PACKAGES = (
     ("diligence", "Diligence: who is the customer, and how do we know?"),
     ("banking", "Banking: what does the bank say?"),
     ("custody", "Custody: what business was done, under which rule?"),
+    ("escrow", "Escrow: may this money go now?"),
     ("reconciliation", "Reconciliation: do we and the bank agree, item by item?"),
     ("safeguarding", "Safeguarding: is all of it there, apart, and spread?"),
     ("takeover", "Takeover: is the book we are handed the book it claims to be?"),

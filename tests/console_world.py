@@ -26,6 +26,7 @@ from ringfence.authority.pages import door
 from ringfence.authority.policy import Policy
 from ringfence.console.application import application
 from ringfence.custody import placing
+from ringfence.escrow import agreements, saying
 from ringfence.evidence.routes import Log
 from ringfence.incident.indicators import Figures, Position
 from ringfence.incident.routes import Lookout
@@ -105,6 +106,27 @@ def post(browser: httpx.Client, path: str, fields: dict, *, form: str):
     return browser.post(path, data=fields | {"form_token": token[1]})
 
 
+def _agreement(world: World) -> None:
+    """evil pays c2 3.00 when bella has seen the goods, and a claim is open; 1.00 is released at once."""
+    seen = {"call": "milestone_approved@1", "milestone": "seen", "needed": 1, "parties": ["courier"]}
+    given = {
+        "agreement": str(world.core.new_id()),
+        "payer": "evil",
+        "currency": "EUR",
+        "parties": {"courier": "person:bella", "buyer": "person:tina", "judge": "person:rita"},
+        "claims": {"by": ["buyer"], "arbiters": ["judge"], "needed": 1},
+        "tranches": [
+            {"name": "x", "payees": [{"customer": "c2", "amount": "3.00"}], "release": seen},
+            {"name": "y", "payees": [{"customer": "c3", "amount": "1.00"}], "release": {"any": [seen, {"not": seen}]}},
+        ],
+        "expires_at": "2026-03-20T00:00:00Z",
+    }
+    made = agreements.propose(world.desk, given, by=world.sessions["tina"], reference=SCRIPT)
+    saying.open_claim(
+        world.core, made.agreement_id, world.core.new_id(), "x", "buyer", SCRIPT, by=world.sessions["tina"]
+    )
+
+
 @contextmanager
 def console_world(database, home: Path, *, policy: Policy | None = None, **options) -> Iterator[Console]:
     """A platform on which something has happened: receipts, a payout, a held one, a transfer, a freeze, a statement."""
@@ -120,6 +142,7 @@ def console_world(database, home: Path, *, policy: Policy | None = None, **optio
         placing.place_withdrawal(desk, core.new_id(), "c1", 20_000_00, payee_account=PAYEE, by=tina, reference="large")
         placing.place_freeze(desk, core.new_id(), "evil", 50_00, by=tina, reference=SCRIPT)
         placing.place_transfer(desk, core.new_id(), "c1", "c2", 5_00, by=tina)
+        _agreement(world)
         world.bank.receive(POOL_ACCOUNT, 1_00, SCRIPT, None, "for the statement only", world.now, receipt_id="late")
         world.turn()
 

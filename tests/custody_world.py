@@ -34,6 +34,7 @@ from ringfence.diligence.applying import application
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.simulated_provider import SimulatedProvider
+from ringfence.escrow.verification import audit
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.ledger import reading
@@ -225,6 +226,7 @@ def custody_world(database, home: Path, customers_: int = 3, policy: Policy | No
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=authorised,
+        audits=[audit],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

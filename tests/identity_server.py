@@ -11,7 +11,7 @@ TOKEN = "token-of-the-provider"
 
 
 @dataclass
-class Registry:
+class Office:
     """Who is known: name and number. `failing` is what the next answers are: a status, or "garbage" (no JSON)."""
 
     url: str = ""
@@ -35,13 +35,13 @@ class Registry:
 
 
 @contextmanager
-def served() -> Iterator[Registry]:
-    registry = Registry()
+def served() -> Iterator[Office]:
+    office = Office()
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             said = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, body = registry.answer(self.path, said, self.headers.get("authorization", ""))
+            status, body = office.answer(self.path, said, self.headers.get("authorization", ""))
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -53,8 +53,8 @@ def served() -> Iterator[Registry]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    registry.url = f"http://127.0.0.1:{server.server_address[1]}/v1/inquiries"
-    yield registry
+    office.url = f"http://127.0.0.1:{server.server_address[1]}/v1/inquiries"
+    yield office
     server.shutdown()
     thread.join()
     server.server_close()

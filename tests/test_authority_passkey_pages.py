@@ -76,10 +76,16 @@ def enrol(console: Console, login: str, seed: int):
     return owner, found
 
 
+LARGE = b"""
+    SELECT p.proposal_id FROM authority.proposal p JOIN custody."order" o USING (book_id, order_id)
+     WHERE p.act = 'payout' AND o.reference = 'large'
+"""
+
+
 def payout_waiting(console: Console) -> str:
     """The page of the payout of 20,000.00 that waits for one approver."""
     with console.world.core.connection() as connection:
-        [found] = connection.execute(b"SELECT proposal_id FROM authority.proposal WHERE act = 'payout'").fetchone()
+        [found] = connection.execute(LARGE).fetchone()
     return f"/approvals/{found}"
 
 

@@ -238,18 +238,19 @@ def proposal(world: World, changes: dict[str, Any], token: bytes | None, said: d
 def test_a_proposal_cannot_ask_for_fewer_people_than_the_policy(world):
     """9,000,000 minor units ask for two people; the attacker would like one, another maker, or an old policy."""
     token = world.session("tess").token_sha256
-    wrong_event = "event_must_say_what_happens"
-    assert proposal(world, {}, token, {"people": 1}) == wrong_event
-    assert proposal(world, {}, token, {"roles": ["approver", "treasurer"]}) == wrong_event
-    assert proposal(world, {}, token, {"maker": "anna"}) == wrong_event
-    assert proposal(world, {"amount_minor": "2000000"}, token) == wrong_event
+    otherwise = "requirement_changed_meanwhile"
+    assert proposal(world, {}, token, {"people": 1}) == otherwise
+    assert proposal(world, {}, token, {"roles": ["approver", "treasurer"]}) == otherwise
+    assert proposal(world, {}, token, {"signed": True}) == otherwise
+    assert proposal(world, {}, token, {"maker": "anna"}) == "event_must_say_what_happens"
+    assert proposal(world, {"amount_minor": "2000000"}, token) == otherwise
     assert proposal(world, {"policy_version": 2}, token) == "policy_has_changed"
     assert proposal(world, {"book": 2}, token) == "terms_are_not_valid"
     assert proposal(world, {"proposal": str(UUID(int=1))}, token) == "terms_are_not_valid"
     assert proposal(world, {"expires_at": "2099-01-01T00:00:00Z"}, token) == "terms_are_not_valid"
     assert proposal(world, {"expires_at": None}, token) == "terms_are_not_valid"
     assert proposal(world, {"act": "gift"}, token) == "act_is_not_in_the_policy"
-    assert proposal(world, {"amount_minor": "1"}, token) == wrong_event  # of a person's there is always another
+    assert proposal(world, {"amount_minor": "1"}, token) == otherwise  # a person's has always another
     assert proposal(world, {"amount_minor": "1"}, None) == "approval_is_not_required"
     assert proposal(world, {}, None) == "maker_may_not_make_this"
     assert proposal(world, {}, hash_of("guess")) == "session_is_not_valid"

@@ -16,6 +16,7 @@ from ringfence.authority import clients, proposals, sessions, signing
 from ringfence.authority.origin.stating import WORD
 from ringfence.authority.policy import default_toml, policy_in_force, read_toml
 from ringfence.banking import gateway
+from ringfence.banking.payee import registered_payee
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody import placing
 from ringfence.custody.orders import payment_event
@@ -94,7 +95,9 @@ def forged_by(world, shop, number, *, path="/api/v1/withdrawals", signed=None, b
     """A payment by a program's signature that the core states itself; its id."""
     said, request = asked(number)
     signed = signed or shop.signed(path, request)
-    said = replace(said, **changed or {})
+    payee = registered_payee(world.core.book.book_id, "c1")
+    told = {"payee": payee, "payee_salt": world.desk.vault.payee_salt(payee)} | (changed or {})
+    said = replace(said, **told)
     forge(world, said, *before, origin_line(said, signed, **other), content=signed.content.decode())
     return said.order_id
 

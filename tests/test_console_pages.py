@@ -43,12 +43,14 @@ def there(console):
         about = proposals.proposals_of_order(connection, book, held.order_id)
         statement = connection.execute(b"SELECT account_name, statement_id FROM banking.statement").fetchone()
         rest = connection.execute(b"SELECT discrepancy_id FROM reconciliation.discrepancy").fetchone()
+        agreement = connection.execute(b"SELECT agreement_id FROM escrow.agreement").fetchone()
     account, statement_id = statement or ("bank:alpha:client", "")
     return {
         "sequence": 5,
         "name": "customer:evil:available",
         "customer_id": "evil",
         "party": "owner",
+        "agreement_id": agreement[0],
         "place": "custody.customer.payee_account",
         "row": "evil",
         "order_id": held.order_id,

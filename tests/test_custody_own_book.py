@@ -202,7 +202,9 @@ def test_a_book_is_set_up_from_nothing_to_its_first_settled_payout(folder):
         pay_own_money_in_and_fees_out(platform, grace, alan)
 
         payout = {"id": str(uuid4()), "customer": "c1", "amount": euros("120.00"), "payee_account": PAYEE}
-        assert ok(shop.post("/withdrawals", json=payout))["state"] == "released"
+        no(shop.post("/withdrawals", json=payout), "order_must_say_who_asked")  # a token alone asks for no payment
+        assert ok(grace.post("/withdrawals", json=payout))["state"] == "awaiting_approval"
+        platform.decide(alan, payout["id"])
         platform.turn()
         assert platform.state(payout["id"]) == "settled"
         assert ok(shop.get("/customers/c1"))["available"] == euros("370.00")

@@ -234,7 +234,7 @@ def test_documents_that_are_no_evidence_are_refused_by_name(world):
         ({"sha256": "00"}, "document_digest_is_malformed"),
         ({"number": "!"}, "document_number_is_malformed"),
         ({"expires": yesterday}, "document_has_expired"),
-        ({"party": "nobody"}, "party_must_be_named"),
+        ({"party": "nobody"}, "party_of_the_file_must_be_named"),
         ({"customer": "nobody"}, "customer_has_no_file"),
     ):
         with pytest.raises(Refused) as said:
@@ -352,7 +352,7 @@ def test_owners_that_make_no_sense_are_refused_by_name(world):
         ("bob", None, {}, "owner_owns_or_controls"),
         ("bob", None, {"control": "magic"}, "owner_owns_or_controls"),
         ("bob", 1_000, {"parent": "ann"}, "only_a_firm_has_owners"),
-        ("bob", 1_000, {"parent": "zoe"}, "party_must_be_named"),
+        ("bob", 1_000, {"parent": "zoe"}, "party_of_the_file_must_be_named"),
         ("customer", 1_000, {}, "party_is_a_word"),
         ("bob", 1_000, {"identity_number": "?"}, "document_number_is_malformed"),
     ):

@@ -18,14 +18,14 @@ def again(inquiry, attempt):
 
 
 @pytest.fixture
-def registry(tmp_path):
+def office(tmp_path):
     (tmp_path / "token").write_text(TOKEN + "\n")
     with served() as found:
         yield found
 
 
 @pytest.fixture(params=["simulated", "server"])
-def providers(request, registry, tmp_path):
+def providers(request, office, tmp_path):
     """Of each kind one that finds Ada, one that does not, one that says later, and one that is down."""
     if request.param == "simulated":
         return {
@@ -34,22 +34,22 @@ def providers(request, registry, tmp_path):
             "later": SimulatedProvider(later=100),
             "down": SimulatedProvider(unavailable=100),
         }
-    registry.known["NL1234567"] = "Ada Abel"
-    registry.known["later"] = "-"
-    server = IdentityServer(registry.url, tmp_path / "token")
+    office.known["NL1234567"] = "Ada Abel"
+    office.known["later"] = "-"
+    server = IdentityServer(office.url, tmp_path / "token")
     return {
         "match": server,
-        "no_match": _Switched(registry, server, registry.known.clear),
-        "later": _Switched(registry, server, lambda: registry.later.add("NL1234567")),
-        "down": _Switched(registry, server, lambda: setattr(registry, "failing", 503)),
+        "no_match": _Switched(office, server, office.known.clear),
+        "later": _Switched(office, server, lambda: office.later.add("NL1234567")),
+        "down": _Switched(office, server, lambda: setattr(office, "failing", 503)),
     }
 
 
 class _Switched:
     """A provider that behaves otherwise once it is asked."""
 
-    def __init__(self, registry, provider, switch):
-        self.registry, self.provider, self.switch = registry, provider, switch
+    def __init__(self, office, provider, switch):
+        self.office, self.provider, self.switch = office, provider, switch
         self.name = provider.name
 
     def ask(self, inquiry):
@@ -77,19 +77,19 @@ def test_the_simulated_one_says_the_same_for_the_same_seed_and_number():
     assert {Answer.MATCH, Answer.NO_MATCH, Answer.LATER} == set(said)
 
 
-def test_whatever_a_server_does_wrong_is_down_by_name(registry, tmp_path):
-    server = IdentityServer(registry.url, tmp_path / "token")
+def test_whatever_a_server_does_wrong_is_down_by_name(office, tmp_path):
+    server = IdentityServer(office.url, tmp_path / "token")
     for failing, detail in ((500, "status 500"), ("garbage", "no answer in its JSON"), (302, "status 302")):
-        registry.failing = failing
+        office.failing = failing
         with pytest.raises(Refused) as said:
             server.ask(ADA)
         assert (said.value.name, said.value.facts["detail"]) == ("identity_provider_is_down", detail)
-    registry.failing = None
+    office.failing = None
     (tmp_path / "token").write_text("another")
     with pytest.raises(Refused, match="status 401"):
         server.ask(ADA)
     with pytest.raises(Refused, match="its token"):
-        IdentityServer(registry.url, tmp_path / "nowhere").ask(ADA)
+        IdentityServer(office.url, tmp_path / "nowhere").ask(ADA)
     with pytest.raises(Refused, match="ConnectError"):
         IdentityServer("http://127.0.0.1:1/x", tmp_path / "token").ask(ADA)
 

@@ -40,6 +40,7 @@ ORDER = (
     "diligence",
     "banking",
     "custody",
+    "escrow",
     "reconciliation",
     "safeguarding",
     "takeover",

@@ -10,7 +10,9 @@ import pytest
 from custody_world import DAY, PAYEE, POOL_ACCOUNT, custody_world, number, verify
 from ringfence.authority import proposals, sessions
 from ringfence.banking import gateway
+from ringfence.banking.payee import payee_proposal
 from ringfence.custody import customers, placing
+from ringfence.custody.payees import register as payees
 from ringfence.custody.personal import erasure
 from ringfence.database import PACKAGES
 from ringfence.evidence.export import export
@@ -47,6 +49,15 @@ def register(world, customer="c9", **other):
     return customers.register(world.core, world.desk.vault, customer, **given)
 
 
+def pay_elsewhere(world):
+    """PAYEE becomes a payee of the customer, as people agree."""
+    found = payees.propose(world.desk, world.new_id(), "c9", PAYEE, by=world.sessions["tina"])
+    with world.core.connection() as connection:
+        about = proposals.proposal_of(connection, world.core.book.book_id, payee_proposal(found.payee_id))
+    proposals.approve(world.core, world.sessions["rita"], about.proposal_id, about.payload_sha256)
+    payees.add(world.desk, found.payee_id)
+
+
 def dump(database):
     """Every row of every table of ours as text; bytes are hexadecimal digits in it."""
     owner_ = database.connect("owner")
@@ -78,6 +89,7 @@ def busy_day(world):
     """Somebody is verified, money comes from a named account, two payouts are ordered and one is made."""
     register(world)
     verify(world.diligence, "c9")
+    pay_elsewhere(world)
     account = number("LT", PAYER[4:])
     assert account.text == PAYER
     world.bank.receive(POOL_ACCOUNT, 30_000_00, "Some Payer", account, "RF-c9", world.now, receipt_id="r-1")
@@ -126,6 +138,7 @@ def test_the_payment_that_the_bank_gets_is_whole(world):
     """What is masked for people and sealed in the database is what the bank is told."""
     register(world)
     verify(world.diligence, "c9")
+    pay_elsewhere(world)
     world.pay_in("c9", 500_00)
     order = world.new_id()
     placing.place_withdrawal(world.desk, order, "c9", 120_00, payee_account=PAYEE, by=world.sessions["tina"])

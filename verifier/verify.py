@@ -22,6 +22,7 @@ The checks, each of which names the place where it fails:
     replay       every row keeps the rules of the book, from the first to the last
     approvals    every approval that says a signature has one that holds, and those that need one say it
     origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
+    escrow       money in escrow moved only while its condition was true by the rows before
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -41,6 +42,7 @@ try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
+    from escrow import Escrow
     from origins import Origins
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
@@ -125,6 +127,7 @@ def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> V
     book = verdict.check("replay", the_replay, folder, tree)
     verdict.check("approvals", the_approvals, folder, tree)
     verdict.check("origins", the_origins, folder, tree)
+    verdict.check("escrow", the_escrow, folder, tree)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -281,6 +284,14 @@ def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
     for row, payload in rows(folder, needed(tree, "entries").size):
         found.add(row, payload)
     check.right("origins_are_right", payments=found.payments, asked=found.asked, keys=len(found.keys))
+
+
+def the_escrow(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Escrow()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    agreements = len(found.agreements)
+    check.right("escrow_is_right", agreements=agreements, released=found.released, returned=found.returned)
 
 
 def the_book(

@@ -269,6 +269,23 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence} orders the payment {order}, for which nobody is known to have asked.",
         "第 {sequence} 行所下的付款 {order} 无法证实由谁发起。",
     ),
+    # escrow
+    "escrow_row_does_not_keep_its_agreement": (
+        "Row {sequence} is not what escrow agreement {agreement} and the rows before it make of it.",
+        "第 {sequence} 行与担保协议 {agreement} 及此前各行不符。",
+    ),
+    "escrow_condition_was_not_true": (
+        "Row {sequence}: the condition of escrow agreement {agreement} was not true by the rows before it.",
+        "第 {sequence} 行：依此前各行，担保协议 {agreement} 的条件并不成立。",
+    ),
+    "escrow_money_moves_by_itself": (
+        "Row {sequence} moves money of escrow agreement {agreement}, and no row of its chain says why.",
+        "第 {sequence} 行动用担保协议 {agreement} 的资金，而同链各行均未说明原因。",
+    ),
+    "escrow_money_did_not_move": (
+        "Row {sequence} ends a chain in which money of escrow agreement {agreement} should have moved and did not.",
+        "第 {sequence} 行所在链应动用担保协议 {agreement} 的资金而未动用。",
+    ),
     # what was found to be right
     "manifest_is_right": ("It lists {files} files.", "列有 {files} 个文件。"),
     "files_are_right": ("{files} files are as the manifest lists them.", "{files} 个文件与清单相符。"),
@@ -304,6 +321,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "approvals_are_right": (
         "{signed} of {approvals} approvals are signed, and every signature holds; {passkeys} passkeys.",
         "{approvals} 个批准中 {signed} 个有签名，签名均有效；通行密钥 {passkeys} 个。",
+    ),
+    "escrow_is_right": (
+        "{agreements} escrow agreements; {released} tranches released and {returned} returned, each while it might be.",
+        "担保协议 {agreements} 份；放款 {released} 期、退回 {returned} 期，均在条件成立时。",
     ),
     "book_is_right": ("Book {name} ({book}) in {currencies}.", "账簿 {name}（{book}），币种 {currencies}。"),
     "receipts_are_right": ("{receipts} receipts are in the book.", "{receipts} 张回执均在账簿内。"),
@@ -343,6 +364,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("replay", "重演"),
     "approvals": ("approvals", "批准"),
     "origins": ("origins", "发起"),
+    "escrow": ("escrow", "担保"),
     "book": ("book", "账簿"),
     "receipts": ("receipts", "回执"),
     "receipt": ("receipt", "回执"),

@@ -11,6 +11,7 @@ from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
 from ringfence.diligence.verbs import diligence
+from ringfence.escrow.verbs import escrow
 from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
@@ -44,6 +45,7 @@ app.add_typer(statement, name="statement")
 vault.command("erase")(erase)
 app.add_typer(diligence, name="diligence")
 app.add_typer(vault, name="vault")
+app.add_typer(escrow, name="escrow")
 app.command("reconcile")(reconcile)
 app.command("safeguard")(safeguard)
 app.add_typer(day, name="day")

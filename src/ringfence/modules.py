@@ -7,6 +7,7 @@ from ringfence.authority.pages import MODULE as AUTHORITY
 from ringfence.banking.pages import MODULE as BANKING
 from ringfence.custody.pages import MODULE as CUSTODY
 from ringfence.diligence.pages import MODULE as DILIGENCE
+from ringfence.escrow.pages import MODULE as ESCROW
 from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
@@ -20,6 +21,7 @@ MODULES: Final[Sequence[Module]] = (
     AUTHORITY,
     CUSTODY,
     DILIGENCE,
+    ESCROW,
     BANKING,
     RECONCILIATION,
     SAFEGUARDING,

@@ -18,14 +18,16 @@ from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
 from ringfence.custody import settlement
 from ringfence.custody.days import current_day
-from ringfence.custody.deciding import decide_all
+from ringfence.custody.deciding import cool_all, decide_all
 from ringfence.custody.orders import Desk, orders
+from ringfence.custody.payees import register
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
 from ringfence.diligence.advancing import WARNING_DAYS, advance_all
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.files import due
+from ringfence.escrow import releasing
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
 from ringfence.incident.indicators import DueFile, Figures, MonitorOn, Position
@@ -56,7 +58,9 @@ def one_round(desk: Desk) -> int:
         moved += settlement.take_statuses(desk)
         moved += settlement.take_advices(desk)
         moved += settlement.mark_sent(desk)
-        moved += decide_all(desk)
+        moved += register.add_all(desk)
+        moved += decide_all(desk) + cool_all(desk)
+        moved += releasing.turn(core)
         moved += expire(desk)
     except Refused as refused:
         if refused.refusal is not NO_DAY_IS_OPEN:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ringfence.authority.actors import SYSTEM
 from ringfence.authority.people import NAME_CHARACTERS_MAX, PERSON_ID
-from ringfence.authority.policy import Act, Policy
+from ringfence.authority.policy import Act, Policy, raised
 from ringfence.authority.refusals import PERSON_HAS_A_SHORT_NAME, PERSON_ID_MUST_BE_A_WORD
 from ringfence.authority.roles import Role, require_roles
 from ringfence.refusal import Fault, refusal
@@ -107,19 +107,20 @@ def require_enough(people: Sequence[Named], policy: Policy) -> None:
     """`people_do_not_suffice_for_the_policy` if an act needs a proposer or approvers whom these people do not have."""
     for act in policy.acts.values():
         if not _possible(act, people):
-            needed = act.otherwise
+            needed = raised(act.otherwise, act.when)
             raise PEOPLE_DO_NOT_SUFFICE_FOR_THE_POLICY(
                 act=act.name, people=needed.people, roles=", ".join(needed.roles)
             )
 
 
 def _possible(act: Act, people: Sequence[Named]) -> bool:
-    """Whether somebody may propose the act for whom enough others may approve it."""
-    checkers = [each for each in people if set(each.roles) & set(act.otherwise.roles)]
-    if set(act.makers) & set(NOT_PEOPLE) and len(checkers) >= act.otherwise.people:
+    """Whether somebody may propose the act for whom enough others may approve it, also when it asks for most."""
+    needed = raised(act.otherwise, act.when)
+    checkers = [each for each in people if set(each.roles) & set(needed.roles)]
+    if set(act.makers) & set(NOT_PEOPLE) and len(checkers) >= needed.people:
         return True
     makers = [each for each in people if set(each.roles) & set(act.makers)]
-    return any(len([each for each in checkers if each != maker]) >= act.otherwise.people for maker in makers)
+    return any(len([each for each in checkers if each != maker]) >= needed.people for maker in makers)
 
 
 def _named(path: Path, number: int, said: Any) -> Named:

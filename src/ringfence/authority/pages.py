@@ -21,6 +21,7 @@ from ringfence.authority import (
 from ringfence.authority.actors import Client, Session, SignedContent
 from ringfence.authority.door import let_in, open_sessions, sign_in
 from ringfence.authority.door.pages import DOOR_NOTICES
+from ringfence.authority.in_force.routes import router
 from ringfence.authority.passkeys.keys import ACT, RAW_FACTS, enrol
 from ringfence.authority.passkeys.pages import Raw, approval_question, sign_in_by_passkey, sign_in_question
 from ringfence.authority.policy import Policy, policy_in_force
@@ -30,7 +31,7 @@ from ringfence.authority.refusals import FROM_THE_DATABASE
 from ringfence.authority.review.pages import REVIEW_NOTICES
 from ringfence.authority.review.pages import panel as review_panel
 from ringfence.authority.roles import Role
-from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, router, session_of
+from ringfence.authority.routes import WATCHES, assertion_of, decide_and_carry_out, entrance, revoke, session_of
 from ringfence.authority.signing import ACT as PROGRAM_KEY
 from ringfence.authority.signing import SignedRequest, admit, callers
 from ringfence.authority.signing.pages import SIGNING_NOTICES

@@ -26,15 +26,17 @@ Without `asked_by` nobody has to have asked.
 >>> required(policy, "payout", 1, currency("EUR"), maker="tina")
 Requirement(people=1, roles=('approver',), signed=False)
 
-It may also say which roles require a course, and for how many months a completion is good (`training`), and how long a
-new passkey waits before it approves.
+What an act asks for may rise at night or with the score of risk (`escalations`): pass what is seen.
+
+It may also say which roles require a course, and for how many months a completion is good (`training`), how long a new
+passkey waits before it approves, and how long a new payee waits for its money (`cooling_off`).
 """
 
 import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -43,6 +45,8 @@ from typing import Any, Final
 import rfc8785
 
 from ringfence.authority.actors import SYSTEM, is_staff
+from ringfence.authority.cooling_off import CoolingOff, cooling_off_of
+from ringfence.authority.escalations import Escalation, Seen, escalations_of, holds
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import ACT_IS_NOT_IN_THE_POLICY, POLICY_IS_NOT_VALID, POLICY_MUST_EXIST
 from ringfence.authority.roles import Role
@@ -90,6 +94,7 @@ class Act:
     bands: Mapping[str, tuple[Band, ...]]  # by currency code, in ascending order
     otherwise: Requirement
     asked_by: tuple[str, ...] = ()  # of ORIGINS; none: nobody has to have asked
+    when: tuple[Escalation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,7 @@ class Policy:
     document: bytes
     wait_hours: int = WAIT_HOURS  # before a new passkey approves
     courses: Mapping[str, Course] = field(default_factory=dict)
+    cooling_off: CoolingOff | None = None
 
     @property
     def sha256(self) -> bytes:
@@ -137,19 +143,29 @@ def required(
     act: str,
     amount: int | None = None,
     unit: Currency | None = None,
+    seen: Seen | None = None,
     *,
     maker: str = SYSTEM,
 ) -> Requirement:
     """Who must approve an act of an amount in minor units. The first band that reaches the amount counts; without an
     amount, above every band, or in a currency without bands, it is the act's `otherwise`. Where somebody must have
-    asked for a payment, a band that asks nobody does not count for a maker of the staff.
+    asked for a payment, a band that asks nobody does not count for a maker of the staff. Whatever escalations hold of
+    what is seen comes on top; without it this is what the act asks for at the quietest hour.
     """
     rule = act_of(policy, act)
-    if amount is None or unit is None:
-        return rule.otherwise
-    reach = [band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor]
-    somebody = bool(rule.asked_by) and is_staff(maker)
-    return next((each for each in reach if each.people or not somebody), rule.otherwise)
+    asked = rule.otherwise
+    if amount is not None and unit is not None:
+        reach = [band.requirement for band in rule.bands.get(unit.code, ()) if amount <= band.up_to_minor]
+        somebody = bool(rule.asked_by) and is_staff(maker)
+        asked = next((each for each in reach if each.people or not somebody), rule.otherwise)
+    return raised(asked, [] if seen is None else [each for each in rule.when if holds(each, seen)])
+
+
+def raised(asked: Requirement, more: Sequence[Escalation]) -> Requirement:
+    """A requirement with these escalations on top."""
+    people = asked.people + sum(each.more_people for each in more)
+    roles = dict.fromkeys([*asked.roles, *(role for each in more for role in each.roles)])
+    return Requirement(people, tuple(roles), people > 0 and (asked.signed or any(each.signed for each in more)))
 
 
 def act_of(policy: Policy | PolicyVersion, act: str) -> Act:
@@ -210,14 +226,20 @@ def _version_of(row: tuple[Any, ...]) -> PolicyVersion:
 
 
 def _policy_of(said: Any) -> Policy:
-    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "courses", "passkeys"}:
-        raise POLICY_IS_NOT_VALID(detail="it has a table acts, and perhaps courses and passkeys")
+    if not isinstance(said, dict) or not {"acts"} <= said.keys() <= {"acts", "courses", "passkeys", "cooling_off"}:
+        raise POLICY_IS_NOT_VALID(detail="it has a table acts, and perhaps courses, passkeys and cooling_off")
     if not all(isinstance(table, dict) for table in said.values()):
-        raise POLICY_IS_NOT_VALID(detail="acts, courses and passkeys are tables")
+        raise POLICY_IS_NOT_VALID(detail="acts, courses, passkeys and cooling_off are tables")
     acts = {name: _act_of(name, rule) for name, rule in said["acts"].items()}
     courses = {name: _course_of(name, rule) for name, rule in said.get("courses", {}).items()}
     wait_hours = _wait_hours_of(said.get("passkeys", {"wait_hours": WAIT_HOURS}))
-    return Policy(acts, rfc8785.dumps(said), wait_hours, courses)
+    cooling_off = cooling_off_of(said["cooling_off"], _stands_hours(acts)) if "cooling_off" in said else None
+    return Policy(acts, rfc8785.dumps(said), wait_hours, courses, cooling_off)
+
+
+def _stands_hours(acts: Mapping[str, Act]) -> int:
+    """For how long an approval of a payment stands at least."""
+    return min((acts[name].stands_hours for name in ("payout", "hold_release") if name in acts), default=WAIT_HOURS)
 
 
 def _wait_hours_of(given: Any) -> int:
@@ -250,10 +272,9 @@ def _title_of(name: str, title: Any) -> tuple[str, str]:
 
 def _act_of(name: str, rule: Any) -> Act:
     allowed = {"title", "makers", "stands_hours", "otherwise"}
-    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands", "asked_by"}:
-        raise POLICY_IS_NOT_VALID(
-            detail=f"{name} has title, makers, stands_hours, otherwise and perhaps bands and asked_by"
-        )
+    if not isinstance(rule, dict) or not allowed <= rule.keys() <= allowed | {"bands", "asked_by", "when"}:
+        detail = f"{name} has title, makers, stands_hours, otherwise, perhaps bands, asked_by and when"
+        raise POLICY_IS_NOT_VALID(detail=detail)
     title, makers, hours, bands = rule["title"], rule["makers"], rule["stands_hours"], rule.get("bands", {})
     title_en, title_zh = _title_of(name, title)
     if not isinstance(makers, list) or not makers or not all(maker in MAKERS for maker in makers):
@@ -272,6 +293,7 @@ def _act_of(name: str, rule: Any) -> Act:
         {code: _bands_of(f"{name}.bands.{code}", code, given) for code, given in bands.items()},
         otherwise,
         _asked_by_of(name, rule, otherwise),
+        escalations_of(name, rule["when"]) if "when" in rule else (),
     )
 
 

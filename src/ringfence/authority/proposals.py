@@ -6,17 +6,17 @@ although nothing says so but the time.
 Another package puts a proposal into its own unit, so that the order, the hold and the proposal are one append::
 
     policy = policy_in_force(connection, core.book.book_id, at)
-    needed = required(policy, "payout", amount, unit)
+    needed = required(policy, "payout", amount, unit, Seen(at, score))
     if needed.people:
         drafted = draft(core, policy, derived(order_id, "payout"), "payout", by=client, order=order_id, amount=amount,
-                        unit=unit, facts={"creditor_name": …, "creditor_account": …})
+                        unit=unit, score=score, facts={"creditor_name": …, "creditor_account": …})
         unit = Unit([*lines, drafted.line], also=[*projections, *drafted.also])
 
 When it is complete, the unit that acts on it takes `carrying_out(...)` into its `also`; the database then counts the
 approvals again and lets it happen once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,6 +26,7 @@ from psycopg.rows import dict_row
 
 from ringfence.authority import terms as payloads
 from ringfence.authority.actors import Actor, Session, maker_of, token_of
+from ringfence.authority.escalations import Seen
 from ringfence.authority.passkeys.assertions import Assertion, approval_challenge
 from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, act_of, policy_in_force, required
@@ -37,6 +38,7 @@ from ringfence.authority.refusals import (
     PERSON_DECIDED_ALREADY,
     PROPOSAL_MUST_EXIST,
     REASON_MUST_BE_SHORT,
+    REQUIREMENT_CHANGED_MEANWHILE,
 )
 from ringfence.authority.terms import Terms
 from ringfence.core import Core
@@ -136,15 +138,18 @@ def draft(
     amount: int | None = None,
     unit: Currency | None = None,
     facts: Mapping[str, str],
+    score: int | None = None,
     at: datetime | None = None,
 ) -> Drafted:
     """A proposal to be put into a unit. It stands as long as the policy says, from `at` (now) on; give `at` to make the
-    same draft again. `act_is_not_in_the_policy`; `approval_is_not_required`.
+    same draft again. `score` is what risk gives the order, None where it gives none. `act_is_not_in_the_policy`;
+    `approval_is_not_required`; from the database `requirement_changed_meanwhile`, if the hour turned before the append.
     """
-    rule, needed = act_of(policy, act), required(policy, act, amount, unit, maker=maker_of(by))
+    at = at or core.clock()
+    rule, needed = act_of(policy, act), required(policy, act, amount, unit, Seen(at, score), maker=maker_of(by))
     if not needed.people:
         raise APPROVAL_IS_NOT_REQUIRED()
-    expires_at = (at or core.clock()) + timedelta(hours=rule.stands_hours)
+    expires_at = at + timedelta(hours=rule.stands_hours)
     book = core.book.book_id
     payload = payloads.write(Terms(book, proposal_id, act, order, amount, unit, facts, policy.version, expires_at))
     payloads.read(payload)
@@ -182,12 +187,22 @@ def propose(
     amount: int | None = None,
     unit: Currency | None = None,
     facts: Mapping[str, str],
+    beside: Callable[[UUID], Sequence[Statement]] = lambda _: (),
 ) -> Drafted:
-    """Make a proposal that stands alone, under the policy in force."""
+    """Make a proposal that stands alone, under the policy in force. `beside` gives what is written in the same append,
+    from the id of its event.
+    """
     with core.connection() as connection:
         policy = policy_in_force(connection, core.book.book_id, core.clock())
-    drafted = draft(core, policy, proposal_id, act, by=by, order=order, amount=amount, unit=unit, facts=facts)
-    core.post(Unit([drafted.line], drafted.also))
+    for attempt in range(_ATTEMPTS):
+        drafted = draft(core, policy, proposal_id, act, by=by, order=order, amount=amount, unit=unit, facts=facts)
+        try:
+            core.post(Unit([drafted.line], [*drafted.also, *beside(drafted.line.id)]))
+        except Refused as refused:
+            if refused.refusal is not REQUIREMENT_CHANGED_MEANWHILE or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            break
     return drafted
 
 

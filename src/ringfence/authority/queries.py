@@ -35,6 +35,8 @@ class _Queries(NamedQueries):
     policies: Query
     policy_version: Query
     make_proposal: Query
+    require_nobody: Query
+    score_of: Query
     objection: Query
     decide: Query
     carry_out: Query

@@ -126,6 +126,12 @@ DECISION_WAS_COUNTED_MEANWHILE: Final = refusal(
     en="Another person decided at the same moment. Try again.",
     zh="另一人同时作出了决定，请重试。",
 )
+REQUIREMENT_CHANGED_MEANWHILE: Final = refusal(
+    "requirement_changed_meanwhile",
+    Fault.STATE,
+    en="What the policy asks for changed at this moment. Try again.",
+    zh="授权政策的要求恰在此刻变化，请重试。",
+)
 ROLES_CONFLICT: Final = refusal(
     "roles_conflict",
     Fault.STATE,
@@ -226,6 +232,7 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         TERMS_ARE_NOT_VALID,
         EVENT_MUST_SAY_WHAT_HAPPENS,
         DECISION_WAS_COUNTED_MEANWHILE,
+        REQUIREMENT_CHANGED_MEANWHILE,
         ROLES_CONFLICT,
         MAKER_MAY_NOT_BE_CHECKER,
         PERSON_MUST_EXIST,

@@ -33,7 +33,6 @@ from ringfence.authority.passkeys.refusals import (
     PASSKEY_SIGNATURE_DOES_NOT_VERIFY,
     USER_WAS_NOT_VERIFIED,
 )
-from ringfence.authority.policy import policy_in_force
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
     CODE_DOES_NOT_FIT,
@@ -49,7 +48,6 @@ from ringfence.authority.refusals import (
     PERSON_IS_A_PERSON_ALREADY,
     PERSON_LACKS_THE_ROLE,
     PERSON_MUST_EXIST,
-    POLICY_MUST_EXIST,
     PROPOSAL_HAS_EXPIRED,
     PROPOSAL_IS_NOT_OPEN,
     PROPOSAL_MUST_EXIST,
@@ -224,40 +222,6 @@ class ClientList(Answer):
     clients: list[ClientAnswer]
 
 
-class BandAnswer(Answer):
-    """Up to this amount (absent: without a limit), so many people of these roles."""
-
-    up_to: Money | None
-    people: int
-    roles: list[str]
-    signed: bool = Field(description="Each by a passkey.")
-
-
-class ActAnswer(Answer):
-    act: str
-    title: str
-    makers: list[str]
-    stands_hours: int
-    bands: list[BandAnswer]
-
-
-class CourseAnswer(Answer):
-    """A course that these roles require; a completion is good for so many months."""
-
-    course: str
-    title: str
-    months: int
-    roles: list[str]
-
-
-class PolicyAnswer(Answer):
-    version: int
-    effective_from: datetime
-    sha256: str
-    acts: list[ActAnswer]
-    courses: list[CourseAnswer]
-
-
 @entrance.post(
     "/sessions",
     summary="Sign in: a person's token",
@@ -416,53 +380,6 @@ def add_client(visit: Client, given: Annotated[NewClient, Body()]) -> ClientToke
 )
 def revoke_client(visit: Client, id: Annotated[str, Path(max_length=32)]) -> None:  # noqa: A002 - the API's word
     revoke(visit, id)
-
-
-@router.get("/policy", dependencies=ORDERS, summary="The policy in force", responses=refuses(POLICY_MUST_EXIST))
-def policy(visit: Client) -> PolicyAnswer:
-    with visit.core.connection() as connection:
-        found = policy_in_force(connection, visit.book, visit.now)
-    return PolicyAnswer(
-        version=found.version,
-        effective_from=found.effective_from,
-        sha256=found.policy.sha256.hex(),
-        acts=[
-            ActAnswer(
-                act=act.name,
-                title=act.title_zh if visit.language == "zh" else act.title_en,
-                makers=list(act.makers),
-                stands_hours=act.stands_hours,
-                bands=[
-                    *(
-                        BandAnswer(
-                            up_to=money(band.up_to_minor, code),
-                            people=band.requirement.people,
-                            roles=list(band.requirement.roles),
-                            signed=band.requirement.signed,
-                        )
-                        for code, bands in act.bands.items()
-                        for band in bands
-                    ),
-                    BandAnswer(
-                        up_to=None,
-                        people=act.otherwise.people,
-                        roles=list(act.otherwise.roles),
-                        signed=act.otherwise.signed,
-                    ),
-                ],
-            )
-            for act in found.policy.acts.values()
-        ],
-        courses=[
-            CourseAnswer(
-                course=each.name,
-                title=each.title_zh if visit.language == "zh" else each.title_en,
-                months=each.months,
-                roles=list(each.roles),
-            )
-            for each in found.policy.courses.values()
-        ],
-    )
 
 
 def session_token_of(opened: sessions.SignedIn) -> SessionToken:

@@ -4,7 +4,8 @@ The gateway reads a `Record` and asks `verify` before money leaves. It holds whe
 
   1. the proposal's bytes are canonical, have the hash that is kept, and say this book, proposal, act and order;
   2. PROPOSAL_MADE in the journal says the same hash, act, maker, people, roles and policy version;
-  3. the policy of that version has the hash that POLICY_SET says, and asks for these people of an act of this amount;
+  3. the policy of that version has the hash that POLICY_SET says, and asks for these people of an act of this amount,
+     at the time of PROPOSAL_MADE and with the score that risk gave the order in the journal;
   4. nobody rejected it; every approval has its own PROPOSAL_APPROVED, after the proposal and before it expired, with
      the same person and hash;
   5. the signature of each that carries one holds (`passkeys.verification`), and where the policy wants them signed each
@@ -26,9 +27,10 @@ from typing import Any
 from uuid import UUID
 
 from ringfence.authority import terms as payloads
+from ringfence.authority.escalations import Seen
 from ringfence.authority.passkeys.refusals import APPROVAL_MUST_BE_SIGNED
 from ringfence.authority.passkeys.verification import EnrolledKey, Said, SignedApproval, require_signature
-from ringfence.authority.policy import PolicyVersion, policy_version, required
+from ringfence.authority.policy import PolicyVersion, Requirement, policy_version, required
 from ringfence.authority.proposals import Decision, Proposal, proposal_of
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.refusals import (
@@ -73,6 +75,14 @@ class Record:
     key_events: tuple[Said, ...] = ()
     completions: tuple[Completion, ...] = ()
     course_events: tuple[Said, ...] = ()
+    score: int | None = None  # the highest that risk gave the order
+
+    @property
+    def needed(self) -> Requirement:
+        """What the policy asks of what was proposed, when it was proposed."""
+        terms = self.proposal.terms
+        seen = Seen(self.proposal.made_at, self.score)
+        return required(self.policy, terms.act, terms.amount, terms.unit, seen, maker=self.proposal.maker)
 
     @property
     def last_sequence(self) -> int:
@@ -100,6 +110,8 @@ def record_of(connection: Connection, book: int, proposal_id: UUID) -> Record:
     person_events = [_said_of(row) for row in connection.execute(QUERIES.person_events, asked)]
     by_sequence = {event.sequence: event for event in events}
     whole = Record(book, proposal, policy, tuple(grants), by_sequence, tuple(person_events))
+    if proposal.order_id is not None:
+        whole = replace(whole, score=score_of(connection, book, proposal.order_id))
     if credentials:
         keys = tuple(_key_of(row) for row in connection.execute(QUERIES.keys_enrolled, asked))
         key_events = tuple(_said_of(row) for row in connection.execute(QUERIES.key_events, asked))
@@ -109,6 +121,12 @@ def record_of(connection: Connection, book: int, proposal_id: UUID) -> Record:
         completed = tuple(completions(connection, book, persons))
         whole = replace(whole, completions=completed, course_events=course_events)
     return whole
+
+
+def score_of(connection: Connection, book: int, order_id: UUID) -> int | None:
+    """The highest score that the journal's decisions of risk give an order; None: there is none."""
+    row = connection.execute(QUERIES.score_of, {"book": book, "order_id": order_id}).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def approvals_of(connection: Connection, book: int, proposal_id: UUID) -> tuple[Decision, ...]:
@@ -135,7 +153,7 @@ def verified_terms(record: Record, at: datetime) -> Terms:
     terms = _verified_payload(record)
     _verify_making(record, terms)
     approvals = _verified_approvals(record, terms)
-    needed = required(record.policy, terms.act, terms.amount, terms.unit, maker=record.proposal.maker)
+    needed = record.needed
     people = {each.person_id for each in approvals if _may_count(record, each, needed.roles)}
     if not needed.people or len(people) < needed.people:
         raise APPROVALS_DO_NOT_SUFFICE(count=len(people), people=needed.people, detail="")
@@ -165,7 +183,7 @@ def _verified_payload(record: Record) -> Terms:
 
 def _verify_making(record: Record, terms: Terms) -> None:
     proposal, policy = record.proposal, record.policy
-    needed = required(policy, terms.act, terms.amount, terms.unit, maker=proposal.maker)
+    needed = record.needed
     if (proposal.people, proposal.roles, proposal.signed) != (needed.people, needed.roles, needed.signed):
         raise RECORD_CONTRADICTS_ITSELF(detail="the row asks for other people than the policy")
     made: dict[str, Any] = {

@@ -12,9 +12,14 @@ this order:
   7  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, or staff, and
      then others approved (`authority.origin`)
   8  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
-     and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5)
-  9  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
-  10 above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
+     and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5);
+     what is asked for follows from the time of risk's decision and its score, as the journal has them
+  9  a customer is paid at a payee of that same customer: the journal has PAYEE_ADDED with the hash of this name and
+     account, and no PAYEE_REMOVED; it is the one that the customer was registered with, or `new_payee` was approved for
+     it; and with all that the gateway itself has sent there the amount is within what the policy lets go to a new
+     payee, or the payee is old enough, counted from the first checkpoint that the notary signed over its row
+ 10  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+ 11  above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
 
 Each "no" is a refusal by name. `payment_is_not_notarised_yet` and `payment_is_not_witnessed_yet` only mean: look again
 in a moment.
@@ -22,17 +27,21 @@ in a moment.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from ringfence.authority.cooling_off import waits_until
+from ringfence.authority.escalations import Seen
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.verification import Asking, require_origin
 from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.terms import Terms
-from ringfence.authority.verification import record_of, verified_terms
+from ringfence.authority.verification import record_of, score_of, verified_terms
 from ringfence.banking.desk import CustodianAccount, GatewayDesk
 from ringfence.banking.instruction import INSTRUCTION_IS_MALFORMED, Instruction, parse_instruction
+from ringfence.banking.payee import ACT as NEW_PAYEE
+from ringfence.banking.payee import added_event, payee_proposal, payee_sha256, registered_payee, removed_event
 from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection
 from ringfence.diligence.proof import require_verified
@@ -41,6 +50,7 @@ from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
 from ringfence.evidence.witnessing import witnessed_checkpoint
 from ringfence.incident.brake import require_released
+from ringfence.ledger.codes import EventName
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Kind
@@ -95,6 +105,20 @@ NOTARY_SIGNED_SOMETHING_ELSE = refusal(
 )
 
 
+PAYEE_IS_NOT_THE_CUSTOMERS = refusal(
+    "payee_is_not_the_customers",
+    Fault.PERMISSION,
+    en="The journal does not know this account as a payee of the customer whose money it is: {detail}.",
+    zh="账簿中没有该账户作为付款客户收款账户的记载：{detail}。",
+)
+PAYEE_IS_TOO_NEW = refusal(
+    "payee_is_too_new",
+    Fault.STATE,
+    en="The payee is new; this amount may go there from {until} on.",
+    zh="收款账户尚在冷静期，该金额自 {until} 起方可支付。",
+)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A payment order that nobody has sent yet."""
@@ -120,6 +144,7 @@ def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account
     act = "payout" if debit.startswith(CUSTOMER) else "fee_sweep"
     asked_by = _origin(desk, connection, said, act, held_at)
     _people(desk, connection, said, act, asked_by)
+    _payee(desk, connection, said, debit)
     _notarised(desk, connection, sequence)
     _witnessed(desk, said, sequence)
     return said
@@ -177,7 +202,10 @@ def _origin(desk: GatewayDesk, connection: Connection, said: Instruction, act: s
 
 def _people(desk: GatewayDesk, connection: Connection, said: Instruction, act: str, asked_by: str) -> None:
     policy = policy_in_force(connection, desk.book.book_id, desk.clock())
-    if asked_by == "staff" or required(policy, act, said.minor, currency(said.currency)).people:
+    decided = _event(connection, desk.book.book_id, derived(said.order_id, "risk decision"), EventName.RISK_DECISION)
+    score = score_of(connection, desk.book.book_id, said.order_id)
+    seen = Seen(decided.posted_at if decided else desk.clock(), score)
+    if asked_by == "staff" or required(policy, act, said.minor, currency(said.currency), seen).people:
         _approved(desk, connection, said, act)
 
 
@@ -192,6 +220,63 @@ def _approved(desk: GatewayDesk, connection: Connection, said: Instruction, act:
     for field, value in (wanted | {"payment_sha256": said.sha256()}).items():
         if found[field] != value:
             raise APPROVED_SOMETHING_ELSE(field=field)
+
+
+def _payee(desk: GatewayDesk, connection: Connection, said: Instruction, debit: str) -> None:
+    book, whose = desk.book.book_id, debit.split(":")
+    if whose[0] != "customer":
+        return
+    if said.payee is None or said.customer != whose[1]:
+        raise PAYEE_IS_NOT_THE_CUSTOMERS(detail="the payment names no payee of this customer")
+    added = _event(connection, book, added_event(said.payee), EventName.PAYEE_ADDED)
+    sha256 = payee_sha256(
+        desk.book.name, said.payee, said.customer, said.creditor_name, said.creditor_account, said.payee_salt
+    )
+    if added is None or (added.says.get("customer"), added.says.get("sha256")) != (said.customer, sha256):
+        raise PAYEE_IS_NOT_THE_CUSTOMERS(detail="no PAYEE_ADDED says so")
+    if _row(connection, book, removed_event(said.payee)) is not None:
+        raise PAYEE_IS_NOT_THE_CUSTOMERS(detail="PAYEE_REMOVED")
+    _notarised(desk, connection, added.sequence)
+    if said.payee == registered_payee(book, said.customer):
+        return
+    _agreed(connection, book, said, sha256, added)
+    _old_enough(desk, connection, said, added)
+
+
+def _agreed(connection: Connection, book: int, said: Instruction, sha256: str, added: "_Event") -> None:
+    """People approved this payee before the row that added it."""
+    record = record_of(connection, book, payee_proposal(said.payee or UUID(int=0)))
+    terms = verified_terms(record, added.posted_at)
+    wanted = {"payee": str(said.payee), "customer": said.customer, "payee_sha256": sha256}
+    if terms.act != NEW_PAYEE or any(terms.facts.get(name) != text for name, text in wanted.items()):
+        raise PAYEE_IS_NOT_THE_CUSTOMERS(detail="another payee was approved")
+    if record.last_sequence >= added.sequence:
+        raise PAYEE_IS_NOT_THE_CUSTOMERS(detail="approved after it was added")
+
+
+def _old_enough(desk: GatewayDesk, connection: Connection, said: Instruction, added: "_Event") -> None:
+    book = desk.book.book_id
+    [sent] = connection.execute(QUERIES.submitted_to, {"book": book, "payee": said.payee}).fetchone() or (0,)
+    signed = connection.execute(QUERIES.first_signed, {"book": book, "sequence": added.sequence}).fetchone()
+    if signed is None:
+        raise PAYMENT_IS_NOT_NOTARISED_YET()
+    policy = policy_in_force(connection, book, desk.clock()).policy
+    since = max(added.posted_at, signed[0])
+    until = waits_until(policy.cooling_off, said.currency, said.minor + int(sent), since)
+    if until is not None and desk.clock() < until:
+        raise PAYEE_IS_TOO_NEW(until=until.astimezone(UTC).isoformat(timespec="seconds"))
+
+
+@dataclass(frozen=True)
+class _Event:
+    sequence: int
+    posted_at: datetime
+    says: dict[str, Any]
+
+
+def _event(connection: Connection, book: int, identity: UUID, name: EventName) -> _Event | None:
+    row = connection.execute(QUERIES.event_row, {"book": book, "id": identity}).fetchone()
+    return _Event(row[0], row[2], json.loads(row[3])) if row is not None and row[1] == name else None
 
 
 def _code(terms: Terms) -> str | None:

@@ -49,6 +49,8 @@ class Instruction:
     execution_date: date
     policy_version: int
     salt: str
+    payee: UUID | None = None  # whom the journal knows as this account's holder; None: the platform itself
+    payee_salt: str = ""
 
     @property
     def minor(self) -> int:
@@ -74,6 +76,8 @@ class Instruction:
                 "execution_date": self.execution_date.isoformat(),
                 "policy_version": self.policy_version,
                 "salt": self.salt,
+                "payee": str(self.payee) if self.payee else None,
+                "payee_salt": self.payee_salt,
             }
         )
 
@@ -102,6 +106,8 @@ def parse_instruction(payload: bytes) -> Instruction:
             execution_date=date.fromisoformat(said["execution_date"]),
             policy_version=said["policy_version"],
             salt=said["salt"],
+            payee=UUID(said["payee"]) if said["payee"] is not None else None,
+            payee_salt=said["payee_salt"],
         )
         sound = found.canonical() == payload and found.minor > 0
     except (ValueError, KeyError, TypeError, AttributeError, Refused):

@@ -91,7 +91,7 @@ def _send(desk: GatewayDesk, waiting: Waiting, account: CustodianAccount) -> str
     name = f"{message}.pain.001.xml"
     exchange.deliver(desk.folder(account.bank, "to_bank"), name, content)
     row = {"book": desk.book.book_id, "order_id": waiting.order_id, "message_id": message, "file_name": name}
-    row |= {"sha256": sha256(content).hexdigest(), "at": desk.clock()}
+    row |= {"sha256": sha256(content).hexdigest(), "at": desk.clock(), "payee": order.payee, "amount": order.minor}
     with desk.connection() as connection:
         connection.execute(QUERIES.insert_submission, row)
     return "sent"

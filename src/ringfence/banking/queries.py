@@ -24,6 +24,9 @@ class _Queries(NamedQueries):
     latest_statements: Query
     entries_of_statement: Query
     journal_row: Query
+    event_row: Query
+    first_signed: Query
+    submitted_to: Query
     resolution_of: Query
     account_name: Query
 

@@ -12,9 +12,12 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ringfence.authority.actors import Actor, maker_of
 from ringfence.banking.desk import CustodianAccount, custodian_accounts
+from ringfence.banking.payee import added_event, payee_sha256, registered_payee
 from ringfence.core import Core
 from ringfence.custody.guarding import found_rules
+from ringfence.custody.payees.queries import QUERIES as PAYEES
 from ringfence.custody.queries import QUERIES
 from ringfence.custody.refusals import (
     CUSTODIAN_ACCOUNT_MUST_EXIST,
@@ -32,7 +35,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Account, Kind, Line
 from ringfence.money import currency
-from ringfence.vault.fields import IDENTITY_NUMBER, PAYEE_ACCOUNT, PHONE, Shape, normalised
+from ringfence.vault.fields import IDENTITY_NUMBER, PAYEE, PAYEE_ACCOUNT, PHONE, Shape, normalised
 from ringfence.vault.keeping import Vault, owner
 
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
@@ -110,12 +113,14 @@ def register(
     bank: str,
     identity_number: str | None = None,
     phone: str | None = None,
+    by: Actor = None,
     applies: Application | None = None,
 ) -> Customer:
     """Register a customer, whose money is to be held at the custodian account `bank`: a file of due diligence is
-    opened, and no account in the ledger. The same again changes nothing; other particulars under the same id are
-    refused, and so is the identity number of another customer in the same role. What is sensitive goes into the vault;
-    `identity_number_is_malformed`, `phone_is_malformed`, `identity_has_an_account_already`.
+    opened, and no account in the ledger; the account given is the first payee. The same again changes nothing; other
+    particulars under the same id are refused, and so is the identity number of another customer in the same role. What
+    is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`,
+    `identity_has_an_account_already`.
     """
     if not _WORD.fullmatch(customer_id):
         raise CUSTOMER_ID_IS_NOT_A_WORD(customer=customer_id[:60])
@@ -150,9 +155,30 @@ def register(
             also.append(vault.keep(whose, what, customer_id, value))
     said = {"customer": customer_id, "nature": nature, "bank": bank}
     registered = _event(core, EventName.CUSTOMER_REGISTERED, f"customer {customer_id}", said)
-    core.post(Unit([registered, opened], also))
+    payee, first = _first_payee(core, vault, customer_id, name, payee_account, maker_of(by))
+    core.post(Unit([registered, opened, payee], [*also, *first]))
     with core.connection() as connection:
         return customer(connection, core.book.book_id, customer_id)
+
+
+def _first_payee(
+    core: Core, vault: Vault, customer_id: str, name: str, account: str, maker: str
+) -> tuple[Line, list[Statement]]:
+    """The account that a customer is registered with is the first payee, and needs no approval of its own."""
+    payee_id = registered_payee(core.book.book_id, customer_id)
+    sha256 = payee_sha256(core.book.name, payee_id, customer_id, name, account, vault.payee_salt(payee_id))
+    said = {
+        "payee": str(payee_id),
+        "customer": customer_id,
+        "account": vault.fingerprint(account),
+        "sha256": sha256,
+        "proposal": None,
+        "maker": maker,
+    }
+    event = Line(Kind.EVENT, added_event(payee_id), code=EventName.PAYEE_ADDED, payload=said)
+    row = {"book": core.book.book_id, "event": event.id, "payee": payee_id, "customer": customer_id}
+    kept = vault.keep(owner(customer_id), PAYEE, str(payee_id), account)
+    return event, [(PAYEES.found_payee, row | {"sha256": sha256, "maker": maker}), kept]
 
 
 def customer(connection: Connection, book: int, customer_id: str) -> Customer:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from ringfence.authority import proposals
+from ringfence.authority.actors import Actor, Client
 from ringfence.authority.proposals import Proposal
 from ringfence.authority.queries import QUERIES as AUTHORITY
 from ringfence.core import Core
@@ -27,6 +28,9 @@ from ringfence.custody.orders import (
     stored,
     unallocated,
 )
+from ringfence.custody.payees.register import payee_of_order
+from ringfence.custody.payees.waiting import Prospect, letting_go, prospect
+from ringfence.custody.refusals import ORDER_IS_SOMEBODY_ELSES, PAYEE_WAS_PAID_MEANWHILE
 from ringfence.custody.wallets import DEEDS, may_pay, require_receiver, wallet_of
 from ringfence.database.connection import Connection
 from ringfence.diligence.refusals import (
@@ -70,8 +74,10 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
         return found  # it waits until the customer is not restricted any more, or until its time is over
     if about and all(each.state == "complete" for each in about):
         try:
-            return _release(desk, found, about)
+            return _decided(desk, found, about)
         except Refused as refused:
+            if refused.refusal is PAYEE_WAS_PAID_MEANWHILE:
+                return found  # the next round looks again
             if found.kind != "allocation" or refused.name not in KEPT_OUT:
                 raise
             return end_order(desk, found, "kept out by a limit")
@@ -90,21 +96,56 @@ def decide_all(desk: Desk) -> int:
     return sum(decide_order(desk, each.order_id).state != each.state for each in waiting)
 
 
-def cancel(desk: Desk, order_id: UUID) -> Order:
-    """Cancel an order on which nobody has decided yet; what was held is released."""
+def cool_all(desk: Desk) -> int:
+    """Let go what has waited long enough for its new payee, and cancel what waits for one that was removed; for the
+    core's rounds. Returns how many moved.
+    """
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        waiting = orders(connection, book, state="cooling_off", limit=1_000)
+    return sum(cool(desk, each.order_id).state != "cooling_off" for each in waiting)
+
+
+def cool(desk: Desk, order_id: UUID) -> Order:
+    """One of them."""
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        found = order(connection, book, order_id)
+    if found.state != "cooling_off":
+        return found
+    to = _going_to(core, found)
+    if to is None:
+        return end_order(desk, found, "payee was removed")
+    if to.wait is not None:
+        return found
+    try:
+        return _release(desk, found, (), "payee is old enough", to)
+    except Refused as refused:
+        if refused.refusal is not PAYEE_WAS_PAID_MEANWHILE:
+            raise
+        return found  # the next round looks again
+
+
+def cancel(desk: Desk, order_id: UUID, *, by: Actor = None) -> Order:
+    """Cancel an order that nobody has decided on or that waits for its payee; what was held is released. The journal
+    says by whom. A program cancels what it placed itself (`order_is_somebody_elses`), people any.
+    """
     with desk.core.connection() as connection:
         found = order(connection, desk.core.book.book_id, order_id)
-    return end_order(desk, found, "cancelled")
+    if isinstance(by, Client) and found.maker != by.maker:
+        raise ORDER_IS_SOMEBODY_ELSES()
+    return end_order(desk, found, "cancelled", by=by)
 
 
-def end_order(desk: Desk, found: Order, act: str) -> Order:
+def end_order(desk: Desk, found: Order, act: str, *, by: Actor = None) -> Order:
     """End an order without money: void what it holds and move it by `act` (rejected, cancelled, failed)."""
     core = desk.core
     becomes = lifecycle.moves(found.kind, found.state, act)
     with core.connection() as connection:
         day = current_day(connection, core.book.book_id)
         hold = hold_of(connection, core.book.book_id, found.order_id)
-    chain = [moved_event(found, becomes, day)]
+    moved = moved_event(found, becomes, day)
+    chain = [moved if by is None else replace(moved, payload={**(moved.payload or {}), "by": by.maker})]
     if hold is not None:
         void = derived(found.order_id, "void")
         chain.append(replace(hold, kind=Kind.VOID, id=void, amount=0, refers_to=hold.id, value_date=day))
@@ -112,9 +153,37 @@ def end_order(desk: Desk, found: Order, act: str) -> Order:
     return stored(core, found.order_id)
 
 
-def _release(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
+def _decided(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
+    """Enough people agreed: let it go, or let it wait for its new payee."""
+    if found.kind != "withdrawal":
+        act = "released by two people" if found.state == "held" else "approved"
+        return _release(desk, found, about, act, None)
+    to = _going_to(desk.core, found)
+    if to is None:
+        return end_order(desk, found, "payee was removed")
+    if to.wait is None:
+        return _release(desk, found, about, "released by two people" if found.state == "held" else "approved", to)
+    act = "released to a new payee" if found.state == "held" else "approved to a new payee"
+    becomes = lifecycle.moves(found.kind, found.state, act)
+    with desk.core.connection() as connection:
+        day = current_day(connection, desk.core.book.book_id)
+    moved = moved_event(found, becomes, day)
+    also = [proposals.carrying_out(desk.core, each.proposal_id, each.act, moved) for each in about]
+    desk.core.post(Unit([moved], [move(desk.core, found, becomes), *also]))
+    return stored(desk.core, found.order_id)
+
+
+def _going_to(core: Core, found: Order) -> Prospect | None:
+    """How it stands with a withdrawal's payee; None: it was removed."""
+    with core.connection() as connection:
+        payee = payee_of_order(connection, core.book.book_id, found.order_id)
+        if payee is None or payee.state != "active":
+            return None
+        return prospect(connection, core.book.book_id, payee, found.currency, found.amount, core.clock())
+
+
+def _release(desk: Desk, found: Order, about: Sequence[Proposal], act: str, to: Prospect | None) -> Order:
     core = desk.core
-    act = "released by two people" if found.state == "held" else "approved"
     becomes = lifecycle.moves(found.kind, found.state, act)
     with core.connection() as connection:
         day = current_day(connection, core.book.book_id)
@@ -129,6 +198,7 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal]) -> Order:
         payment = desk.vault.open(PAYMENT, str(found.order_id)).encode()
         chain.append(payment_event(found.order_id, payment, day))
         also.append(payment_order(core, found.order_id, found.account_name))
+        also += [letting_go(core.book.book_id, found.order_id, to.let_go)] if to else []
     elif found.kind == "allocation":
         chain.append(_allocation_line(core, found, day))
     elif hold is not None:

@@ -38,6 +38,17 @@ _PAYOUT: Final = (
     ("sent", "rejected by the bank", "failed"),
     ("settled", "returned by the bank", "returned"),
 )
+# A new payee waits for large amounts (`payees.waiting`).
+_COOLING: Final = (
+    (None, "placed to a new payee", "cooling_off"),
+    ("held", "released to a new payee", "cooling_off"),
+    ("held", "payee was removed", "cancelled"),
+    ("awaiting_approval", "approved to a new payee", "cooling_off"),
+    ("awaiting_approval", "payee was removed", "cancelled"),
+    ("cooling_off", "payee is old enough", "released"),
+    ("cooling_off", "cancelled", "cancelled"),
+    ("cooling_off", "payee was removed", "cancelled"),
+)
 _AT_ONCE: Final = (
     (None, "refused by risk", "refused"),
     (None, "held by risk", "held"),
@@ -56,12 +67,18 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         ("expected", "received by the bank", "settled"),
         ("expected", "cancelled", "cancelled"),
     ),
-    "withdrawal": _PAYOUT,
+    "withdrawal": _PAYOUT + _COOLING,
     "fee_sweep": _PAYOUT,
     "freeze": _AT_ONCE,
     "release": _AT_ONCE,
     "transfer": _AT_ONCE,
     "fee": _AT_ONCE,
+    "escrow": (
+        (None, "refused by risk", "refused"),
+        (None, "placed into escrow", "in_escrow"),
+        ("in_escrow", "released by its condition", "settled"),
+        ("in_escrow", "returned to the payer", "cancelled"),
+    ),
     "allocation": (
         (None, "proposed", "awaiting_approval"),
         ("awaiting_approval", "approved", "settled"),
@@ -76,7 +93,7 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         ("expected", "cancelled", "cancelled"),
     ),
 }
-"""Kinds of order: 充值, 提现, 手续费划转, 冻结, 解冻, 转账, 收费, 认领, 补足."""
+"""Kinds of order: 充值, 提现, 手续费划转, 冻结, 解冻, 转账, 收费, 担保, 认领, 补足."""
 
 
 def moves(kind: str, state: str | None, act: str) -> str:

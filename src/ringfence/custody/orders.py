@@ -33,6 +33,7 @@ PURPOSES: Final = {
     "release": Purpose.RELEASE,
     "transfer": Purpose.CUSTOMER_TRANSFER,
     "fee": Purpose.PLATFORM_FEE,
+    "escrow": Purpose.ESCROW,
     "fee_sweep": Purpose.FEE_SWEEP,
     "allocation": Purpose.ALLOCATION,
     "funding": Purpose.FUNDING,

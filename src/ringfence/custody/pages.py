@@ -14,6 +14,7 @@ from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
 from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
 from ringfence.banking.desk import custodian_accounts
+from ringfence.banking.payee import ACT as NEW_PAYEE
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody import periods, placing
@@ -22,8 +23,10 @@ from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
+from ringfence.custody.payees import pages as payee_pages
+from ringfence.custody.payees.routes import router
+from ringfence.custody.payees.telling import MAY_STOP, stopper, waits
 from ringfence.custody.personal import erasure
-from ringfence.custody.personal.routes import router
 from ringfence.custody.routes import (
     amount_at,
     maker,
@@ -52,13 +55,16 @@ from ringfence.web.words import msg
 OWN_ORDERS_SHOWN: Final = 10
 
 pages = APIRouter()
+pages.include_router(payee_pages.pages)
 
 TONES: Final = {
     "settled": "good",
     "released": "waiting",
     "sent": "waiting",
     "awaiting_approval": "waiting",
+    "cooling_off": "watch",
     "expected": "waiting",
+    "in_escrow": "waiting",
     "held": "watch",
     "unallocated": "watch",
     "returned": "watch",
@@ -129,6 +135,7 @@ def one_customer(
         lines=lines,
         names=names,
         orders=recent,
+        waits=payee_pages.all_left(visit, recent),
         tones=TONES,
         code_word=code_word,
         before=before,
@@ -142,7 +149,10 @@ def one_customer(
         file_tones=FILE_TONES,
         may_see=visit.person.has_role(*MAY_SEE),
         may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
+        may_propose=visit.person.has_role(Role.TREASURER) and not erased,
+        may_remove=visit.person.has_role(*MAY_STOP),
         reason_max=REASON_CHARACTERS_MAX,
+        **payee_pages.shown(visit, customer_id),
     )
 
 
@@ -186,6 +196,8 @@ def list_orders(
         kinds=list(LIFECYCLE),
         states=STATES,
         tones=TONES,
+        waits=payee_pages.all_left(visit, found),
+        may_stop=visit.person.has_role(*MAY_STOP),
         older=f"/orders?{older}" if older else None,
         newest=f"/orders?{urlencode(kept)}" if before else None,
     )
@@ -222,14 +234,15 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         may_see=visit.person.has_role(*MAY_SEE),
         tones=TONES,
         code_word=code_word,
-        may_cancel=visit.person.has_role(Role.TREASURER) and _may(found, "cancelled"),
+        may_cancel=visit.person.has_role(*MAY_STOP) and _may(found, "cancelled"),
+        wait=(wait := waits(visit.core, [found], visit.now).get(order_id)),
+        left=payee_pages.left(visit, wait) if wait else None,
     )
 
 
 @pages.post("/orders/{order_id}/cancellation")
 def cancel_order(visit: Signed, order_id: UUID) -> Response:
-    maker(visit)
-    cancel(visit.desk(Desk), order_id)
+    cancel(visit.desk(Desk), order_id, by=stopper(visit.person.actor))
     return visit.go(f"/orders/{order_id}", said="order_cancelled")
 
 
@@ -386,18 +399,22 @@ MODULE: Final = Module(
         Entry("/own-money", msg("Own money"), 24),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
-    | {ERASURE: _erase},
+    | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out},
     words={
         "order kind": list(LIFECYCLE),
         "order state": list(STATES),
+        "payee state": ["proposed", "active", "removed"],
         "nature": ["person", "firm"],
         "wallet part": ["available", "frozen"],
         "outcome": ["allow", "hold", "refuse"],
         "payment status": [outcome.value for outcome in Outcome],
         "fact": [
             "kind", "customer", "to_customer", "debtor_account", "creditor_name", "creditor_account", "reference",
-            "payment_sha256", "receipt", "payer", "text",
+            "payment_sha256", "receipt", "payer", "text", "payee", "payee_sha256",
         ],
-        "notice": ["order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed"],
+        "notice": [
+            "order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", "payee_proposed",
+            "payee_removed",
+        ],
     },
 )  # fmt: skip

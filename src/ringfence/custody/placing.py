@@ -1,12 +1,15 @@
 """Placing an order: one straight path, checks in declared order.
 
   1  the same order again is answered with the order as it stands; the same id with other content is refused
-  2  a business day is open; the customer exists; the amount is positive; the payee is the customer
+  2  a business day is open; the customer exists; the amount is positive; the payee is one of the customer's
   3  the customer is verified and not restricted, and the tier allows it (`wallets.require_order`)
   4  where money leaves and the policy wants to know who asks for it, that is shown (`authority.origin`)
   5  risk decides: allow, hold or refuse
-  6  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
+  6  the policy says who has to agree, at this hour and this score, and whether the payee is too new for this amount
+  7  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
      once: a proposal for people, or the payment order for the gateway
+
+If the hour turns or the payee is paid between 5 and 6, the append is refused whole and the path walked again.
 
 If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
 answer is final for that order id.
@@ -14,13 +17,17 @@ answer is final for that order id.
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 from ringfence.authority.actors import Actor, maker_of
+from ringfence.authority.escalations import Seen
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.stating import stated
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
+from ringfence.authority.queries import QUERIES as AUTHORITY
+from ringfence.authority.refusals import REQUIREMENT_CHANGED_MEANWHILE
 from ringfence.banking.instruction import Instruction
 from ringfence.core import Core
 from ringfence.custody import lifecycle
@@ -41,22 +48,30 @@ from ringfence.custody.orders import (
     state_event,
     stored,
 )
+from ringfence.custody.payees.register import Payee, payee_with
+from ringfence.custody.payees.waiting import letting_go, pays, prospect
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CUSTOMERS_MUST_BE_DIFFERENT,
     CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
-    PAYEE_NAME_MUST_BE_THE_CUSTOMERS,
+    PAYEE_MUST_BE_THE_CUSTOMERS,
+    PAYEE_WAS_PAID_MEANWHILE,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
 from ringfence.custody.wallets import require_order, require_receiver, wallet_of
+from ringfence.database.connection import Connection
 from ringfence.ledger.ids import derived
-from ringfence.ledger.journal import Unit
+from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
+from ringfence.refusal import Refused
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
-from ringfence.vault.fields import Shape, mask
+from ringfence.vault.fields import PAYEE, Shape, mask
+
+_ATTEMPTS: Final = 5
+_TURNED_MEANWHILE: Final = (REQUIREMENT_CHANGED_MEANWHILE, PAYEE_WAS_PAID_MEANWHILE)
 
 
 @dataclass(frozen=True)
@@ -171,7 +186,7 @@ def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: s
         require_receiver(core, connection, who, found.amount)
     state = lifecycle.moves("allocation", None, "proposed")
     facts = {"customer": customer_id, "receipt": str(receipt), "payer": found.payee_name or "", "text": found.reference}
-    drafted = _draft(core, by, policy, "allocation", asked, facts)
+    drafted = _draft(core, by, policy, "allocation", asked, facts, Seen(core.clock()))
     event = state_event(asked, state, None, day)
     core.post(Unit([event, drafted.line], [*inserted(desk, asked, state, day), *drafted.also]))
     return stored(core, order_id)
@@ -192,46 +207,65 @@ def _announce(desk: Desk, asked: Asked) -> Order:
 def _place(
     desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, to: Customer | None = None
 ) -> Order:
-    core, book = desk.core, desk.core.book.book_id
+    core = desk.core
     if known := _replayed(desk, asked):
         return known
     _check_amount(asked)
+    for attempt in range(_ATTEMPTS):
+        try:
+            _placed(desk, by, asked, who, money, to)
+        except Refused as refused:
+            if refused.refusal not in _TURNED_MEANWHILE or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            break
+    return stored(core, asked.order_id)
+
+
+def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, to: Customer | None) -> None:
+    core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         day = current_day(connection, book)
         policy = policy_in_force(connection, book, core.clock())
-    if asked.kind == "withdrawal" and who is not None and asked.payee_name != who.name:
-        raise PAYEE_NAME_MUST_BE_THE_CUSTOMERS()
+        payee = _payee(desk, connection, asked, who)
+        ahead = prospect(connection, book, payee, asked.currency, asked.amount, core.clock()) if payee else None
+    cooling = ahead is not None and ahead.wait is not None
     standing = [] if who is None else require_order(core, asked.kind, who, asked.amount, day, to)
 
     act = act_of(asked.kind)
     origin = stated(core, policy, by, _payment(act, asked)) if act else None
     with desk.risk.ruling(_facts(desk, asked, day)) as ruling:
-        people = required(policy, act, asked.amount, currency(asked.currency), maker=asked.maker).people if act else 0
-        state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people))
+        seen = Seen(core.clock(), ruling.decision.score)
+        unit = currency(asked.currency)
+        people = required(policy, act, asked.amount, unit, seen, maker=asked.maker).people if act else 0
+        state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people, cooling=cooling))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
         also = [*inserted(desk, asked, state, day), *standing]
         if origin is not None:
             chain.append(origin.line)
             also += [*origin.also, kept_origin(desk, asked, origin.content)]
+        also += [pays(book, asked.order_id, payee.payee_id)] if payee else []
         facts = _facts_for_people(asked)
         payment = b""
         if state != "refused":
             chain.append(_money_line(asked, money, day, at_once=state == "settled"))
             if act:
-                instruction = _instruction(core, asked, day, policy.version)
+                instruction = _instruction(desk, asked, day, policy.version, payee)
                 payment = instruction.canonical()
                 also.append(kept_payment(desk, asked, payment))
                 facts |= {"payment_sha256": instruction.sha256()}
         needed = [each for each, wanted in (("hold_release", state == "held"), (act, people > 0)) if wanted and each]
         for each in needed if state in ("held", "awaiting_approval") else ():
-            drafted = _draft(core, by, policy, each, asked, facts)
+            drafted = _draft(core, by, policy, each, asked, facts, seen)
             chain.append(drafted.line)
             also += drafted.also
+        if act and state in ("released", "cooling_off"):
+            also.append(_nobody(core, ruling.line.id, asked, act))
         if state == "released":
             chain.append(payment_event(asked.order_id, payment, day))
             also.append(payment_order(core, asked.order_id, asked.account_name))
+            also += [letting_go(book, asked.order_id, ahead.let_go)] if ahead else []
         core.post(Unit(chain, also))
-    return stored(core, asked.order_id)
 
 
 def act_of(kind: str) -> str | None:
@@ -239,12 +273,30 @@ def act_of(kind: str) -> str | None:
     return {"withdrawal": "payout", "fee_sweep": "fee_sweep"}.get(kind)
 
 
-def _first_act(decision: Decision, people: int) -> str:
+def _payee(desk: Desk, connection: Connection, asked: Asked, who: Customer | None) -> Payee | None:
+    """Whom a withdrawal pays: a payee of the customer, and so in the customer's name."""
+    if asked.kind != "withdrawal" or who is None:
+        return None
+    found = payee_with(connection, desk.vault, who.customer_id, asked.payee_account or "")
+    if found is None:
+        raise PAYEE_MUST_BE_THE_CUSTOMERS(customer=who.customer_id)
+    return found
+
+
+def _nobody(core: Core, event: UUID, asked: Asked, act: str) -> Statement:
+    """The statement in which the database finds that the policy asks nobody at the time of the append."""
+    row = {"book": core.book.book_id, "event": event, "order_id": asked.order_id, "act": act}
+    return AUTHORITY.require_nobody, row | {"currency": asked.currency, "amount": asked.amount}
+
+
+def _first_act(decision: Decision, people: int, *, cooling: bool) -> str:
     if decision.outcome == Outcome.REFUSE:
         return "refused by risk"
     if decision.outcome == Outcome.HOLD:
         return "held by risk"
-    return "placed above the limit" if people else "placed"
+    if people:
+        return "placed above the limit"
+    return "placed to a new payee" if cooling else "placed"
 
 
 def _replayed(desk: Desk, asked: Asked) -> Order | None:
@@ -280,19 +332,22 @@ def _money_line(asked: Asked, money: Movement, day: date, *, at_once: bool) -> L
     return replace(line, code=PURPOSES[asked.kind], value_date=day)
 
 
-def _instruction(core: Core, asked: Asked, day: date, policy_version: int) -> Instruction:
+def _instruction(desk: Desk, asked: Asked, day: date, policy_version: int, payee: Payee | None) -> Instruction:
+    core = desk.core
     return Instruction(
         book=core.book.name,
         order_id=asked.order_id,
         customer=asked.customer_id or "platform",
         debtor_account=asked.account_name or "",
         creditor_name=asked.payee_name or "",
-        creditor_account=asked.payee_account or "",
+        creditor_account=desk.vault.open(PAYEE, str(payee.payee_id)) if payee else asked.payee_account or "",
         currency=asked.currency,
         amount=format_minor(asked.amount, currency(asked.currency)),
         execution_date=day,
         policy_version=policy_version,
         salt=core.new_id().hex,
+        payee=payee.payee_id if payee else None,
+        payee_salt=desk.vault.payee_salt(payee.payee_id) if payee else "",
     )
 
 
@@ -324,7 +379,9 @@ def _facts_for_people(asked: Asked) -> dict[str, str]:
     return {name: text for name, text in told.items() if text}
 
 
-def _draft(core: Core, by: Actor, policy: PolicyVersion, act: str, asked: Asked, facts: dict[str, str]) -> Drafted:
+def _draft(
+    core: Core, by: Actor, policy: PolicyVersion, act: str, asked: Asked, facts: dict[str, str], seen: Seen
+) -> Drafted:
     return draft(
         core,
         policy,
@@ -335,4 +392,6 @@ def _draft(core: Core, by: Actor, policy: PolicyVersion, act: str, asked: Asked,
         amount=asked.amount,
         unit=currency(asked.currency),
         facts=facts,
+        score=seen.score,
+        at=seen.at,
     )

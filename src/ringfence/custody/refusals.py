@@ -105,12 +105,6 @@ CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT = refusal(
     en="The money of {one} and {other} lies at different custodian accounts; the banks would have to move it.",
     zh="{one} 与 {other} 的资金存于不同存管账户，须由银行划转。",
 )
-PAYEE_NAME_MUST_BE_THE_CUSTOMERS = refusal(
-    "payee_name_must_be_the_customers",
-    Fault.INPUT,
-    en="A withdrawal goes to an account in the customer's own name.",
-    zh="提现只能付至客户本人同名账户。",
-)
 BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER = refusal(
     "bank_knows_one_account_by_a_number",
     Fault.STATE,
@@ -122,6 +116,55 @@ RECEIPT_MUST_BE_UNALLOCATED = refusal(
     Fault.STATE,
     en="Receipt {order} is not waiting for its owner.",
     zh="来款 {order} 不在待认领状态。",
+)
+PAYEE_MUST_BE_THE_CUSTOMERS = refusal(
+    "payee_must_be_the_customers",
+    Fault.STATE,
+    en="This account is not a payee of customer {customer}. Add it first (`POST /customers/{customer}/payees`);"
+    " somebody else has to agree.",
+    zh="该账户不是客户 {customer} 的收款账户。请先新增（`POST /customers/{customer}/payees`），并须他人同意。",
+)
+PAYEE_MUST_EXIST = refusal(
+    "payee_must_exist",
+    Fault.UNKNOWN,
+    en="There is no such payee, or it was removed.",
+    zh="没有该收款账户，或其已被移除。",
+)
+PAYEE_IS_KNOWN_ALREADY = refusal(
+    "payee_is_known_already",
+    Fault.STATE,
+    en="Customer {customer} has this payee already.",
+    zh="客户 {customer} 已有该收款账户。",
+)
+PAYEE_ID_ALREADY_HAS_OTHER_CONTENT = refusal(
+    "payee_id_already_has_other_content",
+    Fault.STATE,
+    en="Payee {payee} was proposed before with other content.",
+    zh="收款账户 {payee} 曾以不同内容提交。",
+)
+PAYEE_MUST_BE_APPROVED = refusal(
+    "payee_must_be_approved",
+    Fault.PERMISSION,
+    en="Only the account that a customer is registered with is added without approval.",
+    zh="仅客户登记时的账户可免审批新增。",
+)
+PAYEE_IS_BEING_PAID = refusal(
+    "payee_is_being_paid",
+    Fault.STATE,
+    en="A payment to this payee is on its way to the bank. Remove it afterwards; the brake stops every payment.",
+    zh="有款项正付往该收款账户，须待其完成后移除；紧急制动可停止全部付款。",
+)
+PAYEE_WAS_PAID_MEANWHILE = refusal(
+    "payee_was_paid_meanwhile",
+    Fault.STATE,
+    en="Another payment was let go to this payee at the same moment. Try again.",
+    zh="同时有另一笔款项付往该收款账户，请重试。",
+)
+ORDER_IS_SOMEBODY_ELSES = refusal(
+    "order_is_somebody_elses",
+    Fault.PERMISSION,
+    en="A program cancels only what it placed itself.",
+    zh="程序只能撤销其自行提交的指令。",
 )
 
 register(
@@ -135,5 +178,10 @@ register(
         "order_is_placed_once": ORDER_MOVED_MEANWHILE,
         "customer_is_registered_once": CUSTOMER_IS_REGISTERED_ALREADY,
         "bank_knows_one_account_by_a_number": BANK_KNOWS_ONE_ACCOUNT_BY_A_NUMBER,
+        "payee_must_exist": PAYEE_MUST_EXIST,
+        "payee_is_known_already": PAYEE_IS_KNOWN_ALREADY,
+        "payee_must_be_approved": PAYEE_MUST_BE_APPROVED,
+        "payee_is_being_paid": PAYEE_IS_BEING_PAID,
+        "payee_was_paid_meanwhile": PAYEE_WAS_PAID_MEANWHILE,
     }
 )

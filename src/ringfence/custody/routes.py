@@ -18,37 +18,30 @@ from ringfence.authority.routes import FOR_PEOPLE, session_of
 from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
 from ringfence.authority.standing.routes import PROPOSING, ChangeProposed
 from ringfence.custody import periods, placing
-from ringfence.custody.customers import Customer, accounts_of, custodian_account, customer, customers, register
+from ringfence.custody.customers import Customer, accounts_of, custodian_account, customer, customers
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
+from ringfence.custody.payees.telling import stopper, waits
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     BUSINESS_DAY_MUST_BE_CLOSED_FIRST,
     CUSTODIAN_ACCOUNT_MUST_EXIST,
-    CUSTOMER_ID_IS_NOT_A_WORD,
-    CUSTOMER_IS_REGISTERED_ALREADY,
     CUSTOMER_MUST_EXIST,
     CUSTOMERS_MUST_BE_DIFFERENT,
     CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT,
-    IDENTITY_NUMBER_IS_MALFORMED,
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    ORDER_IS_SOMEBODY_ELSES,
     ORDER_MUST_EXIST,
-    PHONE_IS_MALFORMED,
+    PAYEE_MUST_BE_THE_CUSTOMERS,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
-from ringfence.diligence.applying import application
-from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.refusals import (
     CUSTOMER_IS_RESTRICTED,
     CUSTOMER_MUST_BE_VERIFIED,
-    IDENTITY_HAS_AN_ACCOUNT_ALREADY,
     PAYMENT_IS_ABOVE_THE_TIER,
-    ROLE_OF_A_CUSTOMER_IS_A_WORD,
-    TIER_IS_UNKNOWN,
 )
-from ringfence.diligence.routes import NewDocument, NewOwner, own, take
 from ringfence.ledger import reading
 from ringfence.ledger.model import Result
 from ringfence.ledger.refusals import RESULT_REFUSALS
@@ -155,25 +148,6 @@ class WalletAnswer(Answer):
     frozen: Money
 
 
-class NewCustomer(Answer):
-    id: str = Field(max_length=40, examples=["c0001"])
-    name: str = Field(min_length=1, max_length=140)
-    nature: str = Field(pattern="^(person|firm)$")
-    payee_account: str = Field(min_length=1, max_length=34, description="The customer's own account elsewhere.")
-    bank: str = Field(description="The custodian account that is to hold the money.")
-    identity_number: str | None = Field(
-        None,
-        max_length=40,
-        description="Kept in cipher; one customer a number and role. Of a firm, its number of registration. Nobody is"
-        " verified without one.",
-    )
-    phone: str | None = Field(None, max_length=40, description="Kept in cipher.")
-    documents: list[NewDocument] = Field([], max_length=5, description="Brought along; more may come later.")
-    owners: list[NewOwner] = Field([], max_length=20, description="Of a firm.")
-    role: str | None = Field(None, max_length=20, description="A word of the platform's; `holder` if none is given.")
-    tier: str | None = Field(None, max_length=40, description="Asked for; the profile's first if none is given.")
-
-
 class OrderAnswer(Answer):
     id: UUID
     kind: str
@@ -188,6 +162,8 @@ class OrderAnswer(Answer):
     maker: str
     placed_at: datetime
     moved_at: datetime
+    waits_until: datetime | None = Field(None, description="While it is `cooling_off`: when the payee is old enough.")
+    warning: str | None = Field(None, description="While it waits: why, and what to do, in the caller's language.")
 
 
 class OrderPage(Answer):
@@ -265,44 +241,6 @@ def one_customer(visit: Client, id: Annotated[str, Path(max_length=40)]) -> Wall
     return wallet_answer(visit, id)
 
 
-@router.post(
-    "/customers",
-    dependencies=WRITE_CUSTOMERS,
-    summary="Register a customer",
-    responses=refuses(
-        PERSON_LACKS_THE_ROLE,
-        CUSTOMER_ID_IS_NOT_A_WORD,
-        IDENTITY_NUMBER_IS_MALFORMED,
-        PHONE_IS_MALFORMED,
-        CUSTOMER_IS_REGISTERED_ALREADY,
-        IDENTITY_HAS_AN_ACCOUNT_ALREADY,
-        ROLE_OF_A_CUSTOMER_IS_A_WORD,
-        TIER_IS_UNKNOWN,
-        CUSTODIAN_ACCOUNT_MUST_EXIST,
-    ),
-)
-def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> WalletAnswer:
-    maker(visit)
-    applies = application(visit.desk(DiligenceDesk).profile, given.nature, role=given.role, tier=given.tier)
-    register(
-        visit.core,
-        visit.desk(Desk).vault,
-        given.id,
-        name=given.name,
-        nature=given.nature,
-        payee_account=given.payee_account,
-        bank=given.bank,
-        identity_number=given.identity_number,
-        phone=given.phone,
-        applies=applies,
-    )
-    for owned in given.owners:
-        own(visit, given.id, owned)
-    for paper in given.documents:
-        take(visit, given.id, paper)
-    return wallet_answer(visit, given.id)
-
-
 @router.get("/orders", dependencies=READ, summary="Orders, the latest first", responses=refuses())
 def list_orders(
     visit: Client,
@@ -325,17 +263,24 @@ def list_orders(
             limit=limit,
         )
     return OrderPage(
-        orders=[order_answer(each) for each in found], next=place_after(found[-1]) if len(found) == limit else None
+        orders=[order_answer(each, visit) for each in found],
+        next=place_after(found[-1]) if len(found) == limit else None,
     )
 
 
 @router.get("/orders/{id}", dependencies=READ, summary="One order", responses=refuses(ORDER_MUST_EXIST))
 def one_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
     with visit.core.connection() as connection:
-        return order_answer(order(connection, visit.book, id))
+        found = order(connection, visit.book, id)
+    return order_answer(found, visit)
 
 
-@router.post("/withdrawals", dependencies=WRITE, summary="Pay out to a customer's own account", responses=PLACING)
+@router.post(
+    "/withdrawals",
+    dependencies=WRITE,
+    summary="Pay out to a payee of the customer",
+    responses=PLACING | refuses(PAYEE_MUST_BE_THE_CUSTOMERS),
+)
 def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer:
     by, amount = maker(visit), amount_of(visit, given)
     account = given.payee_account
@@ -343,7 +288,8 @@ def withdraw(visit: Client, given: Annotated[Withdrawal, Body()]) -> OrderAnswer
     return order_answer(
         placing.place_withdrawal(
             desk, given.id, given.customer, amount, payee_account=account, by=by, reference=given.reference
-        )
+        ),
+        visit,
     )
 
 
@@ -472,12 +418,13 @@ def propose_closing(visit: Client, given: Annotated[NewClosing, Body()]) -> Chan
 @router.post(
     "/orders/{id}/cancellation",
     dependencies=WRITE,
-    summary="Cancel an order on which nobody has decided yet",
-    responses=refuses(SCOPE_IS_MISSING, PERSON_LACKS_THE_ROLE, ORDER_MUST_EXIST, ORDER_MAY_NOT_DO_THAT_NOW),
+    summary="Cancel an order on which nobody has decided yet, or that waits for a new payee",
+    responses=refuses(
+        SCOPE_IS_MISSING, PERSON_LACKS_THE_ROLE, ORDER_MUST_EXIST, ORDER_MAY_NOT_DO_THAT_NOW, ORDER_IS_SOMEBODY_ELSES
+    ),
 )
 def cancel_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
-    maker(visit)
-    return order_answer(cancel(visit.desk(Desk), id))
+    return order_answer(cancel(visit.desk(Desk), id, by=stopper(visit.person.actor)))
 
 
 def maker(visit: Visit) -> Actor:
@@ -585,7 +532,8 @@ def customer_answer(found: Customer) -> CustomerAnswer:
     return CustomerAnswer(id=found.customer_id, **told)
 
 
-def order_answer(found: Order) -> OrderAnswer:
+def order_answer(found: Order, visit: Visit | None = None) -> OrderAnswer:
+    wait = waits(visit.core, [found], visit.now).get(found.order_id) if visit else None
     told: dict[str, Any] = {
         name: getattr(found, name)
         for name in (
@@ -597,5 +545,7 @@ def order_answer(found: Order) -> OrderAnswer:
         customer=found.customer_id,
         account=found.account_name,
         amount=money(found.amount, found.currency),
+        waits_until=wait.until if wait else None,
+        warning=wait.warning(visit.language) if wait and visit else None,
         **told,
     )

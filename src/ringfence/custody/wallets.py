@@ -17,6 +17,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from ringfence.authority.standing.reading import opened_account
 from ringfence.core import Core
 from ringfence.custody.customers import Customer, accounts_of, customer, opening_line
 from ringfence.custody.queries import QUERIES
@@ -26,7 +27,6 @@ from ringfence.diligence import standing
 from ringfence.diligence.files import File, Wallet, Wallets
 from ringfence.diligence.refusals import CUSTOMER_MUST_BE_VERIFIED
 from ringfence.ledger import reading
-from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line
 
@@ -34,11 +34,12 @@ DEEDS: Final[dict[str, standing.Deed]] = {
     "withdrawal": "pay",
     "transfer": "pay",
     "fee": "pay",
+    "escrow": "pay",
     "freeze": "keep",
     "release": "keep",
 }
 """What an order of a kind is to due diligence."""
-COUNTED: Final = ("withdrawal", "transfer")
+COUNTED: Final = ("withdrawal", "transfer", "escrow")
 """Payments that the limits of a tier count."""
 
 
@@ -143,15 +144,16 @@ def opening(core: Core, customer_id: str, event: UUID) -> Wallet:
 def close(core: Core, customer_id: str) -> None:
     """Close a customer's accounts; `customer_must_have_no_money`. Closed ones stay closed."""
     require_empty(core, customer_id)
-    who, book = _customer(core, customer_id), UUID(int=core.book.book_id)
+    who, book = _customer(core, customer_id), core.book.book_id
     for number in (who.available, who.frozen):
-        if number is not None:
-            line = Line(Kind.ACCOUNT_CLOSED, derived(book, f"account closed {number}"), debit_account=number)
-            core.post(Unit([line]))
+        with core.connection() as connection:
+            found = opened_account(connection, book, number) if number is not None else None
+        if found is not None and found.closed is None:
+            core.post(Unit([Line(Kind.ACCOUNT_CLOSED, core.new_id(), debit_account=found.account.account)]))
 
 
 def require_empty(core: Core, customer_id: str) -> None:
-    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it."""
+    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it or into it."""
     with core.connection() as connection:
         found = customer(connection, core.book.book_id, customer_id)
         if found.available is None:
@@ -159,7 +161,7 @@ def require_empty(core: Core, customer_id: str) -> None:
         reading.project(connection, core.book.book_id)
         for name in accounts_of(customer_id):
             there = reading.balance(connection, core.book.book_id, name)
-            if there.balance or there.held:
+            if there.balance or there.held or there.expected:
                 raise CUSTOMER_MUST_HAVE_NO_MONEY(customer=customer_id)
 
 

@@ -32,6 +32,7 @@ PACKAGES = (
     "diligence",
     "banking",
     "custody",
+    "escrow",
     "reconciliation",
     "safeguarding",
 )

@@ -25,7 +25,7 @@ from ringfence.command import Screen
 from ringfence.core import Core
 from ringfence.custody import days, orders
 from ringfence.database.server import Server
-from ringfence.demo import standing
+from ringfence.demo import escrow, standing
 from ringfence.demo.children import Children
 from ringfence.demo.devices import SIGNERS, device_of, enrol
 from ringfence.demo.founding import Founded, bank_time, open_bank
@@ -95,6 +95,7 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             _watch(player, platform)
             _receipts(player, core)
             _orders(player, platform)
+            _escrow(player, platform)
             _passkeys(player, platform)
             _people(player, platform, core)
             _rest(player, core)
@@ -193,6 +194,14 @@ def _orders(player: Player, platform: Platform) -> None:
         if number % 20 == 7:
             platform.place(act)  # a retry, as after a lost answer
         player.progress.advance(task)
+
+
+def _escrow(player: Player, platform: Platform) -> None:
+    task = _task(player, "money waits for its conditions", "担保资金待条件成立", len(escrow.ENDS))
+    found = escrow.propose_all(platform, player.scenario)
+    escrow.speak(platform, found)
+    _until(player, lambda: escrow.have_ended(platform, found), "escrow")
+    player.progress.update(task, completed=len(found))
 
 
 def _passkeys(player: Player, platform: Platform) -> None:

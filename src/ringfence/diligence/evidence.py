@@ -77,8 +77,8 @@ def take_document(
 ) -> Whole:
     """Take a document of somebody of the file; the provider and the lists are asked (again) for that party.
     `document_kind_is_unknown`, `document_country_is_a_code`, `document_digest_is_malformed`,
-    `document_number_is_malformed`, `document_has_expired`, `party_must_be_named`, `file_may_not_do_that_now`. The same
-    document again changes nothing.
+    `document_number_is_malformed`, `document_has_expired`, `party_of_the_file_must_be_named`,
+    `file_may_not_do_that_now`. The same document again changes nothing.
     """
     core = desk.core
     if kind not in KINDS:
@@ -121,7 +121,7 @@ def name_owner(
     control: str | None = None,
     parent: str = CUSTOMER,
 ) -> Whole:
-    """Name somebody who owns or controls a firm of the file. `party_is_a_word`, `party_must_be_named`,
+    """Name somebody who owns or controls a firm of the file. `party_is_a_word`, `party_of_the_file_must_be_named`,
     `only_a_firm_has_owners`, `owner_owns_or_controls`, `document_number_is_malformed`, `party_is_named_already`,
     `shares_must_not_exceed_the_whole`, `file_may_not_do_that_now`. The same again changes nothing.
     """

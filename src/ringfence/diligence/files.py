@@ -158,7 +158,7 @@ class Whole:
     documents: tuple[Document, ...]
 
     def party(self, word: str) -> Party:
-        """Somebody of the file; `party_must_be_named`."""
+        """Somebody of the file; `party_of_the_file_must_be_named`."""
         for each in self.parties:
             if each.party == word:
                 return each

@@ -118,7 +118,7 @@ DOCUMENT_HAS_EXPIRED = refusal(
     zh="该资料已于 {expires} 到期；只有有效资料可作为依据。",
 )
 PARTY_MUST_BE_NAMED = refusal(
-    "party_must_be_named",
+    "party_of_the_file_must_be_named",
     Fault.UNKNOWN,
     en="The file names nobody as {party!r}.",
     zh="档案中没有 {party!r}。",

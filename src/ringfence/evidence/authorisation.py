@@ -51,6 +51,12 @@ role notary, in the read-only snapshot in which the row was read: rows, proposal
 """
 
 
+Audit = Callable[[Connection, int, Block], None]
+"""A further question about the new rows of a book, of a package that the notary does not know: returns if they keep
+that package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above.
+"""
+
+
 def nobody(_: Connection, row: StandingRow) -> None:
     """What a notary that was given nobody to ask believes: nothing."""
     raise ROW_LACKS_AUTHORISATION(sequence=row.sequence, proposal=row.proposal)

@@ -10,6 +10,8 @@
                                 a new row that no writer would have let in
     row_lacks_authorisation (`authorisation`)
                                 a new limit, closed period, guard or monitor that people did not allow
+    row_contradicts_its_agreement (`ringfence.escrow`)
+                                a new row about money in escrow that its agreement does not bear out
     log_file_would_change (`tiles`)
                                 rows that were read, and not signed before a kill, are others now
     log_file_is_corrupted, log_file_is_missing (`tiles`)

@@ -40,7 +40,7 @@ from psycopg import IsolationLevel
 
 from ringfence.database.connection import Connection
 from ringfence.database.refusals import refusing
-from ringfence.evidence.authorisation import Authorised, nobody, rows_to_authorise
+from ringfence.evidence.authorisation import Audit, Authorised, nobody, rows_to_authorise
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from ringfence.evidence.findings import (
     CHECKPOINT_WAS_EDITED,
@@ -102,8 +102,8 @@ class Signed:
 
 class Notary:
     """`connect` opens a connection in role notary; `log` is the directory of this book's log. `authorised` is asked
-    before a row is signed that needs people's leave. `put_aside` is told of a snapshot that is not believed, or could
-    not be kept: the notary does without.
+    before a row is signed that needs people's leave, `audits` about every block of rows. `put_aside` is told of a
+    snapshot that is not believed, or could not be kept: the notary does without.
     """
 
     def __init__(
@@ -114,12 +114,14 @@ class Notary:
         book: int,
         *,
         authorised: Authorised = nobody,
+        audits: Sequence[Audit] = (),
         put_aside: Callable[[Refused], None] = lambda _: None,
         block_rows: int = BLOCK_ROWS,
         snapshot_rows: int = SNAPSHOT_ROWS,
     ) -> None:
         self._connect = connect
         self._authorised = authorised
+        self._audits = audits
         self._put_aside = put_aside
         self._block_rows = block_rows
         self._snapshot_rows = snapshot_rows
@@ -420,6 +422,8 @@ class Notary:
         try:
             for row in rows_to_authorise(block, self.book, guarded, monitored):
                 self._authorised(connection, row)
+            for audit in self._audits:
+                audit(connection, self.book, block)
         except BaseException:
             undo()
             raise

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     ROUNDING = 109  # a difference the source's own rounding explains
     UNEXPLAINED = 110  # a difference that nothing explains
     CROSSING = 111  # to or from another book, by way of the clearing accounts
+    ESCROW = 117  # held for a condition
 
 
 class EventName(IntEnum):
@@ -80,3 +81,13 @@ class EventName(IntEnum):
     KEYS_ROTATED = 1142
     ORIGIN_STATED = 1150  # who asked for a payment, with the signature over it
     PROGRAM_KEY_ADMITTED = 1151  # a program may ask for payments by this key
+    PAYEE_ADDED = 1160
+    PAYEE_REMOVED = 1161
+    ESCROW_PROPOSED = 1170
+    ESCROW_AGREED = 1171
+    MILESTONE_APPROVED = 1172
+    CLAIM_OPENED = 1173
+    CLAIM_SETTLED = 1174
+    ESCROW_RELEASED = 1175
+    ESCROW_RETURNED = 1176
+    ESCROW_CALLED_OFF = 1177  # before it was in force

@@ -63,6 +63,7 @@ PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, in
 DOCUMENT_NUMBER: Final = Field("diligence.document.number", Shape.IDENTITY)
 OWNER_NUMBER: Final = Field("diligence.party.identity_number", Shape.IDENTITY, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
+PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
@@ -76,6 +77,7 @@ FIELDS: Final = {
         DOCUMENT_NUMBER,
         OWNER_NUMBER,
         ORDER_ACCOUNT,
+        PAYEE,
         PAYMENT,
         ORIGIN,
         ENTRY_ACCOUNT,

@@ -265,6 +265,10 @@ class Vault:
             raise FIELD_IS_UNKNOWN(field="asked")
         return hmac_digest(self.index_key, f"asked\0{told}".encode(), "sha256").hex()
 
+    def payee_salt(self, payee: UUID) -> str:
+        """What keeps the hash of a payee from being guessed; it follows from the payee, so that it is kept nowhere."""
+        return self.digest(f"payee {payee}")[:32]
+
     def find(self, what: Field, value: str) -> list[str]:
         """The rows that have this value, the first fifty; `field_is_unknown` where none is looked up."""
         if not what.indexed:

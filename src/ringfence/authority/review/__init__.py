@@ -30,7 +30,7 @@ from psycopg.rows import class_row
 
 from ringfence.authority import training
 from ringfence.authority.actors import Session
-from ringfence.authority.policy import Act, Policy, PolicyVersion, Requirement, policies
+from ringfence.authority.policy import Act, Policy, PolicyVersion, Requirement, policies, raised
 from ringfence.authority.roles import Role, conflict, makes_and_checks
 from ringfence.authority.training import RECORDERS, Completion, Standing, suspended_roles
 from ringfence.core import Core
@@ -290,8 +290,9 @@ def _acts(state: State, version: PolicyVersion, at: datetime) -> Iterator[Findin
 
 
 def _requirements(act: Act) -> list[Requirement]:
-    """Who must approve, in each band, each requirement once."""
-    listed = [band.requirement for bands in act.bands.values() for band in bands] + [act.otherwise]
+    """Who must approve, in each band, each requirement once, as it is at rest and with every escalation on top."""
+    at_rest = [band.requirement for bands in act.bands.values() for band in bands] + [act.otherwise]
+    listed = [*at_rest, *(raised(each, act.when) for each in at_rest)]
     return [needed for needed in dict.fromkeys(listed) if needed.people]
 
 

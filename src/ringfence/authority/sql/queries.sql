@@ -114,6 +114,12 @@ SELECT version, effective_from, document, sha256, sequence FROM authority.policy
 -- name: make_proposal
 SELECT authority.make_proposal(%(book)s, %(event)s, %(proposal)s, %(payload)s, %(token_sha256)s);
 
+-- name: require_nobody
+SELECT authority.require_nobody(%(book)s, %(event)s, %(order_id)s, %(act)s, %(currency)s, %(amount)s);
+
+-- name: score_of
+SELECT authority.score_of(%(book)s, %(order_id)s);
+
 -- name: objection
 SELECT authority.objection(%(book)s, %(token_sha256)s, %(proposal)s, %(payload_sha256)s, %(decision)s, %(at)s);
 

@@ -94,7 +94,8 @@ BEGIN
         PERFORM authority.refuse('policy_has_changed');
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
-    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric, maker);
+    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric,
+                                 now.at, authority.score_of(book, (terms->>'order')::uuid), maker);
     signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');
@@ -107,6 +108,9 @@ BEGIN
     ELSIF expiry IS NULL OR expiry <= now.at
           OR expiry > now.at + interval '1 hour' * (rule->>'stands_hours')::integer THEN
         PERFORM authority.refuse('terms_are_not_valid', 'expires_at');
+    ELSIF (now.said->'people', now.said->'roles', coalesce((now.said->>'signed')::boolean, false))
+          IS DISTINCT FROM (needed->'people', needed->'roles', signed) THEN
+        PERFORM authority.refuse('requirement_changed_meanwhile');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'proposal', proposal, 'act', terms->>'act', 'sha256', encode(sha256(payload), 'hex'), 'maker', maker,
@@ -117,6 +121,20 @@ BEGIN
     VALUES (book, proposal, terms->>'act', (terms->>'order')::uuid, payload, sha256(payload), maker,
             (needed->>'people')::integer, ARRAY(SELECT jsonb_array_elements_text(needed->'roles')), signed, policy.version,
             now.at, expiry, now.sequence);
+END $$;
+
+-- An act of an order needs nobody at the time of this append: `event` is risk's decision on it.
+CREATE FUNCTION authority.require_nobody(book integer, event uuid, which uuid, act text, currency text, amount bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now    record := authority.said_now(book, event, 1010);
+    needed jsonb;
+BEGIN
+    SELECT authority.required(p.document, act, currency, amount, now.at, authority.score_of(book, which)) INTO needed
+      FROM authority.policy_at(book, now.at) p;
+    IF (needed->>'people')::integer IS DISTINCT FROM 0 THEN
+        PERFORM authority.refuse('requirement_changed_meanwhile');
+    END IF;
 END $$;
 
 -- Why the person of this session may not decide so on this proposal, by the name of the first broken rule; else null.
@@ -275,7 +293,7 @@ END $$;
 GRANT SELECT ON authority.proposal, authority.approval
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.objection, authority.decide, authority.carry_out,
+GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.require_nobody, authority.objection, authority.decide, authority.carry_out,
     authority.carry_out_standing
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.approval_challenge

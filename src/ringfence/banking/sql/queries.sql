@@ -48,8 +48,11 @@ SELECT o.order_id, o.account_name, o.ordered_at FROM banking.payment_order o
  ORDER BY o.ordered LIMIT %(limit)s;
 
 -- name: insert_submission
-INSERT INTO banking.submission (book_id, order_id, message_id, file_name, file_sha256, submitted_at)
-VALUES (%(book)s, %(order_id)s, %(message_id)s, %(file_name)s, %(sha256)s, %(at)s);
+INSERT INTO banking.submission (book_id, order_id, message_id, file_name, file_sha256, submitted_at, payee_id, amount)
+VALUES (%(book)s, %(order_id)s, %(message_id)s, %(file_name)s, %(sha256)s, %(at)s, %(payee)s, %(amount)s);
+
+-- name: submitted_to
+SELECT coalesce(sum(amount), 0)::bigint FROM banking.submission WHERE book_id = %(book)s AND payee_id = %(payee)s;
 
 -- name: submission_of
 SELECT message_id, file_name, file_sha256, submitted_at FROM banking.submission
@@ -92,6 +95,14 @@ SELECT key, amount, booking_date, value_date, reversal, bank_reference, end_to_e
 -- name: journal_row
 SELECT sequence, kind, debit_account, credit_account, amount, payload, posted_at FROM ledger.journal
  WHERE book_id = %(book)s AND id = %(id)s;
+
+-- name: event_row
+SELECT sequence, code, posted_at, payload FROM ledger.journal
+ WHERE book_id = %(book)s AND id = %(id)s AND kind = 16;
+
+-- When somebody else than the core first vouched for a row: the notary's clock, in a table that only the notary writes.
+-- name: first_signed
+SELECT signed_at FROM evidence.checkpoint WHERE book_id = %(book)s AND size > %(sequence)s ORDER BY size LIMIT 1;
 
 -- name: resolution_of
 SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND refers_to = %(id)s AND kind BETWEEN 3 AND 6;

@@ -20,7 +20,7 @@ SELECT custody.open_wallet(%(book)s, %(event)s, %(customer)s, %(available)s, %(f
 -- What left a customer's wallet since a day, or is on its way: payments out, and transfers to others.
 -- name: paid_since
 SELECT coalesce(sum(amount), 0)::bigint FROM custody."order"
- WHERE book_id = %(book)s AND customer_id = %(customer)s AND kind IN ('withdrawal', 'transfer') AND day >= %(since)s
+ WHERE book_id = %(book)s AND customer_id = %(customer)s AND kind IN ('withdrawal', 'transfer', 'escrow') AND day >= %(since)s
    AND state NOT IN ('refused', 'rejected', 'cancelled', 'failed', 'returned');
 
 -- name: customer

@@ -848,26 +848,68 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT maker <> 'system' AND position(':' IN maker) = 0;
 $$;
 
--- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that reaches the amount
--- counts; an amount above all bands, or of a currency without bands, falls under `otherwise`. Where somebody must have asked
--- for a payment (`asked_by`), a band that asks nobody does not count for a maker of the staff.
-CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric, maker text DEFAULT 'system')
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT coalesce((SELECT band - 'up_to_minor'
-                       FROM jsonb_array_elements(document #> ARRAY['acts', act, 'bands', currency]) band
-                      WHERE amount_minor <= (band->>'up_to_minor')::numeric
-                        AND ((band->>'people')::integer > 0 OR NOT authority.is_staff(maker)
-                             OR document #> ARRAY['acts', act, 'asked_by'] IS NULL)
-                      ORDER BY (band->>'up_to_minor')::numeric LIMIT 1),
-                    document #> ARRAY['acts', act, 'otherwise']);
+-- Whether an escalation holds at a time and a score; an order of which risk has said nothing counts as the worst. The
+-- window runs from its first minute to before its last, perhaps over midnight, on the clocks of its zone.
+CREATE FUNCTION authority.holds(escalation jsonb, at timestamptz, score numeric) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT (NOT escalation ? 'score_from' OR coalesce(score, 100) >= (escalation->>'score_from')::numeric)
+       AND (NOT escalation ? 'zone'
+            OR CASE WHEN (escalation->>'from')::time < (escalation->>'until')::time
+                    THEN clock >= (escalation->>'from')::time AND clock < (escalation->>'until')::time
+                    ELSE clock >= (escalation->>'from')::time OR clock < (escalation->>'until')::time END)
+      FROM CAST(at AT TIME ZONE (escalation->>'zone') AS time) clock;
+$$;
+
+-- {"people": n, "roles": […], perhaps "signed": true} for an act; null if the policy does not know it. The first band that
+-- reaches the amount counts; an amount above all bands, or of a currency without bands, falls under `otherwise`. Where
+-- somebody must have asked for a payment (`asked_by`), a band that asks nobody does not count for a maker of the staff.
+-- What holds of `when`, at the time of the proposal and with the score of its order, comes on top.
+CREATE FUNCTION authority.required(document jsonb, act text, currency text, amount_minor numeric, at timestamptz,
+                                   score numeric, maker text DEFAULT 'system') RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    WITH asked AS (
+        SELECT coalesce((SELECT band - 'up_to_minor'
+                           FROM jsonb_array_elements(document #> ARRAY['acts', act, 'bands', currency]) band
+                          WHERE amount_minor <= (band->>'up_to_minor')::numeric
+                            AND ((band->>'people')::integer > 0 OR NOT authority.is_staff(maker)
+                                 OR document #> ARRAY['acts', act, 'asked_by'] IS NULL)
+                          ORDER BY (band->>'up_to_minor')::numeric LIMIT 1),
+                        document #> ARRAY['acts', act, 'otherwise']) AS rule),
+    more AS (
+        SELECT each, place FROM jsonb_array_elements(document #> ARRAY['acts', act, 'when']) WITH ORDINALITY w (each, place)
+         WHERE authority.holds(each, at, score)),
+    raised AS (
+        SELECT (rule->>'people')::integer + (SELECT coalesce(sum((each->>'more_people')::integer), 0) FROM more) AS people,
+               coalesce((rule->>'signed')::boolean, false)
+                   OR (SELECT coalesce(bool_or((each->>'signed')::boolean), false) FROM more) AS signed,
+               (SELECT jsonb_agg(role ORDER BY first) FROM (
+                    SELECT role, min(ARRAY[entry, nth]) AS first FROM (
+                        SELECT 0::bigint AS entry, nth, role
+                          FROM jsonb_array_elements_text(rule->'roles') WITH ORDINALITY r (role, nth)
+                        UNION ALL
+                        SELECT place, nth, role
+                          FROM more, jsonb_array_elements_text(each->'roles') WITH ORDINALITY r (role, nth)) listed
+                     GROUP BY role) named) AS roles
+          FROM asked WHERE rule IS NOT NULL)
+    SELECT jsonb_build_object('people', people, 'roles', coalesce(roles, '[]'))
+           || CASE WHEN signed AND people > 0 THEN '{"signed": true}'::jsonb ELSE '{}' END
+      FROM raised;
+$$;
+
+-- The highest score that risk gave an order, as the journal has it; null if it gave none. A decision without a score says
+-- the worst.
+CREATE FUNCTION authority.score_of(book integer, which uuid) RETURNS numeric
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT max(CASE WHEN jsonb_typeof(said->'score') = 'number' THEN (said->>'score')::numeric ELSE 100 END)
+      FROM ledger.journal j, LATERAL (SELECT convert_from(j.payload, 'UTF8')::jsonb) AS decision (said)
+     WHERE j.book_id = book AND j.order_id = which AND j.kind = 16 AND j.code = 1010;
 $$;
 
 -- Who may what: nobody writes a table.
 GRANT SELECT ON authority.policy
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.policy_at, authority.required, authority.is_staff
+GRANT EXECUTE ON FUNCTION authority.policy_at, authority.holds, authority.required, authority.is_staff, authority.score_of
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 -- authority, proposals: proposals and approvals.
 
@@ -965,7 +1007,8 @@ BEGIN
         PERFORM authority.refuse('policy_has_changed');
     END IF;
     rule := policy.document #> ARRAY['acts', terms->>'act'];
-    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric, maker);
+    needed := authority.required(policy.document, terms->>'act', terms->>'currency', (terms->>'amount_minor')::numeric,
+                                 now.at, authority.score_of(book, (terms->>'order')::uuid), maker);
     signed := coalesce((needed->>'signed')::boolean, false);
     IF needed IS NULL THEN
         PERFORM authority.refuse('act_is_not_in_the_policy', terms->>'act');
@@ -978,6 +1021,9 @@ BEGIN
     ELSIF expiry IS NULL OR expiry <= now.at
           OR expiry > now.at + interval '1 hour' * (rule->>'stands_hours')::integer THEN
         PERFORM authority.refuse('terms_are_not_valid', 'expires_at');
+    ELSIF (now.said->'people', now.said->'roles', coalesce((now.said->>'signed')::boolean, false))
+          IS DISTINCT FROM (needed->'people', needed->'roles', signed) THEN
+        PERFORM authority.refuse('requirement_changed_meanwhile');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'proposal', proposal, 'act', terms->>'act', 'sha256', encode(sha256(payload), 'hex'), 'maker', maker,
@@ -988,6 +1034,20 @@ BEGIN
     VALUES (book, proposal, terms->>'act', (terms->>'order')::uuid, payload, sha256(payload), maker,
             (needed->>'people')::integer, ARRAY(SELECT jsonb_array_elements_text(needed->'roles')), signed, policy.version,
             now.at, expiry, now.sequence);
+END $$;
+
+-- An act of an order needs nobody at the time of this append: `event` is risk's decision on it.
+CREATE FUNCTION authority.require_nobody(book integer, event uuid, which uuid, act text, currency text, amount bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now    record := authority.said_now(book, event, 1010);
+    needed jsonb;
+BEGIN
+    SELECT authority.required(p.document, act, currency, amount, now.at, authority.score_of(book, which)) INTO needed
+      FROM authority.policy_at(book, now.at) p;
+    IF (needed->>'people')::integer IS DISTINCT FROM 0 THEN
+        PERFORM authority.refuse('requirement_changed_meanwhile');
+    END IF;
 END $$;
 
 -- Why the person of this session may not decide so on this proposal, by the name of the first broken rule; else null.
@@ -1146,7 +1206,7 @@ END $$;
 GRANT SELECT ON authority.proposal, authority.approval
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.objection, authority.decide, authority.carry_out,
+GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.require_nobody, authority.objection, authority.decide, authority.carry_out,
     authority.carry_out_standing
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.approval_challenge

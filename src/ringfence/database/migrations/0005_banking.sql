@@ -152,6 +152,7 @@ CREATE TABLE banking.payment_order (
     FOREIGN KEY (book_id, account_name) REFERENCES banking.account (book_id, name)
 );
 
+-- `payee_id` and `amount` are the gateway's own memory of what went to whom, for as long as a payee is new.
 CREATE TABLE banking.submission (
     book_id       integer     NOT NULL,
     order_id      uuid        NOT NULL,
@@ -159,9 +160,13 @@ CREATE TABLE banking.submission (
     file_name     text        NOT NULL,
     file_sha256   text        NOT NULL,
     submitted_at  timestamptz NOT NULL,
+    payee_id      uuid,
+    amount        bigint      NOT NULL,
     CONSTRAINT payment_is_submitted_once PRIMARY KEY (book_id, order_id),
+    CONSTRAINT submission_amount_is_positive CHECK (amount > 0),
     FOREIGN KEY (book_id, order_id) REFERENCES banking.payment_order (book_id, order_id)
 );
+CREATE INDEX submission_payee ON banking.submission (book_id, payee_id) WHERE payee_id IS NOT NULL;
 
 -- What the gateway would not send, and why; it looks again, so a reason is kept once.
 CREATE TABLE banking.withheld (

@@ -1,0 +1,1 @@
+"""The policy in force, told to programs and people."""

@@ -1,0 +1,89 @@
+"""What parties say about an agreement in force: a milestone is approved, a claim is opened, a claim is settled.
+
+Each is an event of the journal and a fact of the agreement, in one append. The database finds the speaker by the token:
+a person speaks for himself, a program for itself and for the customers of its platform. Nothing that was said is taken
+back; an arbiter may say otherwise as long as the claim is not settled.
+"""
+
+from datetime import date
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from ringfence.authority.actors import Actor, maker_of, token_of
+from ringfence.core import Core
+from ringfence.custody.days import current_day
+from ringfence.escrow.queries import QUERIES
+from ringfence.escrow.reading import Standing, agreement
+from ringfence.escrow.refusals import (
+    CLAIM_IS_OPEN_ALREADY,
+    MILESTONE_IS_APPROVED_ALREADY,
+    REASON_OF_A_CLAIM_MUST_BE_SHORT,
+)
+from ringfence.ledger.codes import EventName
+from ringfence.ledger.ids import derived
+from ringfence.ledger.journal import Unit
+from ringfence.ledger.model import Kind, Line, Result
+from ringfence.refusal import Refusal, Refused
+
+REASON_CHARACTERS_MAX: Final = 500
+
+
+def approve_milestone(core: Core, agreement_id: UUID, milestone: str, party: str, *, by: Actor) -> Standing:
+    """A party approves a milestone, once; the same again changes nothing. `agreement_is_not_in_force`,
+    `party_must_be_named`, `party_must_speak_for_itself`, `milestone_is_approved_already` (through somebody else).
+    """
+    said = {"milestone": milestone, "party": party}
+    identity = derived(agreement_id, f"milestone {milestone} by {party}")
+    return _say(core, agreement_id, identity, EventName.MILESTONE_APPROVED, said, by, MILESTONE_IS_APPROVED_ALREADY)
+
+
+def open_claim(
+    core: Core, agreement_id: UUID, claim_id: UUID, tranche: str, party: str, reason: str, *, by: Actor
+) -> Standing:
+    """A party opens a claim on a tranche: until it is settled, the money stays where it is. The journal has the
+    reason's SHA-256. `reason_of_a_claim_must_be_short`, `tranche_must_exist`, `tranche_has_ended`, and what saying
+    refuses.
+    """
+    if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
+        raise REASON_OF_A_CLAIM_MUST_BE_SHORT(characters=REASON_CHARACTERS_MAX)
+    said = {"claim": str(claim_id), "tranche": tranche, "party": party}
+    said |= {"reason_sha256": sha256(reason.strip().encode(errors="surrogatepass")).hexdigest()}
+    identity = derived(agreement_id, f"claim {claim_id}")
+    told = reason.strip()
+    return _say(core, agreement_id, identity, EventName.CLAIM_OPENED, said, by, CLAIM_IS_OPEN_ALREADY, told)
+
+
+def settle_claim(core: Core, agreement_id: UUID, claim_id: UUID, party: str, payees_get: int, *, by: Actor) -> Standing:
+    """An arbiter says what the payees get of the tranche, in minor units; the rest is the payer's. The claim is settled
+    when enough arbiters have said the same. `claim_must_be_open`, `settlement_must_fit_the_tranche`.
+    """
+    said = {"claim": str(claim_id), "party": party, "payees_get": str(payees_get)}
+    return _say(core, agreement_id, core.new_id(), EventName.CLAIM_SETTLED, said, by, CLAIM_IS_OPEN_ALREADY)
+
+
+def _say(
+    core: Core,
+    agreement_id: UUID,
+    identity: UUID,
+    name: EventName,
+    said: dict[str, Any],
+    by: Actor,
+    taken: Refusal,
+    reason: str = "",
+) -> Standing:
+    book = core.book.book_id
+    with core.connection() as connection:
+        agreement(connection, book, agreement_id)
+        day: date = current_day(connection, book)
+    payload = {"agreement": str(agreement_id), "by": maker_of(by)} | said
+    event = Line(Kind.EVENT, identity, order_id=agreement_id, code=name, value_date=day, payload=payload)
+    row = {"book": book, "event": identity, "number": int(name), "token_sha256": token_of(by)}
+    try:
+        core.post(Unit([event], [(QUERIES.say, row | {"agreement": agreement_id, "reason": reason})]))
+    except Refused as refused:
+        if refused.name == Result.ID_ALREADY_HAS_OTHER_CONTENT.word:
+            raise taken() from refused
+        raise
+    with core.connection() as connection:
+        return agreement(connection, book, agreement_id)
