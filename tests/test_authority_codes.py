@@ -160,7 +160,7 @@ def test_who_has_lost_the_device_comes_back_by_two_other_people(world):
         world.core, world.session("sara"), "abel", "Abel", {"approver"}, new_password=True, cost=QUICK
     )
     drafted = made.drafted
-    proposals.approve(world.core, world.session("sven"), drafted.proposal_id, drafted.payload_sha256)
+    proposals.approve(world.core, world.session("rita"), drafted.proposal_id, drafted.payload_sha256)
     people.change_person(world.core, drafted.proposal_id)
     assert made.one_time_password
     opened = sessions.sign_in(world.core, "abel", made.one_time_password)

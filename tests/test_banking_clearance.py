@@ -1,7 +1,8 @@
 """The core is lost: somebody holds its role, its process and its pen. What leaves the gateway is still nothing.
 
 Each drill forges one more thing than the last, with the real role, the real journal and a notary that signs whatever
-keeps the ledger's rules; in the end the bank has paid nothing, and the gateway names what is missing.
+keeps the ledger's rules (the real one names what nobody did: test_drill_core); in the end the bank has paid nothing,
+and the gateway names what is missing.
 """
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from custody_world import DAY, PAYEE, custody_world
+from custody_world import DAY, PAYEE, authorised_standing_alone, custody_world
 from ringfence.banking import gateway
 from ringfence.banking.instruction import Instruction
 from ringfence.banking.queries import QUERIES as BANKING
@@ -33,7 +34,7 @@ ORDER = UUID(int=0xBAD, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path) as found:
+    with custody_world(database, tmp_path, asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from custody_world import DAY, PASSWORD, PAYEE, custody_world
+from custody_world import DAY, PASSWORD, PAYEE, authorised_standing_alone, custody_world
 from origin_world import Shop, withdrawal
 from ringfence.authority import clients, proposals, sessions, signing
 from ringfence.authority.origin.stating import WORD
@@ -43,7 +43,7 @@ ORDER = UUID(int=0xABE, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(default_toml()), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

@@ -256,7 +256,7 @@ def people_and_programs_come_and_go(platform):
     asked = {"id": "ada", "name": "Ada", "roles": ["approver"], "new_password": True}
     no(platform.person("grace").post("/people", json=asked), "maker_may_not_make_this")
     made = ok(radia.post("/people", json=asked))
-    platform.decide(ken, made["proposal"])
+    platform.decide(platform.person("alan"), made["proposal"])
     no(platform.person("ada", made["one_time_password"]).get("/people"), "new_password_is_needed")
     assert radia.post("/people/ada/deactivation").status_code == 204
     assert {each["id"] for each in ok(radia.get("/people"))["people"] if not each["active"]} == {"ada"}

@@ -21,7 +21,7 @@ def test_nothing_keeps_books_from_lying_on_several_nodes(owner):
 def test_every_table_has_its_place_and_every_exception_its_reason(owner):
     lies = placement.placements(owner)
     assert {name for name, where in lies.items() if where != "distributed"} == set(REASONS)
-    assert lies["ledger.book"] == lies["ledger.part"] == "reference"
+    assert lies["ledger.book"] == lies["ledger.part"] == lies["ledger.service"] == "reference"
     assert lies["database.migration"] == "local"
     assert len(lies) > 40
     assert lies[BESIDE] == lies["ledger.journal"] == "distributed"
@@ -56,13 +56,20 @@ def test_a_table_is_distributed_after_those_it_refers_to(owner):
 def test_the_statements_are_those_of_citus(owner):
     said = placement.statements(owner)
     name = owner.info.dbname
-    assert said[:7] == [
+    security = [line for line in said if "ROW LEVEL SECURITY" in line or line.startswith("DROP POLICY")]
+    assert len(security) > 80
+    assert said[4 : 4 + len(security)] == security, "before a table is distributed"
+    assert "DROP POLICY book_is_served ON ledger.head;" in security
+    assert "ALTER TABLE ledger.head NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;" in security
+    said = [line for line in said if line not in security]
+    assert said[:8] == [
         f"SELECT run_command_on_all_nodes('ALTER DATABASE {name} SET citus.enable_unsafe_triggers = on');",
         "SET citus.enable_unsafe_triggers = on;",
         f"SELECT run_command_on_all_nodes('ALTER DATABASE {name} SET citus.allow_nested_distributed_execution = on');",
         "SET citus.allow_nested_distributed_execution = on;",
         "SELECT create_reference_table('ledger.book');",
         "SELECT create_reference_table('ledger.part');",
+        "SELECT create_reference_table('ledger.service');",
         "SELECT create_distributed_table('ledger.head', 'book_id', colocate_with => 'none');",
     ]
     assert "SELECT create_distributed_table('ledger.journal', 'book_id', colocate_with => 'ledger.head');" in said

@@ -563,7 +563,7 @@ def test_entries_come_only_with_the_projection_and_stay(book):
     book.follow()
     before, core = book.everything(), book.connect("core")
     nothing = "'{}','{}','{}','{}','{}','{}','{}'"
-    row = f"INSERT INTO ledger.entry VALUES ({book.number}, 2, %s, 1, 1, 0, 0)"
+    row = f"INSERT INTO ledger.entry_rows VALUES ({book.number}, 2, %s, 1, 1, 0, 0)"
     attempts = {
         "an entry without moving": [row % 6],
         "an entry of an old row": [f"SELECT ledger.advance_entries({book.number}, 6, 7, {nothing})", row % 4],
@@ -574,7 +574,7 @@ def test_entries_come_only_with_the_projection_and_stay(book):
         "a removal": ["DELETE FROM ledger.entry"],
         "a total": ["UPDATE ledger.total SET balance = 7"],
         "forgetting": [f"SELECT ledger.forget_entries({book.number})"],
-        "a shifted entry": [f"INSERT INTO ledger.shifted_entry VALUES ({book.number}, 2, 1, '2026-03-03', 5, 9)"],
+        "a shifted entry": [f"INSERT INTO ledger.shifted_entry_rows VALUES ({book.number}, 2, 1, '2026-03-03', 5, 9)"],
     }
     for name, statements in attempts.items():
         with pytest.raises(psycopg.Error) as refused:

@@ -309,7 +309,7 @@ FORBIDDEN = {
     "move_the_counter": "UPDATE ledger.head SET head = 0",
     "change_a_limit": "UPDATE ledger.account SET minimum = -1000",
     "change_a_balance": "UPDATE ledger.entry SET balance = 1",
-    "invent_an_entry": "INSERT INTO ledger.entry VALUES (1, 2, 9, 1, 1, 0, 0)",
+    "invent_an_entry": "INSERT INTO ledger.entry_rows VALUES (1, 2, 9, 1, 1, 0, 0)",
 }
 
 

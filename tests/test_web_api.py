@@ -64,6 +64,7 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/clients/{id}",
         "/api/v1/clients/{id}/keys",
         "/api/v1/clients/{id}/keys/{fingerprint}",
+        "/api/v1/clients/{id}/keys/{fingerprint}/admission",
         "/api/v1/clients/{id}/signing",
         "/api/v1/sessions",
         "/api/v1/sessions/{id}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from ringfence.database.connection import Connection, Pool
 from ringfence.database.embedded import Progress
 from ringfence.database.migrate import require_current
 from ringfence.database.refusals import refusing
+from ringfence.database.roles import books_apart
 from ringfence.database.server import Server, open_server, prepare
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
@@ -61,17 +63,19 @@ def opened(settings: Settings, report: Callable[[Progress], None] = lambda _: No
 
 
 @contextmanager
-def joined(settings: Settings, role: RoleName) -> Iterator[Server]:
-    """The server for a process that has the key of one role only: the tables must be those of this version already."""
+def joined(settings: Settings, role: RoleName, book: str) -> Iterator[Server]:
+    """The server for a process that has the key of one role only, the book's own or the shared one: the tables must be
+    those of this version already.
+    """
     with open_server(settings.home, settings.database_url) as server:
-        with server.connect(role) as connection:
+        with server.of(book).connect(role) as connection:
             require_current(connection)
-        yield server
+        yield server.of(book)
 
 
 def find_or_open_book(server: Server, name: str, clock: Clock = wall_clock) -> Book:
     """The book of that name, opened if there is none."""
-    with server.connect("core") as connection:
+    with server.of(name).connect("core") as connection:
         known = [book for book in books(connection) if book.name == name]
         if known:
             return known[0]
@@ -81,6 +85,7 @@ def find_or_open_book(server: Server, name: str, clock: Clock = wall_clock) -> B
 @contextmanager
 def core_of(server: Server, book: str, clock: Clock = wall_clock) -> Iterator[Core]:
     """The core of a book: a writer of its own and a pool of connections."""
+    server = server.of(book)
     with server.connect("core") as connection:
         found = book_named(connection, book)
     journal = Journal(lambda: server.connect("core"), found.book_id)
@@ -133,7 +138,7 @@ def posting_of(core: Core) -> Posting:
 def neighbourhood_of(settings: Settings, server: Server, core: Core) -> Iterator[Neighbourhood]:
     """What crossings need: our own book by its writer, the others of this database and of neighbours.toml."""
     own = Side(core.book, core.writer.submit, core.connection, core.clock)
-    sides = Sides(lambda: server.connect("core"), neighbours_file(settings.home), core.clock)
+    sides = _sides(settings, server.of(core.book.name), core.clock)
     try:
         yield Neighbourhood(
             own,
@@ -149,16 +154,25 @@ def neighbourhood_of(settings: Settings, server: Server, core: Core) -> Iterator
 def sides_of(settings: Settings, clock: Clock = wall_clock) -> Iterator[Sides]:
     """Every book of an installation and of neighbours.toml, for the verbs that look at all of them."""
     with opened(settings) as server:
-        sides = Sides(lambda: server.connect("core"), neighbours_file(settings.home), clock)
+        sides = _sides(settings, server, clock)
         try:
             yield sides
         finally:
             sides.close()
 
 
+def _sides(settings: Settings, server: Server, clock: Clock) -> Sides:
+    """The books that the shared core serves, or the one book whose own login this is; those whose own key is in this
+    home as well; and those of neighbours.toml.
+    """
+    apart = {name: partial(server.of(name).connect, "core") for name in books_apart(settings.home, "core")}
+    return Sides(lambda: server.connect("core"), apart | neighbours_file(settings.home), clock)
+
+
 @contextmanager
 def gateway_of(settings: Settings, server: Server, book: str, clock: Clock = wall_clock) -> Iterator[GatewayDesk]:
     """What the gateway holds: role gateway, the exchange folders, the notary's key as first seen."""
+    server = server.of(book)
     with server.connect("gateway") as connection:
         found = book_named(connection, book)
     log = settings.evidence(book)
@@ -174,6 +188,7 @@ def notary_of(
     settings: Settings, server: Server, book: str, put_aside: Callable[[Refused], None] = lambda _: None
 ) -> Iterator[Notary]:
     """The notary of a book, with its own key and its own log. `put_aside` is told of snapshots that it does without."""
+    server = server.of(book)
     with server.connect("notary") as connection:
         found = book_named(connection, book)
     signer = signer_for(load_key(settings.home), book)

@@ -27,7 +27,7 @@ def serve(
     from ringfence import installation
     from ringfence.serve import serve_core
 
-    with verb(home) as screen, installation.joined(screen.settings, "core") as server:
+    with verb(home) as screen, installation.joined(screen.settings, "core", book) as server:
         serve_core(
             screen.settings,
             server,
@@ -46,7 +46,7 @@ def gateway(home: Home = None, book: BookName = "demo") -> None:
     from ringfence import installation
     from ringfence.serve import serve_gateway
 
-    with verb(home) as screen, installation.joined(screen.settings, "gateway") as server:
+    with verb(home) as screen, installation.joined(screen.settings, "gateway", book) as server:
         serve_gateway(screen.settings, server, book)
 
 
@@ -55,5 +55,5 @@ def notary(home: Home = None, book: BookName = "demo") -> None:
     from ringfence import installation
     from ringfence.serve import serve_notary
 
-    with verb(home) as screen, installation.joined(screen.settings, "notary") as server:
+    with verb(home) as screen, installation.joined(screen.settings, "notary", book) as server:
         serve_notary(screen.settings, server, book)

@@ -118,7 +118,7 @@ def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) ->
 
     with verb(home, as_json=as_json) as screen:
         now = wall_clock()
-        with installation.opened(screen.settings) as server, server.connect("auditor") as connection:
+        with installation.opened(screen.settings) as server, server.of(book).connect("auditor") as connection:
             state = review.read_state(connection, book_named(connection, book).book_id, now)
         found = review.findings(state, now)
         table = Table(screen.word("finding", "发现"), screen.word("what", "说明"))

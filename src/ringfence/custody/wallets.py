@@ -143,7 +143,7 @@ def opening(core: Core, customer_id: str, event: UUID) -> Wallet:
 
 def close(core: Core, customer_id: str) -> None:
     """Close a customer's accounts; `customer_must_have_no_money`. Closed ones stay closed."""
-    require_empty(core, customer_id)
+    require_empty(core, customer_id, coming=True)
     who, book = _customer(core, customer_id), core.book.book_id
     for number in (who.available, who.frozen):
         with core.connection() as connection:
@@ -152,8 +152,10 @@ def close(core: Core, customer_id: str) -> None:
             core.post(Unit([Line(Kind.ACCOUNT_CLOSED, core.new_id(), debit_account=found.account.account)]))
 
 
-def require_empty(core: Core, customer_id: str) -> None:
-    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it or into it."""
+def require_empty(core: Core, customer_id: str, *, coming: bool = False) -> None:
+    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it, nor, with `coming`, held for
+    it elsewhere.
+    """
     with core.connection() as connection:
         found = customer(connection, core.book.book_id, customer_id)
         if found.available is None:
@@ -161,7 +163,7 @@ def require_empty(core: Core, customer_id: str) -> None:
         reading.project(connection, core.book.book_id)
         for name in accounts_of(customer_id):
             there = reading.balance(connection, core.book.book_id, name)
-            if there.balance or there.held or there.expected:
+            if there.balance or there.held or (coming and there.expected):
                 raise CUSTOMER_MUST_HAVE_NO_MONEY(customer=customer_id)
 
 

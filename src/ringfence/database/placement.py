@@ -6,7 +6,8 @@ empty: a key without the book, a reference that crosses books, a trigger on a re
 a book's number or locks rows of several books.
 
 The statements are those of Citus 13 and 14 (docs.citusdata.com: "Creating and Modifying Distributed Objects (DDL)",
-"Citus Utility Functions", "Configuration Reference"); docs/operate/scale.md says how they are used.
+"Citus Utility Functions", "Configuration Reference"), and its `policy.c`, which takes no policy with a sub-select on a
+distributed table: on a cluster books are not kept apart by row security; docs/operate/scale.md says how they are used.
 """
 
 import re
@@ -25,6 +26,7 @@ SETTINGS: Final = ("citus.enable_unsafe_triggers", "citus.allow_nested_distribut
 
 REASONS: Final[Mapping[str, str]] = {
     "ledger.book": "the registry of books: names are unique over all of them",
+    "ledger.service": "which login serves which book: every node has to know",
     "ledger.part": "where each part of the journal begins and ends, the same for every book",
     "database.migration": "how far the tables are; only who migrates reads it",
 }
@@ -42,6 +44,7 @@ _DEFINES: Final = re.compile(
 
 class _Queries(NamedQueries):
     placements: Query
+    policies_off: Query
     references_between: Query
     table_obstacles: Query
     triggers_of: Query
@@ -109,6 +112,7 @@ def statements(connection: Connection) -> list[str]:
     spread = [name for name, placement in lies.items() if placement == "reference"]
     distributed = _parents_first([name for name, placement in lies.items() if placement == "distributed"], references)
     said = [_statement(connection, kind, name) for name in SETTINGS for kind in ("setting", "here")]
+    said += [text for row in connection.execute(QUERIES.policies_off) for text in row]
     said += [_statement(connection, "reference", name) for name in spread]
     said.append(_statement(connection, "first", BESIDE))
     said += [_statement(connection, "distributed", name) for name in distributed if name != BESIDE]

@@ -135,6 +135,13 @@ DATABASE_ROLE_HAS_ANOTHER_PASSWORD = refusal(
     zh="{address} 上的角色 {role} 已存在，但密码与 {path} 不符。请复制创建它的安装的密钥，或在迁移时换新密码"
     "（原安装将无法登录）。",
 )
+LOGIN_NAME_IS_TOO_LONG = refusal(
+    "login_name_is_too_long",
+    Fault.INPUT,
+    en="The login {login} would be longer than the {most} bytes of a name in PostgreSQL: this book keeps the shared"
+    " logins.",
+    zh="登录名 {login} 超过 PostgreSQL 名称的 {most} 字节上限：该账簿只能使用共用登录。",
+)
 DATABASE_IS_NOT_PREPARED = refusal(
     "database_is_not_prepared",
     Fault.STATE,

@@ -6,7 +6,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,17 @@ class Server:
     database: str
     parameters: Mapping[str, Any] = field(repr=False)  # libpq's, without user, password and dbname
     administrator: Mapping[str, Any] = field(repr=False)  # user and password
+    book: str | None = None  # whose own logins are taken, where the home holds their keys
+
+    def of(self, book: str | None) -> "Server":
+        """The same server for whoever works on one book: by the book's own logins, if it has some."""
+        return replace(self, book=book)
 
     def conninfo(self, role: RoleName, database: str | None = None) -> str:
         """A libpq connection string, password included: for this process, not for logs."""
-        password = roles.password_of(self.home, role)
-        named = {"user": roles.name_of(role), "password": password, "dbname": database or self.database}
+        own = self.book if roles.has_own_login(self.home, role, self.book) else None
+        password = roles.password_of(self.home, role, own)
+        named = {"user": roles.name_of(role, own), "password": password, "dbname": database or self.database}
         return connection.conninfo_of({**self.parameters, **named}, role)
 
     def connect(self, role: RoleName, database: str | None = None) -> connection.Connection:

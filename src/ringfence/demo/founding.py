@@ -78,22 +78,22 @@ def found(settings: Settings, core: Core) -> Founded:
     choose_identity_provider(settings)
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
     _record_training(core, session)
-    signer = _program(core, session, sessions.session_of(core, sessions.sign_in(core, "omar", password).token))
+    signer = _program(core, session, sessions.session_of(core, sessions.sign_in(core, "rita", password).token))
     sessions.sign_out(core, session)
     return Founded(password, signer)
 
 
-def _program(core: Core, sara: Session, omar: Session) -> Signer:
-    """A program that signs; one administrator adds its key, and another lets it ask for payments."""
+def _program(core: Core, sara: Session, rita: Session) -> Signer:
+    """A program that signs; an administrator adds its key, and somebody who is none lets it ask for payments."""
     name, key = f"platform-{secrets.token_hex(4)}", Ed25519PrivateKey.generate()
     clients.add_client(core, sara, name, SCOPES)
     public_key = key.public_key().public_bytes_raw()
     key_id = signing.add_key(core, sara, name, public_key, SCOPES, core.clock() + timedelta(days=KEY_DAYS))
     made = signing.propose_admission(core, sara, name, key_id.rpartition("/")[2])
-    proposals.approve(core, omar, made.proposal_id, made.payload_sha256)
+    proposals.approve(core, rita, made.proposal_id, made.payload_sha256)
     signing.admit(core, made.proposal_id)
     signing.set_signed_only(core, sara, name, signed_only=True)
-    sessions.sign_out(core, omar)
+    sessions.sign_out(core, rita)
     return Signer(key_id, key)
 
 

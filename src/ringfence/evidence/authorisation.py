@@ -1,8 +1,10 @@
 """Which rows say something over the book that only people may say, and whom the notary asks before it signs one.
 
 The ledger's rules know what such a row does, not whether anybody allowed it. Another limit and a closed period always
-need a proposal that people approved; a guard and a monitor need one when they replace what stands. Who approved what
-is kept where the core cannot write it; evidence does not know that place and is given a way to ask.
+need a proposal that people approved; a guard and a monitor need one when they replace what stands. And some events say
+that people did something (proposed, approved, set a policy, enrolled a key, completed a course), or that a payment is
+ordered: the core can append any event, so what they say must stand behind them. Who approved what is kept where the
+core cannot write it; evidence does not know that place and is given a way to ask.
 """
 
 import json
@@ -15,9 +17,23 @@ from uuid import UUID
 import numpy as np
 
 from ringfence.database.connection import Connection
+from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind, moment
 from ringfence.ledger.storage import Block
 from ringfence.refusal import Fault, refusal
+
+SAID: Final = (
+    EventName.PROPOSAL_MADE,
+    EventName.PROPOSAL_APPROVED,
+    EventName.PROPOSAL_REJECTED,
+    EventName.POLICY_SET,
+    EventName.PASSKEY_ENROLLED,
+    EventName.COURSE_COMPLETED,
+    EventName.PAYMENT_ORDERED,
+    EventName.ORIGIN_STATED,
+    EventName.PROGRAM_KEY_ADMITTED,
+)
+"""Events of which the notary asks whether it was so."""
 
 _STANDING: Final = (Kind.ACCOUNT_LIMITED, Kind.PERIOD_CLOSED, Kind.POOL_GUARDED, Kind.MONITOR_SET)
 
@@ -27,6 +43,12 @@ ROW_LACKS_AUTHORISATION = refusal(
     en="Row {sequence} of the journal changes what stands over the book, and the proposal it names ({proposal}) does"
     " not allow that. It is not signed.",
     zh="日志第 {sequence} 行更改账簿的约束，而其所载提案（{proposal}）并未准许。不予签名。",
+)
+ROW_SAYS_WHAT_NOBODY_DID = refusal(
+    "row_says_what_nobody_did",
+    Fault.STATE,
+    en="Row {sequence} of the journal says {event}, and that is not so: {because}. It is not signed.",
+    zh="日志第 {sequence} 行称 {event}，而事实并非如此：{because}。不予签名。",
 )
 
 
@@ -45,9 +67,22 @@ class StandingRow:
     payload: bytes
 
 
-Authorised = Callable[[Connection, StandingRow], None]
-"""Returns if people allowed exactly this row; else raises a `Refused`, which becomes the alarm. The connection is in
-role notary, in the read-only snapshot in which the row was read: rows, proposals and decisions belong together.
+@dataclass(frozen=True)
+class SaidRow:
+    """A new event of SAID, and the time of its append."""
+
+    book: int
+    sequence: int
+    event: EventName
+    id: UUID
+    posted_at: datetime
+    payload: bytes
+
+
+Authorised = Callable[[Connection, StandingRow | SaidRow], None]
+"""Returns if people allowed exactly this row, or did what it says; else raises a `Refused`, which becomes the alarm.
+The connection is in role notary, in the read-only snapshot in which the row was read: rows, proposals and decisions
+belong together.
 """
 
 
@@ -57,22 +92,30 @@ that package's rules, else raises the `Refused` that becomes the alarm. In the s
 """
 
 
-def nobody(_: Connection, row: StandingRow) -> None:
+def nobody(_: Connection, row: StandingRow | SaidRow) -> None:
     """What a notary that was given nobody to ask believes: nothing."""
+    if isinstance(row, SaidRow):
+        raise ROW_SAYS_WHAT_NOBODY_DID(sequence=row.sequence, event=row.event.name, because="nobody knows")
     raise ROW_LACKS_AUTHORISATION(sequence=row.sequence, proposal=row.proposal)
 
 
 def rows_to_authorise(
     block: Block, book: int, guarded: Collection[str], monitored: Collection[str]
-) -> Iterator[StandingRow]:
-    """The rows of a block that keeps the rules, whose authorisation is asked for: those that need a proposal, and those
-    that claim one. `guarded` and `monitored` are the pools and names before the block.
+) -> Iterator[StandingRow | SaidRow]:
+    """The rows of a block that keeps the rules, whose authorisation is asked for, in their order: those that need a
+    proposal, those that claim one, and those that say what people did. `guarded` and `monitored` are the pools and
+    names before the block.
     """
     known = {Kind.POOL_GUARDED: set(guarded), Kind.MONITOR_SET: set(monitored)}
     rows = block.batch.rows
-    for index in np.flatnonzero(np.isin(rows["kind"], _STANDING)).tolist():
+    said_of = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], SAID)
+    for index in np.flatnonzero(np.isin(rows["kind"], _STANDING) | said_of).tolist():
         kind = Kind(int(rows["kind"][index]))
         payload = block.batch.payloads[index]
+        identity, at = UUID(bytes=rows["id"][index].tobytes()), moment(int(block.posted_at[index]))
+        if kind == Kind.EVENT:
+            yield SaidRow(book, block.first + index, EventName(int(rows["code"][index])), identity, at, payload)
+            continue
         said = json.loads(payload)
         needed = True
         if kind in known:
@@ -80,8 +123,6 @@ def rows_to_authorise(
             needed = name in known[kind]
             known[kind].add(name)
         if said["proposal"] is not None:
-            identity, proposal = UUID(bytes=rows["id"][index].tobytes()), UUID(said["proposal"])
-            at = moment(int(block.posted_at[index]))
-            yield StandingRow(book, block.first + index, kind, identity, proposal, at, payload)
+            yield StandingRow(book, block.first + index, kind, identity, UUID(said["proposal"]), at, payload)
         elif needed:
             raise ROW_LACKS_AUTHORISATION(sequence=block.first + index, proposal=None)

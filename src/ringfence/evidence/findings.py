@@ -12,6 +12,8 @@
                                 a new limit, closed period, guard or monitor that people did not allow
     row_contradicts_its_agreement (`ringfence.escrow`)
                                 a new row about money in escrow that its agreement does not bear out
+    row_says_what_nobody_did (`authorisation`)
+                                a new event of people who did not do that, or a payment that they did not approve
     log_file_would_change (`tiles`)
                                 rows that were read, and not signed before a kill, are others now
     log_file_is_corrupted, log_file_is_missing (`tiles`)

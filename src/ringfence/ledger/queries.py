@@ -6,6 +6,10 @@ from ringfence.database.queries import NamedQueries, Query, load
 class _Queries(NamedQueries):
     book_by_name: Query
     books: Query
+    next_book: Query
+    serve_apart: Query
+    serve_together: Query
+    logins_of: Query
     open_book: Query
     head: Query
     advance: Query

@@ -195,12 +195,27 @@ class Event:
 
 def open_book(connection: Connection, name: str, at: datetime) -> Book:
     """Open a book; its number is the next. `book_name_must_be_new` if there is one of that name."""
-    taken = books(connection)
-    if any(book.name == name for book in taken):
+    row = connection.execute(QUERIES.next_book, {"name": name}).fetchone()
+    if row is None or row[0] is None:
         raise BOOK_NAME_MUST_BE_NEW(book=name)
-    number = max((book.book_id for book in taken), default=0) + 1
+    number = row[0]
     connection.execute(QUERIES.open_book, {"book_id": number, "name": name, "at": at})
     return book_named(connection, name)
+
+
+def serve_apart(owner: Connection, book: int, logins: Sequence[str]) -> None:
+    """From now on these logins serve the book, and no shared one does (sql/schema_serving.sql)."""
+    owner.execute(QUERIES.serve_apart, {"book": book, "logins": list(logins)})
+
+
+def serve_together(owner: Connection, book: int) -> None:
+    """The shared logins serve the book again, and no other."""
+    owner.execute(QUERIES.serve_together, {"book": book})
+
+
+def logins_of(owner: Connection, book: int) -> list[str]:
+    """The logins that serve a book."""
+    return [login for (login,) in owner.execute(QUERIES.logins_of, {"book": book})]
 
 
 def book_named(connection: Connection, name: str) -> Book:

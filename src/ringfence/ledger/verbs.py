@@ -11,8 +11,8 @@ from ringfence.command import EXIT_VERDICT_NO, AsJson, Home, verb
 from ringfence.refusal import Fault, refusal
 
 book = typer.Typer(
-    help="Books: found, open, account, client, list, balances, entries"
-    " / 账簿：创建、开立、账户、程序、列表、余额、分录。",
+    help="Books: found, open, account, client, list, logins, balances, entries"
+    " / 账簿：创建、开立、账户、程序、列表、登录、余额、分录。",
     no_args_is_help=True,
 )
 
@@ -56,8 +56,8 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
     from ringfence.ledger.reading import books
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
-        with server.connect("reader") as connection:
-            found = books(connection)
+        with server.connect("owner") as owner:
+            found = books(owner)
         table = Table(
             "", screen.word("book", "账簿"), screen.word("rows", "行数"), screen.word("last written", "最后写入")
         )
@@ -65,6 +65,39 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
             table.add_row(str(each.book_id), each.name, f"{each.head:,}", each.head_at.isoformat(timespec="seconds"))
         screen.show(table)
         screen.result({"books": [{"book": each.name, "number": each.book_id, "rows": each.head} for each in found]})
+
+
+@book.command("logins")
+def logins(
+    name: Annotated[str, typer.Argument(help="Book / 账簿。")],
+    own: Annotated[
+        bool | None,
+        typer.Option(
+            "--own/--shared",
+            help="Give the book logins of its own, or back the shared ones / 改用专用登录，或恢复共用登录。",
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which database logins serve a book, and change it / 查看或更改账簿的数据库登录。"""
+    from ringfence import installation
+    from ringfence.database import roles
+    from ringfence.ledger import reading
+
+    with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
+        with server.connect("owner") as owner:
+            book_id = reading.book_named(owner, name).book_id
+            if own:
+                reading.serve_apart(owner, book_id, roles.create_logins(server, name))
+            elif own is False:
+                reading.serve_together(owner, book_id)
+            found = reading.logins_of(owner, book_id)
+        if own is False:
+            roles.drop_logins(server, name)
+        served = ", ".join(found)
+        screen.say(f"{name} is served by {served}, and by nobody else.", f"账簿 {name} 仅由以下登录服务：{served}。")
+        screen.result({"book": name, "logins": found})
 
 
 @book.command("balances")
@@ -89,7 +122,7 @@ def balances(
     from ringfence.money import currency, format_minor
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
-        with server.connect("core") as connection:
+        with server.of(name).connect("core") as connection:
             book_id = reading.book_named(connection, name).book_id
             last = reading.LATEST if before is None else before
             found = reading.balances(connection, book_id, accounts, before=last, fresh=True)
@@ -125,13 +158,13 @@ def entries_(
     from ringfence.ledger.entries import QUERIES, Entries
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
-        with server.connect("core") as connection:
+        with server.of(name).connect("core") as connection:
             book_id = reading.book_named(connection, name).book_id
             found = reading.lag(connection, book_id)
         if rebuild:
             with server.connect("owner") as owner:
                 owner.execute(QUERIES.forget_entries, {"book": book_id})
-            with server.connect("core") as connection, screen.progress() as progress:
+            with server.of(name).connect("core") as connection, screen.progress() as progress:
                 connection.autocommit = True
                 task = screen.begin(progress, "entries", "分录")
                 projector, reached, head = Entries(book_id), 0, 1

@@ -31,10 +31,10 @@ def berka(
     from ringfence.takeover.load import book_for, take_over
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
-        with server.connect("core") as connection, screen.progress() as progress:
+        with server.of(book).connect("core") as connection, screen.progress() as progress:
             found = book_for(connection, book, wall_clock())
             connection.commit()
-            journal = Journal(lambda: server.connect("core"), found.book_id)
+            journal = Journal(lambda: server.of(book).connect("core"), found.book_id)
             task = screen.begin(progress, "loading and proving", "导入并核验", None)
 
             def advance(done: int, total: int) -> None:

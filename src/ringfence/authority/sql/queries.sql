@@ -192,10 +192,7 @@ SELECT sequence, kind, posted_at, payload FROM ledger.journal
 
 -- name: last_turns
 SELECT j.sequence, j.posted_at, j.payload FROM unnest(%(monitors)s::text[]) AS named (monitor)
- CROSS JOIN LATERAL (
-    SELECT t.sequence, t.posted_at, t.payload FROM ledger.journal t
-     WHERE t.book_id = %(book)s AND t.kind = 13 AND ledger.monitor_of(t.payload) = named.monitor
-     ORDER BY t.sequence DESC LIMIT 1) j;
+ CROSS JOIN LATERAL ledger.last_turn(%(book)s, named.monitor) j WHERE j.sequence IS NOT NULL;
 
 -- name: latest_turns
 SELECT sequence, posted_at, payload FROM ledger.journal

@@ -54,6 +54,7 @@ BEGIN
     VALUES (book, state_program_origin.order_id, 'program', 'client:' || key.client_id, now.sequence);
 END $$;
 
-GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.origin TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT SELECT ON authority.client_key TO ringfence_notary;
 REVOKE ALL ON FUNCTION authority.admit_program_key, authority.state_program_origin FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.admit_program_key, authority.state_program_origin TO ringfence_core;

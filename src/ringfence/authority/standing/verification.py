@@ -1,4 +1,4 @@
-"""The notary's question: did people allow exactly this row?
+"""The notary's question: did people allow exactly this row? (Whether they did what a row says: `authority.backing`.)
 
 A row that changes what stands over a book (kinds 9 to 12) names a proposal. It is theirs when, checked in this order:
 
@@ -14,20 +14,25 @@ The core cannot write proposals, decisions or people; what it can write, the jou
 
 import json
 
+from ringfence.authority.backing import require_backing
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.standing import acts
 from ringfence.authority.verification import Record, record_of, verified_terms
 from ringfence.database.connection import Connection
-from ringfence.evidence.authorisation import ROW_LACKS_AUTHORISATION, StandingRow
+from ringfence.evidence.authorisation import ROW_LACKS_AUTHORISATION, SaidRow, StandingRow
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Account, Kind
 from ringfence.refusal import Refused
 
 
-def authorised(connection: Connection, row: StandingRow) -> None:
+def authorised(connection: Connection, row: StandingRow | SaidRow) -> None:
     """Return if people allowed exactly this row; else raise `row_lacks_authorisation` with its sequence, the proposal
-    that it names and why. Role notary, in the snapshot in which the row was read.
+    that it names and why. What an event says is backed, or `row_says_what_nobody_did`. Role notary, in the snapshot in
+    which the row was read.
     """
+    if isinstance(row, SaidRow):
+        require_backing(connection, row)
+        return
     try:
         record = record_of(connection, row.book, row.proposal)
         because = _objection(connection, row, record)

@@ -113,6 +113,8 @@ DECLARE
 BEGIN
     IF rows <= 0 THEN
         RAISE EXCEPTION 'an append has at least one row' USING ERRCODE = 'RF002';
+    ELSIF book <> ALL (ledger.books_served()) THEN
+        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
     END IF;
     UPDATE ledger.head h
        SET head = expected + rows, head_at = at, append_from = expected, append_by = pg_current_xact_id()
@@ -132,9 +134,10 @@ END $$;
 
 -- For a writer that others overtook again and again: until its transaction ends nobody else appends to the book.
 CREATE FUNCTION ledger.hold_head(book integer) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT FROM ledger.head h WHERE h.book_id = book FOR NO KEY UPDATE;
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM FROM ledger.head h WHERE h.book_id = book AND book = ANY (ledger.books_served()) FOR NO KEY UPDATE;
+END $$;
 
 -- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
 CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void
@@ -177,6 +180,9 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book AND h.append_by = pg_current_xact_id();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'rows enter the journal only as ledger.advance promised them' USING ERRCODE = 'RF002';
+    END IF;
     IF TG_NARGS = 2 THEN
         first := TG_ARGV[0];
         last := TG_ARGV[1];
@@ -328,7 +334,8 @@ BEGIN
     PERFORM ledger.guard_part(name, first, last);
 END $$;
 
--- What makes a table a part: its guards, and who may read it.
+-- What makes a table a part: its guards. Rows are brought into it and read through the journal alone, where the policy of
+-- the book stands: PostgreSQL takes no COPY into a table that has one.
 CREATE FUNCTION ledger.guard_part(name text, first bigint, last bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
@@ -336,8 +343,6 @@ BEGIN
                    ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_journal(%L, %L)', name, first, last);
     EXECUTE format('CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.%I'
                    ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()', name);
-    EXECUTE format('GRANT SELECT ON ledger.%I TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader,'
-                   ' ringfence_auditor', name);
 END $$;
 
 -- Parts up to the one that holds row `needed`; returns how many were made now. Whoever writes asks before he needs it;
@@ -460,13 +465,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
      WHERE i.indrelid = to_regclass(format('ledger.%I', part))
 $$;
 
-CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    INSERT INTO ledger.book (book_id, name, opened_at) VALUES (book, called, at);
-    INSERT INTO ledger.head (book_id, head_at) VALUES (book, at);
-    SELECT ledger.open_first_part();
-$$;
-
 -- The number of rows posted at or before a time. posted_at never goes back, so the primary key can be bisected.
 CREATE FUNCTION ledger.head_at(book integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
@@ -492,13 +490,12 @@ GRANT SELECT ON ledger.book, ledger.head, ledger.journal, ledger.account, ledger
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ledger.account TO ringfence_core;
 GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.open_book,
+REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append,
                        ledger.guard_journal, ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part,
                        ledger.refuse_known, ledger.make_part_table, ledger.guard_part, ledger.make_parts,
                        ledger.part_rows, ledger.close_part, ledger.open_first_part, ledger.copy_part, ledger.swap_part,
                        ledger.indexes_of, ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts,
-                          ledger.open_book
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION ledger.head_at
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
@@ -507,7 +504,8 @@ GRANT EXECUTE ON FUNCTION ledger.head_at
 -- all three can be made again from the journal.
 
 -- Two rows a movement, one on each account, with the balance after: the index that the journal itself is spared.
--- Everything is on the account's normal side.
+-- Everything is on the account's normal side. Rows are copied into ledger.entry_rows, which nobody reads, and read here,
+-- where the policy of the book stands (PostgreSQL takes no COPY into a table that has one).
 CREATE TABLE ledger.entry (
     book_id    integer     NOT NULL,
     account    bigint      NOT NULL,
@@ -517,7 +515,8 @@ CREATE TABLE ledger.entry (
     held       bigint      NOT NULL,
     expected   bigint      NOT NULL,
     CONSTRAINT entry_is_unique PRIMARY KEY (book_id, account, sequence)
-);
+) PARTITION BY RANGE (sequence);
+CREATE TABLE ledger.entry_rows PARTITION OF ledger.entry FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 COMMENT ON COLUMN ledger.entry.change IS 'of the balance; a row that only holds or releases changes it by 0';
 COMMENT ON COLUMN ledger.entry.held IS 'all that is held for leaving after this row; available = balance - held';
 COMMENT ON COLUMN ledger.entry.expected IS 'all that is expected to arrive after this row';
@@ -534,7 +533,8 @@ CREATE TABLE ledger.shifted_entry (
     total      bigint      NOT NULL,
     CONSTRAINT shifted_entry_is_unique PRIMARY KEY (book_id, account, shift, value_date, sequence),
     CONSTRAINT shifted_entry_is_shifted CHECK (shift <> 0)
-);
+) PARTITION BY RANGE (sequence);
+CREATE TABLE ledger.shifted_entry_rows PARTITION OF ledger.shifted_entry FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 COMMENT ON COLUMN ledger.shifted_entry.shift IS 'days from the day of posting to the value date; negative: value in the past';
 
 -- What the accounts of one owner class, pool, currency and side have together. Wider than the 64 bits of one account.
@@ -583,7 +583,7 @@ BEGIN
                 set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry' FOR UPDATE;
-    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book;
+    SELECT b.head INTO head FROM ledger.head b WHERE b.book_id = book AND reached IS NOT NULL;
 END $$;
 
 -- Second step: moves the projection from where it was to a row that the journal has, and adds what that changes to the
@@ -625,9 +625,9 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER entry_comes_with_the_projection AFTER INSERT ON ledger.entry
+CREATE TRIGGER entry_comes_with_the_projection AFTER INSERT ON ledger.entry_rows
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_entries();
-CREATE TRIGGER shifted_entry_comes_with_the_projection AFTER INSERT ON ledger.shifted_entry
+CREATE TRIGGER shifted_entry_comes_with_the_projection AFTER INSERT ON ledger.shifted_entry_rows
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_entries();
 
 -- For the owner alone: takes everything back to row 0, to be made again by the next projector.
@@ -641,10 +641,111 @@ $$;
 
 GRANT SELECT ON ledger.entry, ledger.shifted_entry, ledger.total, ledger.projection
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-GRANT INSERT ON ledger.entry, ledger.shifted_entry TO ringfence_core;
+GRANT INSERT ON ledger.entry_rows, ledger.shifted_entry_rows TO ringfence_core;
 REVOKE ALL ON FUNCTION ledger.begin_entries, ledger.take_entries, ledger.advance_entries, ledger.guard_entries,
                        ledger.forget_entries FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.take_entries, ledger.advance_entries TO ringfence_core;
+-- ledger, serving: which login serves which book.
+--
+-- Whoever has the login of one book's core neither sees nor touches another book. Every table that has a `book_id`, of
+-- every package, carries the policy `book_is_served`: a row is there for a session if its login serves the row's book.
+-- What counts is the login that was authenticated (session_user): no SET changes it, and it is the same inside a function
+-- that runs with its owner's rights, where the policy holds too (FORCE). The books are found once a statement.
+--
+-- A book is served by the logins that all books share until it gets logins of its own (docs/operate/logins.md).
+
+CREATE TABLE ledger.service (
+    login   name      NOT NULL,
+    shared  boolean   NOT NULL,
+    books   integer[] NOT NULL,
+    CONSTRAINT service_is_one_a_login PRIMARY KEY (login)
+);
+INSERT INTO ledger.service (login, shared, books)
+VALUES ('ringfence_core', true, '{}'), ('ringfence_gateway', true, '{}'), ('ringfence_notary', true, '{}'),
+       ('ringfence_reader', true, '{}'), ('ringfence_auditor', true, '{}');
+
+-- The books of this session: those of its login; all of them for the owner, for who is a member of the owner, and so for a
+-- superuser; none for anybody else.
+CREATE FUNCTION ledger.books_served() RETURNS integer[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    served integer[] := (SELECT s.books FROM ledger.service s WHERE s.login = session_user);
+BEGIN
+    IF served IS NULL AND pg_has_role(session_user, 'ringfence_owner', 'MEMBER') THEN
+        served := ARRAY(SELECT b.book_id FROM ledger.book b);
+    END IF;
+    RETURN coalesce(served, '{}');
+END $$;
+
+-- The last word of each package's schema: every table that has a book gets the policy. Parts have none: nobody of ours
+-- reads them, and what may be brought in is their guards' to say.
+CREATE FUNCTION ledger.keep_books_apart(package text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    each regclass;
+BEGIN
+    FOR each IN SELECT c.oid FROM pg_class c
+                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'book_id' AND NOT a.attisdropped
+                 WHERE c.relnamespace = package::regnamespace AND c.relkind IN ('r', 'p')
+                   AND NOT c.relispartition AND NOT c.relrowsecurity LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', each);
+        EXECUTE format('CREATE POLICY book_is_served ON %s'
+                       ' USING (book_id = ANY ((SELECT ledger.books_served())::integer[]))', each);
+    END LOOP;
+END $$;
+
+-- The same for functions: PostgreSQL looks for a type's name among the session's temporary objects first unless the path
+-- names them last, and whoever calls a function that runs with its owner's rights shall not say what `text` means in it.
+CREATE FUNCTION ledger.fix_search_paths(package text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    each regprocedure;
+BEGIN
+    FOR each IN SELECT p.oid FROM pg_proc p
+                 WHERE p.pronamespace = package::regnamespace AND 'search_path=pg_catalog' = ANY (p.proconfig) LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, pg_temp', each);
+    END LOOP;
+END $$;
+
+-- The number of the next book; null if there is one of that name.
+CREATE FUNCTION ledger.next_book(called text) RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT coalesce(max(b.book_id), 0) + 1 FROM ledger.book b HAVING bool_and(b.name <> called) IS NOT FALSE;
+$$;
+
+-- A login of one book opens no further one.
+CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ledger.service s WHERE s.login = session_user AND NOT s.shared) THEN
+        RAISE EXCEPTION 'the login % serves the books that it was given', session_user USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO ledger.book (book_id, name, opened_at) VALUES (book, called, at);
+    UPDATE ledger.service s SET books = s.books || book WHERE s.shared;
+    INSERT INTO ledger.head (book_id, head_at) VALUES (book, at);
+    PERFORM ledger.open_first_part();
+END $$;
+
+-- For the owner alone: from now on these logins serve the book, and no shared one does.
+CREATE FUNCTION ledger.serve_apart(book integer, logins name[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog AS $$
+    INSERT INTO ledger.service AS s (login, shared, books) SELECT login, false, ARRAY[book] FROM unnest(logins) login
+    ON CONFLICT ON CONSTRAINT service_is_one_a_login DO UPDATE SET books = array_remove(s.books, book) || book;
+    UPDATE ledger.service s SET books = array_remove(s.books, book) WHERE s.login <> ALL (logins);
+$$;
+
+-- And back: the shared logins serve it, and no other.
+CREATE FUNCTION ledger.serve_together(book integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog AS $$
+    UPDATE ledger.service s SET books = array_remove(s.books, book) || CASE WHEN s.shared THEN ARRAY[book] ELSE '{}' END;
+    DELETE FROM ledger.service s WHERE NOT s.shared AND s.books = '{}';
+$$;
+
+REVOKE ALL ON FUNCTION ledger.books_served, ledger.keep_books_apart, ledger.fix_search_paths, ledger.next_book,
+                       ledger.open_book, ledger.serve_apart, ledger.serve_together FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.books_served
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+GRANT EXECUTE ON FUNCTION ledger.next_book, ledger.open_book TO ringfence_core;
 -- Snapshots of balances: a cache of the writer's, so that a start reads the tail of the journal and not all of it. Only
 -- the core reads and writes them; the notary keeps its own, and finds out a writer that was misled.
 CREATE TABLE ledger.snapshot (
@@ -681,6 +782,27 @@ REVOKE ALL ON FUNCTION ledger.monitor_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.monitor_of
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 
+-- The last turn of a monitor, by the index over their names. Row security keeps readers of the journal from that index,
+-- because what reads the name may tell in an error what it was given; so this asks itself who serves the book.
+CREATE FUNCTION ledger.last_turn(book integer, monitor text, OUT sequence bigint, OUT posted_at timestamptz, OUT payload bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    part integer;
+BEGIN
+    IF book <> ALL (ledger.books_served()) THEN
+        RETURN;
+    END IF;
+    FOR part IN SELECT p.part FROM ledger.part p ORDER BY p.part DESC LOOP
+        EXECUTE format('SELECT t.sequence, t.posted_at, t.payload FROM ledger.%I t WHERE t.book_id = $1 AND t.kind = 13'
+                       ' AND ledger.monitor_of(t.payload) = $2 ORDER BY t.sequence DESC LIMIT 1', 'journal_' || part)
+           INTO sequence, posted_at, payload USING book, monitor;
+        EXIT WHEN sequence IS NOT NULL;
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION ledger.last_turn FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.last_turn
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+
 -- The limits of an account follow the row that changed them, and nothing else.
 CREATE FUNCTION ledger.limit_account(book integer, changed_by bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -692,3 +814,11 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$;
 REVOKE ALL ON FUNCTION ledger.limit_account FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.limit_account TO ringfence_core;
+-- ledger: a row is there for whoever serves its book. The owner passes in three tables. The registry: a book is entered before
+-- anybody serves it. Head and journal: an append looks at them five times; ledger.advance asks once who serves the book, and
+-- whatever else reads them with the owner's rights reads rows that this transaction has promised, or asks too.
+SELECT ledger.keep_books_apart('ledger');
+ALTER TABLE ledger.book NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.head NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger.journal NO FORCE ROW LEVEL SECURITY;
+SELECT ledger.fix_search_paths('ledger');

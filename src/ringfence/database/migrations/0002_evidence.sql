@@ -45,3 +45,6 @@ GRANT SELECT ON evidence.checkpoint, evidence.alarm
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON evidence.checkpoint, evidence.alarm TO ringfence_notary;
 REVOKE ALL ON FUNCTION evidence.refuse_change FROM PUBLIC;
+-- evidence: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('evidence');
+SELECT ledger.fix_search_paths('evidence');

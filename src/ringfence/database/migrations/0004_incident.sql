@@ -56,3 +56,6 @@ GRANT SELECT ON incident.indicator TO ringfence_core, ringfence_gateway, ringfen
                                       ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA incident FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION incident.turn_indicator, incident.release_brake TO ringfence_core;
+-- incident: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('incident');
+SELECT ledger.fix_search_paths('incident');

@@ -201,3 +201,6 @@ GRANT INSERT ON banking.account, banking.payment_order TO ringfence_core;
 GRANT INSERT ON banking.file, banking.statement, banking.entry, banking.advice,
                 banking.submission, banking.withheld, banking.payment_status TO ringfence_gateway;
 REVOKE ALL ON FUNCTION banking.guard_statement, banking.guard_sum FROM PUBLIC;
+-- banking: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('banking');
+SELECT ledger.fix_search_paths('banking');

@@ -290,3 +290,6 @@ REVOKE ALL ON FUNCTION custody.found_payee, custody.propose_payee, custody.add_p
     custody.let_go_to, custody.let_go FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION custody.found_payee, custody.propose_payee, custody.add_payee, custody.remove_payee,
     custody.let_go_to, custody.let_go TO ringfence_core;
+-- custody: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('custody');
+SELECT ledger.fix_search_paths('custody');

@@ -385,3 +385,6 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reconciliation FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reconciliation.match_items, reconciliation.open_discrepancies,
                           reconciliation.close_discrepancies, reconciliation.accept_discrepancy,
                           reconciliation.insert_contra, reconciliation.close_run TO ringfence_core;
+-- reconciliation: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('reconciliation');
+SELECT ledger.fix_search_paths('reconciliation');

@@ -57,3 +57,6 @@ GRANT USAGE ON SCHEMA safeguarding TO ringfence_core, ringfence_notary, ringfenc
 GRANT SELECT ON safeguarding.test TO ringfence_core, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON FUNCTION safeguarding.insert_test FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION safeguarding.insert_test TO ringfence_core;
+-- safeguarding: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('safeguarding');
+SELECT ledger.fix_search_paths('safeguarding');

@@ -346,3 +346,6 @@ GRANT EXECUTE ON FUNCTION vault.add_wrapping_key, vault.begin_rotation, vault.re
     vault.rewrap, vault.retire_field_keys, vault.retire_wrapping_keys, vault.end_rotation, vault.reveal_to, vault.erase
 TO ringfence_core;
 GRANT EXECUTE ON FUNCTION vault.add_field_key, vault.keep TO ringfence_core, ringfence_gateway;
+-- vault: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('vault');
+SELECT ledger.fix_search_paths('vault');

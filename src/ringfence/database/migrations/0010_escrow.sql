@@ -382,3 +382,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA escrow TO ringfence_core, ringfence_notary,
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA escrow FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION escrow.propose, escrow.agree, escrow.call_off, escrow.say, escrow.end_tranche, escrow.looked
    TO ringfence_core;
+-- escrow: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('escrow');
+SELECT ledger.fix_search_paths('escrow');

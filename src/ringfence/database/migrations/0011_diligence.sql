@@ -426,3 +426,6 @@ GRANT EXECUTE ON FUNCTION diligence.moves, diligence.is_found_and_clear, diligen
     diligence.withdraw_owner, diligence.take_answer, diligence.take_screening, diligence.decide_match, diligence.ask_tier,
     diligence.verify, diligence.restrict, diligence.close_file, diligence.require_standing
    TO ringfence_core;
+-- diligence: a row is there for whoever serves its book.
+SELECT ledger.keep_books_apart('diligence');
+SELECT ledger.fix_search_paths('diligence');

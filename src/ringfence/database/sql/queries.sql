@@ -14,6 +14,14 @@ select exists (select from pg_roles where rolname = %(role)s);
 -- name: statement_to_create_role
 select format('create role %%I login noinherit nosuperuser nocreatedb nocreaterole noreplication', %(role)s::text);
 
+-- name: statement_to_create_member
+-- The login of one book: what the role may, it may, and it administers nothing.
+select format('create role %%I login inherit nosuperuser nocreatedb nocreaterole noreplication in role %%I',
+              %(role)s::text, %(member_of)s::text);
+
+-- name: statement_to_drop_role
+select format('drop role %%I', %(role)s::text);
+
 -- name: statement_to_set_password
 -- A SCRAM verifier, so that no password is in the server's log.
 select format('alter role %%I password %%L', %(role)s::text, %(verifier)s::text);
@@ -30,14 +38,14 @@ select format(
     %(database)s::text, 'UTF8', 'C', 'C');
 
 -- name: statements_to_open_database
--- Nobody connects but the roles; only the owner makes schemas.
+-- Nobody connects but the roles; only the owner makes anything, temporary or not.
 select format('revoke all on database %%I from public', %(database)s::text)
+union all
+select format('revoke temporary on database %%I from %%I', %(database)s::text, %(core)s::text)
 union all
 select format('grant connect on database %%I to %%I', %(database)s::text, role) from unnest(%(roles)s::text[]) as role
 union all
-select format('grant create, temporary on database %%I to %%I', %(database)s::text, %(owner)s::text)
-union all
-select format('grant temporary on database %%I to %%I', %(database)s::text, %(core)s::text);
+select format('grant create, temporary on database %%I to %%I', %(database)s::text, %(owner)s::text);
 
 -- name: lock_road
 -- One migration run at a time; 0x52696e67 is "Ring".

@@ -19,7 +19,7 @@ SELECT sequence, payload FROM ledger.journal WHERE book_id = %(book)s AND id = %
 
 -- name: clearing_accounts
 SELECT account, name, currency FROM ledger.account
- WHERE book_id = %(book)s AND name LIKE 'clearing:%%' ORDER BY account;
+ WHERE book_id = %(book)s AND name ^@ 'clearing:' ORDER BY account;
 
 -- name: account_of_name
 SELECT account, name, currency, side, owner, pool FROM ledger.account WHERE book_id = %(book)s AND name = %(name)s;

@@ -28,10 +28,10 @@ COPY (
 ) TO STDOUT (FORMAT BINARY);
 
 -- name: copy_entries_in
-COPY ledger.entry (book_id, account, sequence, change, balance, held, expected) FROM STDIN (FORMAT BINARY);
+COPY ledger.entry_rows (book_id, account, sequence, change, balance, held, expected) FROM STDIN (FORMAT BINARY);
 
 -- name: copy_shifted_in
-COPY ledger.shifted_entry (book_id, account, shift, value_date, sequence, total) FROM STDIN (FORMAT BINARY);
+COPY ledger.shifted_entry_rows (book_id, account, shift, value_date, sequence, total) FROM STDIN (FORMAT BINARY);
 
 -- Accounts as they stand after their last entry.
 -- name: accounts_standing

@@ -113,6 +113,8 @@ DECLARE
 BEGIN
     IF rows <= 0 THEN
         RAISE EXCEPTION 'an append has at least one row' USING ERRCODE = 'RF002';
+    ELSIF book <> ALL (ledger.books_served()) THEN
+        RAISE EXCEPTION 'this login serves no book %', book USING ERRCODE = 'insufficient_privilege';
     END IF;
     UPDATE ledger.head h
        SET head = expected + rows, head_at = at, append_from = expected, append_by = pg_current_xact_id()
@@ -132,9 +134,10 @@ END $$;
 
 -- For a writer that others overtook again and again: until its transaction ends nobody else appends to the book.
 CREATE FUNCTION ledger.hold_head(book integer) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT FROM ledger.head h WHERE h.book_id = book FOR NO KEY UPDATE;
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM FROM ledger.head h WHERE h.book_id = book AND book = ANY (ledger.books_served()) FOR NO KEY UPDATE;
+END $$;
 
 -- The same, for a COPY that follows in the same message: being slower ends the message (SQLSTATE RF005).
 CREATE FUNCTION ledger.promise(book integer, expected bigint, rows bigint, at timestamptz) RETURNS void
@@ -177,6 +180,9 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT h.* INTO now FROM ledger.head h WHERE h.book_id = book AND h.append_by = pg_current_xact_id();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'rows enter the journal only as ledger.advance promised them' USING ERRCODE = 'RF002';
+    END IF;
     IF TG_NARGS = 2 THEN
         first := TG_ARGV[0];
         last := TG_ARGV[1];
@@ -328,7 +334,8 @@ BEGIN
     PERFORM ledger.guard_part(name, first, last);
 END $$;
 
--- What makes a table a part: its guards, and who may read it.
+-- What makes a table a part: its guards. Rows are brought into it and read through the journal alone, where the policy of
+-- the book stands: PostgreSQL takes no COPY into a table that has one.
 CREATE FUNCTION ledger.guard_part(name text, first bigint, last bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
@@ -336,8 +343,6 @@ BEGIN
                    ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.guard_journal(%L, %L)', name, first, last);
     EXECUTE format('CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.%I'
                    ' FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()', name);
-    EXECUTE format('GRANT SELECT ON ledger.%I TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader,'
-                   ' ringfence_auditor', name);
 END $$;
 
 -- Parts up to the one that holds row `needed`; returns how many were made now. Whoever writes asks before he needs it;
@@ -460,13 +465,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
      WHERE i.indrelid = to_regclass(format('ledger.%I', part))
 $$;
 
-CREATE FUNCTION ledger.open_book(book integer, called text, at timestamptz) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    INSERT INTO ledger.book (book_id, name, opened_at) VALUES (book, called, at);
-    INSERT INTO ledger.head (book_id, head_at) VALUES (book, at);
-    SELECT ledger.open_first_part();
-$$;
-
 -- The number of rows posted at or before a time. posted_at never goes back, so the primary key can be bisected.
 CREATE FUNCTION ledger.head_at(book integer, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
@@ -492,13 +490,12 @@ GRANT SELECT ON ledger.book, ledger.head, ledger.journal, ledger.account, ledger
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ledger.account TO ringfence_core;
 GRANT UPDATE (closed) ON ledger.account TO ringfence_core;
-REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.open_book,
+REVOKE ALL ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append,
                        ledger.guard_journal, ledger.guard_promise, ledger.id_at, ledger.is_version_7, ledger.enter_part,
                        ledger.refuse_known, ledger.make_part_table, ledger.guard_part, ledger.make_parts,
                        ledger.part_rows, ledger.close_part, ledger.open_first_part, ledger.copy_part, ledger.swap_part,
                        ledger.indexes_of, ledger.refuse_change, ledger.head_at FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts,
-                          ledger.open_book
+GRANT EXECUTE ON FUNCTION ledger.advance, ledger.hold_head, ledger.promise, ledger.append, ledger.make_parts
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION ledger.head_at
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

@@ -1,0 +1,3 @@
+-- banking: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('banking');
+SELECT ledger.fix_search_paths('banking');

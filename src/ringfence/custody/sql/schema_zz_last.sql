@@ -1,0 +1,3 @@
+-- custody: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('custody');
+SELECT ledger.fix_search_paths('custody');

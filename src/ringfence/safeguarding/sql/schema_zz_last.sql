@@ -1,0 +1,3 @@
+-- safeguarding: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
+SELECT ledger.keep_books_apart('safeguarding');
+SELECT ledger.fix_search_paths('safeguarding');
