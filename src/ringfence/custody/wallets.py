@@ -153,8 +153,8 @@ def close(core: Core, customer_id: str) -> None:
 
 
 def require_empty(core: Core, customer_id: str, *, coming: bool = False) -> None:
-    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it, nor, with `coming`, held for
-    it elsewhere.
+    """`customer_must_have_no_money` unless nothing is in the wallet or on its way out of it, nor, with `coming`, held
+    for it elsewhere.
     """
     with core.connection() as connection:
         found = customer(connection, core.book.book_id, customer_id)
