@@ -50,6 +50,7 @@ def there(console):
         "name": "customer:evil:available",
         "customer_id": "evil",
         "party": "owner",
+        "payee": UUID(int=2),
         "agreement_id": agreement[0],
         "place": "custody.customer.payee_account",
         "row": "evil",

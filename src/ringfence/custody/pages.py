@@ -55,7 +55,7 @@ from ringfence.web.words import msg
 OWN_ORDERS_SHOWN: Final = 10
 
 pages = APIRouter()
-pages.include_router(payee_pages.pages)
+pages.routes.extend(payee_pages.pages.routes)
 
 TONES: Final = {
     "settled": "good",
