@@ -22,6 +22,9 @@ import typer
 
 import ringfence
 from ringfence.custody.lifecycle import LIFECYCLE, is_final, states
+from ringfence.diligence.lifecycle import LIFECYCLE as DILIGENCE
+from ringfence.diligence.lifecycle import STATES as DILIGENCE_STATES
+from ringfence.diligence.lifecycle import is_final as ends
 from ringfence.refusal import Refusal, declared
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +46,7 @@ PACKAGES = (
     ("incident", "Incident: what do we do now?"),
     ("risk", "Risk: should this be happening?"),
     ("vault", "Vault: who may see it, and did they?"),
+    ("diligence", "Diligence: who is the customer, and how do we know?"),
     ("banking", "Banking: what does the bank say?"),
     ("custody", "Custody: what business was done, under which rule?"),
     ("escrow", "Escrow: may this money go now?"),
@@ -186,6 +190,10 @@ def lifecycles() -> str:
         lines += [f"    {before or '[*]'} --> {after}: {what}" for before, what, after in steps]
         lines += [f"    {state} --> [*]" for state in states(kinds[0]) if is_final(kinds[0], state)]
         lines.append("```")
+    lines += ["\n## due diligence\n", _DILIGENCE, "```mermaid", "stateDiagram-v2"]
+    lines += [f"    {before or '[*]'} --> {after}: {what}" for before, what, after in DILIGENCE if before != after]
+    lines += [f"    {state} --> [*]" for state in DILIGENCE_STATES if ends(state)]
+    lines.append("```")
     return "\n".join(lines) + "\n"
 
 
@@ -193,6 +201,11 @@ _LIFECYCLES = """\
 An order is in one of these states, and only what stands on an arrow takes it along that arrow; everything else is
 refused as `order_may_not_do_that_now`. Each step is one ORDER_STATE event in the journal, in the same append as the
 money that it moves. The drawing follows from the table in `src/ringfence/custody/lifecycle.py`.
+"""
+_DILIGENCE = """\
+A customer's file, from `src/ringfence/diligence/lifecycle.py`. Steps that leave the state as it is
+are not drawn: documents, owners, answers and names of a file that is verified or restricted, and what is renewed.
+Everything else is refused as `file_may_not_do_that_now`.
 """
 
 

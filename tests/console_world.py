@@ -19,13 +19,13 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 import ringfence
-from custody_world import PASSWORD, PAYEE, POOL_ACCOUNT, World, custody_world
+from custody_world import PASSWORD, PAYEE, POOL_ACCOUNT, World, custody_world, verified
 from ringfence import installation
 from ringfence.authority import clients
 from ringfence.authority.pages import door
 from ringfence.authority.policy import Policy
 from ringfence.console.application import application
-from ringfence.custody import customers, placing
+from ringfence.custody import placing
 from ringfence.escrow import agreements, saying
 from ringfence.evidence.routes import Log
 from ringfence.incident.indicators import Figures, Position
@@ -132,9 +132,7 @@ def console_world(database, home: Path, *, policy: Policy | None = None, **optio
     """A platform on which something has happened: receipts, a payout, a held one, a transfer, a freeze, a statement."""
     with custody_world(database, home, policy=policy) as world:
         core = world.core
-        customers.register(
-            core, world.desk.vault, "evil", name=SCRIPT, nature="firm", payee_account=PAYEE, bank="bank:alpha:client"
-        )
+        verified(world.diligence, "evil", name=SCRIPT, nature="firm", bank="bank:alpha:client")
         world.pay_in("c1", 30_000_00)
         world.pay_in("evil", 70_00, payer=SCRIPT)
         world.pay_in("", 12_34, "whose is this?")
@@ -164,6 +162,7 @@ def console_world(database, home: Path, *, policy: Policy | None = None, **optio
             desks=[
                 desk,
                 desk.vault,
+                world.diligence,
                 Lookout(figures, read_thresholds(default_toml())),
                 Log(world.gateway.evidence),
                 calendar_of("eu-psd2"),

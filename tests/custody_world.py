@@ -1,5 +1,6 @@
 """A whole small platform for tests: one bank, a few customers, people, the gateway and the notary, one clock."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,15 @@ from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core, uuid7_source
 from ringfence.custody import customers, days
 from ringfence.custody.orders import Desk
+from ringfence.custody.wallets import lent
 from ringfence.database.connection import pool
 from ringfence.database.refusals import refusing
+from ringfence.diligence import evidence
+from ringfence.diligence.advancing import advance
+from ringfence.diligence.applying import application
+from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.profiles import profile_of
+from ringfence.diligence.simulated_provider import SimulatedProvider
 from ringfence.escrow.verification import audit
 from ringfence.evidence.authorisation import Authorised, StandingRow
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
@@ -60,6 +68,7 @@ class World:
 
     core: Core
     desk: Desk
+    diligence: DiligenceDesk
     gateway: GatewayDesk
     notary: Notary
     bank: SimulatedBank
@@ -116,6 +125,66 @@ class World:
                     decided = proposals.approve(self.core, self.sessions[person], each.proposal_id, each.payload_sha256)
                     if decided.complete:
                         break
+
+
+IDENTITY_NUMBERS = itertools.count(1)
+
+
+def verified(
+    desk: DiligenceDesk,
+    customer: str,
+    *,
+    name: str,
+    bank: str,
+    nature: str = "person",
+    payee_account: str = PAYEE,
+    identity_number: str | None = None,
+    tier: str | None = None,
+    role: str | None = None,
+    risk_class: str | None = None,
+    phone: str | None = None,
+) -> customers.Customer:
+    """Register a customer and take the file as far as evidence does; by default that opens a wallet."""
+    core = desk.core
+    applies = application(desk.profile, nature, role=role, tier=tier, risk_class=risk_class)
+    number = identity_number or f"X{next(IDENTITY_NUMBERS):09d}"
+    customers.register(
+        core,
+        desk.vault,
+        customer,
+        name=name,
+        nature=nature,
+        payee_account=payee_account,
+        bank=bank,
+        identity_number=number,
+        phone=phone,
+        applies=applies,
+    )
+    if nature == "firm":
+        evidence.name_owner(
+            desk,
+            customer,
+            "owner",
+            name="Olga Owner",
+            nature="person",
+            identity_number="Y123",
+            share_bp=10_000,
+            by=None,
+        )
+    return verify(desk, customer)
+
+
+def verify(desk: DiligenceDesk, customer: str) -> customers.Customer:
+    """Bring a document, and take the file as far as evidence does."""
+    evidence.take_document(desk, customer, kind="passport", country="LT", sha256="ab" * 32, by=None)
+    advance(desk, customer)
+    with desk.core.connection() as connection:
+        return customers.customer(connection, desk.core.book.book_id, customer)
+
+
+def diligence_of(core: Core, vault: Vault, screen: Screen | None = None, profile: str = "eu-psd2") -> DiligenceDesk:
+    """Due diligence with a provider that knows everybody, and no lists but those given."""
+    return DiligenceDesk(core, vault, screen or Screen(()), SimulatedProvider(), profile_of(profile), lent(core))
 
 
 def vault_of(core: Core, home: Path) -> Vault:
@@ -196,6 +265,7 @@ def custody_world(
             )
         vault = vault_of(core, home)
         desk = Desk(core, risk, vault)
+        diligence = diligence_of(core, vault, risk.screen)
         bank.open_account(POOL_ACCOUNT, "Platform clients", currency("EUR"), opened_on=DAY)
         customers.open_custodian_account(
             core,
@@ -209,15 +279,7 @@ def custody_world(
         )
         days.open_day(core, DAY)
         for each in range(1, customers_ + 1):
-            customers.register(
-                core,
-                vault,
-                f"c{each}",
-                name=f"Ann Number {each}",
-                nature="person",
-                payee_account=PAYEE,
-                bank="bank:alpha:client",
-            )
+            verified(diligence, f"c{each}", name=f"Ann Number {each}", bank="bank:alpha:client")
         gateway_desk = GatewayDesk(
             book,
             gateway_pool,
@@ -227,6 +289,6 @@ def custody_world(
             now,
             gateway_vault(book.book_id, gateway_pool, home, now),
         )
-        yield World(core, desk, gateway_desk, notary, bank, signed_in, clock)
+        yield World(core, desk, diligence, gateway_desk, notary, bank, signed_in, clock)
         notary.close()
         writer.close()

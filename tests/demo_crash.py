@@ -25,6 +25,8 @@ SAME = (
     "discrepancies",
     "payouts_held",
     "approvals_signed",
+    "customers_verified",
+    "customers_restricted",
 )
 CUSTOMERS = 24
 

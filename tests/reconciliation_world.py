@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 
-from custody_world import vault_of
+from custody_world import diligence_of, vault_of, verified
 from ringfence.core import Core, uuid7_source
 from ringfence.custody import customers, days
 from ringfence.custody.queries import QUERIES as CUSTODY
@@ -169,7 +169,7 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
     writer = Writer(Journal(lambda: database.server.connect("core", database.name), book.book_id), now)
     with pool(database.conninfo("core"), largest=4) as core_pool, TemporaryDirectory() as home:
         core = Core(book, writer, core_pool, now, uuid7_source())
-        vault = vault_of(core, Path(home))
+        diligence = diligence_of(core, vault_of(core, Path(home)))
         for place, name in enumerate(banks):
             _, bank, account = name.split(":")
             customers.open_custodian_account(
@@ -184,8 +184,6 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
             )
         days.open_day(core, MONDAY)
         for each in ("c1", "c2", "c3") if banks else ():
-            customers.register(
-                core, vault, each, name=f"Ann {each}", nature="person", payee_account="NL00X", bank=banks[0]
-            )
+            verified(diligence, each, name=f"Ann {each}", bank=banks[0], payee_account="NL00X")
         yield World(core, database.connect("gateway"), clock)
         writer.close()

@@ -57,6 +57,7 @@ def there(console):
         "sequence": 5,
         "name": "customer:evil:available",
         "customer_id": "evil",
+        "party": "owner",
         "agreement_id": agreement[0],
         "place": "custody.customer.payee_account",
         "row": "evil",

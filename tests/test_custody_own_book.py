@@ -23,6 +23,7 @@ from ringfence.console.application import application
 from ringfence.core import wall_clock
 from ringfence.custody import deciding, placing
 from ringfence.custody.orders import unallocated
+from ringfence.diligence.advancing import advance_all
 from ringfence.modules import MODULES
 from ringfence.money import currency
 from ringfence.refusal import Refused
@@ -99,7 +100,8 @@ class Platform:
         self.notary = stack.enter_context(installation.notary_of(settings, server, "acme"))
         self.bank = stack.enter_context(SimulatedBank.open(settings.banks / "alpha", name="Alpha", code="ALPHALT2"))
         self.bank.open_account(POOL_ACCOUNT, "Acme", currency("EUR"), opened_on=date(2026, 1, 2))
-        app = application(self.core, door(self.core), MODULES, desks=[self.desk])
+        self.diligence = installation.diligence_of(settings, self.desk, "eu-psd2")
+        app = application(self.core, door(self.core), MODULES, desks=[self.desk, self.diligence])
         self.address = stack.enter_context(served(app))
         self.stack, self.clock = stack, clock
         self.shop = self.caller(token)
@@ -118,6 +120,7 @@ class Platform:
 
     def turn(self):
         for _ in range(3):
+            advance_all(self.diligence)
             one_round(self.desk)
             self.notary.step(self.clock())
             gateway.turn(self.gateway)
@@ -181,7 +184,10 @@ def test_a_book_is_set_up_from_nothing_to_its_first_settled_payout(folder):
         shop, grace, alan = platform.shop, platform.person("grace"), platform.person("alan")
         for customer in ("c1", "c2"):
             particulars = {"id": customer, "name": f"Ann {customer}", "nature": "person", "payee_account": PAYEE}
-            ok(shop.post("/customers", json=particulars | {"bank": "bank:alpha:client"}))
+            paper = {"kind": "passport", "country": "NL", "sha256": "ef" * 32}
+            particulars |= {"bank": "bank:alpha:client", "identity_number": f"NL00{customer}", "documents": [paper]}
+            ok(shop.post("/customers", json=particulars))
+        platform.turn()
 
         platform.receive(500_00, "RF-c1")
         platform.receive(40_00, "for Ann")

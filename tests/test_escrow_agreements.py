@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from custody_world import DAY
+from custody_world import DAY, verified
 from escrow_world import DELIVERED, date_reached, escrow_world
 from ringfence.authority import proposals
 from ringfence.core import Core
-from ringfence.custody import customers, days
+from ringfence.custody import days
 from ringfence.custody.orders import orders
 from ringfence.custody.personal import erasure
+from ringfence.diligence.advancing import advance
+from ringfence.diligence.deciding import judge_match
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.document import order_of
 from ringfence.incident import brake
@@ -221,11 +223,10 @@ def test_risk_the_brake_and_the_payers_balance_stand_in_the_way_as_of_other_orde
     """A hold of risk is released by two people before the agreement is in force; a listed payee is refused; a pulled
     brake stops agreements and releases, and lets money go back.
     """
-    desk, core = escrow.world.desk, escrow.core
-    customers.register(
-        core, desk.vault, "c9", name="Orsolan Veskarimov", nature="person",
-        payee_account="NL91ABNA0417164300", bank="bank:alpha:client",
-    )  # fmt: skip
+    core = escrow.core
+    verified(escrow.world.diligence, "c9", name="Orsolan Veskarimov", bank="bank:alpha:client")
+    judge_match(escrow.world.diligence, escrow.person("adam"), "c9", "customer", "somebody else", "another birthday")
+    advance(escrow.world.diligence, "c9")
     listed = {"name": "all", "payees": [{"customer": "c9", "amount": "1.00"}], "release": DELIVERED}
     assert escrow.propose(listed).state == "refused"
     more = {"name": "all", "payees": [{"customer": "c2", "amount": "5000.00"}], "release": DELIVERED}

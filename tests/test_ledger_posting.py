@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from console_world import modules, served
-from custody_world import PASSWORD, PAYEE, custody_world, number
+from custody_world import PASSWORD, PAYEE, custody_world, number, verified
 from ringfence import installation
 from ringfence.authority import clients
 from ringfence.authority.pages import door
 from ringfence.console.application import application
 from ringfence.core import uuid7_source
 from ringfence.custody import customers, placing
+from ringfence.diligence.deciding import restrict_customer
 from ringfence.incident import brake
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
@@ -312,9 +313,7 @@ def test_money_stays_on_its_custodian_account(platform):
         bank_code="BETALT2X",
         unit="EUR",
     )
-    customers.register(
-        world.core, world.desk.vault, "c9", name="Nina", nature="person", payee_account=PAYEE, bank="bank:beta:client"
-    )
+    verified(world.diligence, "c9", name="Nina", bank="bank:beta:client")
     with world.core.connection() as connection:
         there = reading.account(connection, world.core.book.book_id, "customer:c9:available").account
     answer = post(platform.program("journal:post"), tampered(platform, credit_account=there))
@@ -365,6 +364,22 @@ def test_the_brake_stops_it(platform):
     assert refused(post(program, body)) == (409, "brake_is_pulled")
     assert refused(program.post("/api/v1/journal/transfers", json={})) == (409, "brake_is_pulled")
     assert head(platform) == before
+
+
+def test_a_customer_who_is_restricted_is_open_to_no_program_any_more(platform):
+    """Nor is one whose tier has limits, because nothing would count a posted row against them."""
+    program, world = platform.program("journal:post"), platform.world
+    assert post(program, rows_of(platform.line())).status_code == 200
+    restrict_customer(world.diligence, world.sessions["rita"], "c1", None, "the police ask")
+    for who, to in (("c1", "c2"), ("c2", "c1")):
+        answer = post(program, rows_of(platform.line(who=who, to=to)))
+        assert refused(answer) == (403, "account_must_be_open_to_posting")
+    assert post(program, rows_of(platform.line(who="c2", to="c3"))).status_code == 200
+    verified(world.diligence, "c9", name="Small", bank="bank:alpha:client", tier="simplified")
+    with world.core.connection() as connection:
+        number = reading.account(connection, world.core.book.book_id, "customer:c9:available").account
+    answer = post(program, rows_of(replace(platform.line(who="c2"), credit_account=number)))
+    assert refused(answer) == (403, "account_must_be_open_to_posting")
 
 
 def test_a_revoked_program_posts_no_more(platform):

@@ -37,6 +37,7 @@ ORDER = (
     "incident",
     "risk",
     "vault",
+    "diligence",
     "banking",
     "custody",
     "escrow",

@@ -55,7 +55,7 @@ def test_a_platform_registers_with_what_is_sensitive_and_reads_masks(console):
     assert shop.get("/api/v1/customers/c9").json() == said
     assert shop.get("/api/v1/customers/c1").json()["phone"] is None
     twice = shop.post("/api/v1/customers", json=new | {"id": "c10", "identity_number": IDENTITY.lower()}).json()
-    assert twice["refused"] == "value_is_kept_already"
+    assert twice["refused"] == "identity_has_an_account_already"
     wrong = shop.post("/api/v1/customers", json=new | {"id": "c11", "phone": "call me"}).json()
     assert (wrong["refused"], wrong["facts"]) == ("phone_is_malformed", {})
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from custody_world import DAY, PAYEE, POOL_ACCOUNT, custody_world, number
+from custody_world import DAY, PAYEE, POOL_ACCOUNT, custody_world, number, verify
 from ringfence.authority import proposals, sessions
 from ringfence.banking import gateway
 from ringfence.banking.payee import payee_proposal
@@ -86,8 +86,9 @@ def events(world, code):
 
 
 def busy_day(world):
-    """Somebody is registered, money comes from a named account, two payouts are ordered and one is made."""
+    """Somebody is verified, money comes from a named account, two payouts are ordered and one is made."""
     register(world)
+    verify(world.diligence, "c9")
     pay_elsewhere(world)
     account = number("LT", PAYER[4:])
     assert account.text == PAYER
@@ -136,6 +137,7 @@ def test_an_export_and_the_journal_hold_none_either(world, tmp_path):
 def test_the_payment_that_the_bank_gets_is_whole(world):
     """What is masked for people and sealed in the database is what the bank is told."""
     register(world)
+    verify(world.diligence, "c9")
     pay_elsewhere(world)
     world.pay_in("c9", 500_00)
     order = world.new_id()
@@ -207,10 +209,15 @@ def test_the_same_customer_again_changes_nothing_and_other_particulars_are_refus
 
 def test_nobody_has_the_identity_number_of_another_customer(world):
     register(world)
-    with pytest.raises(Refused, match="value_is_kept_already"):
+    with pytest.raises(Refused, match="identity_has_an_account_already"):
         register(world, "c10", identity_number="110105 19491231 002x")
     register(world, "c11", identity_number="11010519491231003X")
     register(world, "c12", identity_number=None)
+    other = replace(PHONE, single=True)
+    with world.core.connection() as connection:
+        connection.execute(*world.desk.vault.keep(owner("c9"), other, "c90", "+370 600 00001"))
+    with pytest.raises(Refused, match="value_is_kept_already"), world.core.connection() as connection:
+        connection.execute(*world.desk.vault.keep(owner("c11"), other, "c91", "+370 60000001"))
 
 
 def test_malformed_particulars_are_refused_and_not_repeated(world):
@@ -361,6 +368,7 @@ def test_a_customer_is_erased_when_two_have_approved_and_nobody_reads_the_fields
 
 def test_who_has_money_here_is_not_erased_even_if_it_came_later(world):
     register(world)
+    verify(world.diligence, "c9")
     proposal_id = propose(world)
     approve(world, proposal_id, "adam", "rita")
     world.pay_in("c9", 5_00)

@@ -28,6 +28,7 @@ from vault_key_server import key_server
 
 AT_ONCE = timedelta(0)
 OWNERS = 12
+FIELDS = OWNERS + 2  # of each owner one, and of the customer identity number and account
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def test_new_field_keys_take_the_place_of_the_old_ones_whose_bytes_are_gone(worl
         keep(world, vault, number)
     before = sealed(world)
     done = rotate(world.core, vault, "field", batch=5, settle=AT_ONCE)
-    assert (done.replaced, done.changed, done.retired) == (OWNERS + 1, OWNERS + 1, OWNERS + 1)
+    assert (done.replaced, done.changed, done.retired) == (OWNERS + 1, FIELDS, OWNERS + 1)
     assert not set(before) & set(sealed(world))
-    assert states(world) == {("active", "active", OWNERS + 1, OWNERS + 1), ("active", "retired", OWNERS + 1, 0)}
+    assert states(world) == {("active", "active", OWNERS + 1, FIELDS), ("active", "retired", OWNERS + 1, 0)}
     assert counted(world).left == 0
     assert [vault.open(PHONE, f"x{number}-0") for number in range(OWNERS)] == [phone(n) for n in range(OWNERS)]
     gone = database.connect("owner").execute("SELECT count(*) FROM vault.field_key WHERE wrapped IS NULL").fetchone()
@@ -85,7 +86,7 @@ def test_another_wrapping_key_wraps_every_field_key_and_the_old_file_is_needed_n
     old.unlink()
     fresh = replace(vault, _memory=type(vault._memory)())
     assert [fresh.open(PHONE, f"x{number}-0") for number in range(OWNERS)] == [phone(n) for n in range(OWNERS)]
-    assert states(world) == {("active", "active", OWNERS + 1, OWNERS + 1)}
+    assert states(world) == {("active", "active", OWNERS + 1, FIELDS)}
     assert counted(world).left == 0
 
 
@@ -168,7 +169,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(world, database, tmp_path)
     assert child.returncode == -signal.SIGKILL
     broken_off = counted(world)
     [open_rotation] = broken_off.rotations
-    assert broken_off.left == 3 * OWNERS + 1 - 15
+    assert broken_off.left == 2 * OWNERS + FIELDS - 15
     assert vault.open(PHONE, "x0-0") == phone(0)
     done = rotate(world.core, vault, "field", settle=AT_ONCE)
     assert done.rotation_id == open_rotation["rotation_id"]

@@ -9,6 +9,7 @@ from fastapi.openapi.models import OpenAPI
 from console_world import PASSWORD, SCRIPT, console_world, modules
 from custody_world import PAYEE
 from ringfence.authority.clients import SCOPES
+from ringfence.diligence.advancing import advance
 from ringfence.evidence.checkpoint import parse_text
 from ringfence.evidence.tree import check_record, record_hash
 from ringfence.refusal import declared
@@ -88,6 +89,9 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/brake/pulls",
         "/api/v1/brake/releases",
         "/api/v1/discrepancies/{id}/acceptance",
+        "/api/v1/customers/{id}/matches/{party}",
+        "/api/v1/customers/{id}/restrictions",
+        "/api/v1/customers/{id}/closing",
         "/api/v1/accounts/{name}/limits",
         "/api/v1/periods/closings",
         "/api/v1/pools/{pool}/guard",
@@ -167,6 +171,12 @@ def test_every_kind_of_order_has_its_address(console):
         shop.post("/api/v1/customers", json=new | {"name": "X"}).json()["refused"] == "customer_is_registered_already"
     )
 
+    paper = {"kind": "passport", "country": "NL", "sha256": "cd" * 32}
+    other = new | {"id": "other", "name": "Other", "identity_number": "NL99001122", "documents": [paper]}
+    assert shop.post("/api/v1/customers", json=other).status_code == 200
+    assert shop.post("/api/v1/customers", json=other).status_code == 200, "a lost answer"
+    advance(console.world.diligence, "other")
+
     def place(path, **more):
         said = ORDER | {"id": str(console.world.core.new_id())} | more
         return shop.post(f"/api/v1/{path}", json=said).json()
@@ -174,7 +184,8 @@ def test_every_kind_of_order_has_its_address(console):
     assert place("freezes")["state"] == "settled"
     assert place("releases")["state"] == "settled"
     assert place("fees")["state"] == "settled"
-    assert place("transfers", to_customer="new")["state"] in ("settled", "held")
+    assert place("transfers", to_customer="new")["refused"] == "customer_must_be_verified"
+    assert place("transfers", to_customer="other")["state"] in ("settled", "held")
     assert place("transfers", to_customer="c1")["refused"] == "customers_must_be_different"
     assert place("withdrawals", payee_account=PAYEE)["state"] in ("released", "held")
     expected = place("deposits")

@@ -12,6 +12,7 @@ from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
 from ringfence.demo.verbs import demo
+from ringfence.diligence.verbs import diligence
 from ringfence.escrow.verbs import escrow
 from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.verbs import witness
@@ -46,6 +47,7 @@ app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
 app.add_typer(statement, name="statement")
 vault.command("erase")(erase)
+app.add_typer(diligence, name="diligence")
 app.add_typer(vault, name="vault")
 app.add_typer(escrow, name="escrow")
 app.command("reconcile")(reconcile)

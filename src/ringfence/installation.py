@@ -12,6 +12,7 @@ from ringfence.banking.desk import GatewayDesk
 from ringfence.core import Clock, Core, uuid7_source, wall_clock
 from ringfence.custody import queries as custody_queries
 from ringfence.custody.orders import Desk
+from ringfence.custody.wallets import lent
 from ringfence.database import RoleName, files
 from ringfence.database.connection import Connection, Pool
 from ringfence.database.embedded import Progress
@@ -19,6 +20,10 @@ from ringfence.database.migrate import require_current
 from ringfence.database.refusals import refusing
 from ringfence.database.roles import books_apart
 from ringfence.database.server import Server, open_server, prepare
+from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.profiles import profile_of
+from ringfence.diligence.provider import read_provider
+from ringfence.diligence.standing import shut_so_far
 from ringfence.escrow.verification import audit
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
@@ -100,6 +105,12 @@ def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | N
     return Desk(core, risk, vault_of(settings, core))
 
 
+def diligence_of(settings: Settings, desk: Desk, profile: str) -> DiligenceDesk:
+    """The desk of due diligence: the tiers of a profile, and the identity provider that the installation chose."""
+    provider = read_provider(settings.home)
+    return DiligenceDesk(desk.core, desk.vault, desk.risk.screen, provider, profile_of(profile), lent(desk.core))
+
+
 def vault_of(settings: Settings, core: Core) -> Vault:
     """The vault as the core holds it, its first wrapping key made."""
     choice, index_key = read_choice(settings.home), secret_key(settings.keys, "index.key")
@@ -109,7 +120,9 @@ def vault_of(settings: Settings, core: Core) -> Vault:
 
 
 def posting_of(core: Core) -> Posting:
-    """What programs that post need: the brake stops them, and custody says which accounts are open to them."""
+    """What programs that post need: the brake stops them, custody says which accounts are open to them, and due
+    diligence when one is not any more.
+    """
     return Posting(
         core.book.book_id,
         core.writer,
@@ -117,6 +130,7 @@ def posting_of(core: Core) -> Posting:
         core.clock,
         lambda connection: brake.require_released(connection, core.book.book_id),
         custody_queries.QUERIES.open_to_posting,
+        lambda connection: shut_so_far(connection, core.book.book_id),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from ringfence.authority.pages import MODULE as AUTHORITY
 from ringfence.banking.pages import MODULE as BANKING
 from ringfence.custody.pages import MODULE as CUSTODY
+from ringfence.diligence.pages import MODULE as DILIGENCE
 from ringfence.escrow.pages import MODULE as ESCROW
 from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
@@ -19,6 +20,7 @@ MODULES: Final[Sequence[Module]] = (
     LEDGER,
     AUTHORITY,
     CUSTODY,
+    DILIGENCE,
     ESCROW,
     BANKING,
     RECONCILIATION,

@@ -25,6 +25,9 @@ from ringfence.custody.payees import register
 from ringfence.custody.personal import erasure
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
 from ringfence.database.refusals import DATABASE_IS_LOST
+from ringfence.diligence.advancing import WARNING_DAYS, advance_all
+from ringfence.diligence.files import Desk as DiligenceDesk
+from ringfence.diligence.files import due
 from ringfence.escrow import releasing
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.incident import brake
@@ -69,13 +72,13 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk, thresholds: Thresholds) -> int:
+def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> int:
     """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
-    decided += registration.carry_out_all(desk.core)
+    decided += registration.carry_out_all(desk.core) + advance_all(diligence)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 
@@ -91,6 +94,7 @@ def figures(desk: Desk) -> Figures:
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
         watching = stands.monitors(connection, book)
+        reviews_due = due(connection, book, at.date() + timedelta(days=WARNING_DAYS))
     skew = abs(database_now - core.clock())
     return Figures(
         at=at,
@@ -107,6 +111,7 @@ def figures(desk: Desk) -> Figures:
         notary_alarms=len(alarmed),
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
+        reviews_due=reviews_due,
         clock_skew_ms=skew // timedelta(milliseconds=1),
         monitors_on=tuple(
             MonitorOn(each.monitor.name, each.currency, each.turn.said.value, each.turn.at)

@@ -30,6 +30,7 @@ from ringfence.console import log
 from ringfence.console.application import LOCAL_HOSTS, application
 from ringfence.core import wall_clock
 from ringfence.database.server import Server
+from ringfence.diligence.provider import CONFIGURATION, SIMULATED
 from ringfence.evidence.findings import raise_alarm
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.routes import Log
@@ -74,6 +75,9 @@ def serve_core(
         desk = installation.desk_of(settings, core, profile=profile, sanctions=sanctions)
         if sanctions is None:
             logger.warning("sanctions lists are the invented sample; nobody real is found", option="--sanctions")
+        diligence = installation.diligence_of(settings, desk, profile)
+        if diligence.provider.name == SIMULATED:
+            logger.warning("the identity provider is the simulated one; nobody real is found", file=CONFIGURATION)
         thresholds = read_thresholds(default_toml())
         directory = read_directory(settings.home)
         door = authority_pages.door(core, directory)
@@ -86,6 +90,7 @@ def serve_core(
             desks=[
                 desk,
                 desk.vault,
+                diligence,
                 lookout,
                 log_of_book,
                 calendar_of(profile),
@@ -101,7 +106,7 @@ def serve_core(
             core.connection,
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
-        core_rounds = Rounds(lambda: core_round(desk, thresholds), logger.info)
+        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         courier = read_courier(settings.home)
         sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None

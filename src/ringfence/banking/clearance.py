@@ -7,18 +7,19 @@ this order:
   2  the brake is not pulled
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
-  5  risk decided on this order: allowed; or held, and then `hold_release` was approved
-  6  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, perhaps within
+  5  of a customer: every step of his due diligence in the journal, and the last leaves him verified, not restricted
+  6  risk decided on this order: allowed; or held, and then `hold_release` was approved
+  7  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, perhaps within
      a customer's mandate; the customer by a passkey; or staff, and then others approved (`authority.origin`)
-  7  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
+  8  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
      and masked account, and all of it by the SHA-256 (dynamic linking: Delegated Regulation (EU) 2018/389, Article 5);
      what is asked for follows from the time of risk's decision and its score, as the journal has them
-  8  a customer is paid at a payee of that same customer: the journal has PAYEE_ADDED with the hash of this name and
+  9  a customer is paid at a payee of that same customer: the journal has PAYEE_ADDED with the hash of this name and
      account, and no PAYEE_REMOVED; it is the one that the customer was registered with, or `new_payee` was approved for
      it; and with all that the gateway itself has sent there the amount is within what the policy lets go to a new
      payee, or the payee is old enough, counted from the first checkpoint that the notary signed over its row
-  9  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
-  10 above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
+ 10  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
+ 11  above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
 
 Each "no" is a refusal by name. `payment_is_not_notarised_yet` and `payment_is_not_witnessed_yet` only mean: look again
 in a moment.
@@ -27,7 +28,7 @@ in a moment.
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from ringfence.authority.cooling_off import waits_until
@@ -43,6 +44,7 @@ from ringfence.banking.payee import ACT as NEW_PAYEE
 from ringfence.banking.payee import added_event, payee_proposal, payee_sha256, registered_payee, removed_event
 from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection
+from ringfence.diligence.proof import require_verified
 from ringfence.evidence.checkpoint import open_checkpoint
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
@@ -56,6 +58,8 @@ from ringfence.ledger.storage import read_block
 from ringfence.money import currency
 from ringfence.refusal import Fault, refusal
 from ringfence.vault.fields import MANDATE, ORIGIN, Shape, mask
+
+CUSTOMER: Final = "customer:"
 
 PAYMENT_IS_NOT_IN_THE_JOURNAL = refusal(
     "payment_is_not_in_the_journal",
@@ -134,8 +138,10 @@ def cleared(desk: GatewayDesk, connection: Connection, waiting: Waiting, account
     require_released(connection, book)
     sequence = _ordered_at(connection, book, said)
     debit, held_at = _hold(connection, book, said, account)
+    if debit.startswith(CUSTOMER):
+        require_verified(connection, book, debit.removeprefix(CUSTOMER).rpartition(":")[0], said.minor)
     _risk(desk, connection, said)
-    act = "payout" if debit.startswith("customer:") else "fee_sweep"
+    act = "payout" if debit.startswith(CUSTOMER) else "fee_sweep"
     asked_by = _origin(desk, connection, said, act, held_at)
     _people(desk, connection, said, act, asked_by)
     _payee(desk, connection, said, debit)

@@ -1,4 +1,8 @@
-"""Customers and custodian accounts: registering them opens their accounts in the ledger."""
+"""Customers and custodian accounts.
+
+Registering a customer opens a file of due diligence and no account: there is a wallet once the file is verified. A
+custodian account is opened in the ledger at once.
+"""
 
 import re
 from dataclasses import dataclass
@@ -24,6 +28,7 @@ from ringfence.custody.refusals import (
     PHONE_IS_MALFORMED,
 )
 from ringfence.database.connection import Connection
+from ringfence.diligence.applying import Application, opened_file
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
@@ -40,15 +45,17 @@ _PHONE: Final = re.compile(r"\+?[0-9]{5,20}", re.ASCII)
 
 @dataclass(frozen=True)
 class Customer:
-    """`bank` is the custodian account that holds the money; `available` and `frozen` are ledger account numbers."""
+    """`bank` is the custodian account that holds the money; `available` and `frozen` are ledger account numbers, None
+    until the customer is verified.
+    """
 
     customer_id: str
     name: str
     nature: str
     bank: str
     currency: str
-    available: int
-    frozen: int
+    available: int | None
+    frozen: int | None
     registered_at: datetime
 
     @property
@@ -107,10 +114,13 @@ def register(
     identity_number: str | None = None,
     phone: str | None = None,
     by: Actor = None,
+    applies: Application | None = None,
 ) -> Customer:
-    """Register a customer: two accounts in the ledger, money held at the custodian account `bank`, and the first payee.
-    The same again changes nothing; other particulars under the same id are refused, and so is the identity number of
-    another customer. What is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`.
+    """Register a customer, whose money is to be held at the custodian account `bank`: a file of due diligence is
+    opened, and no account in the ledger; the account given is the first payee. The same again changes nothing; other
+    particulars under the same id are refused, and so is the identity number of another customer in the same role. What
+    is sensitive goes into the vault; `identity_number_is_malformed`, `phone_is_malformed`,
+    `identity_has_an_account_already`.
     """
     if not _WORD.fullmatch(customer_id):
         raise CUSTOMER_ID_IS_NOT_A_WORD(customer=customer_id[:60])
@@ -128,18 +138,25 @@ def register(
             raise CUSTOMER_IS_REGISTERED_ALREADY(customer=customer_id)
         return known
     whose, unit = owner(customer_id), currency(held_at.currency).code
-    available, frozen = f"{whose}:available", f"{whose}:frozen"
-    _open_accounts(core, [Account(0, each, unit, "credit", 0, None, whose, "client") for each in (available, frozen)])
     row = {"book": core.book.book_id, "customer_id": customer_id, "name": name, "nature": nature, "bank": bank}
-    row |= {"currency": unit, "available": available, "frozen": frozen, "at": core.clock()}
-    also: list[Statement] = [(QUERIES.insert_customer, row)]
+    row |= {"currency": unit, "at": core.clock()}
+    opened, file = opened_file(
+        core,
+        vault,
+        customer_id,
+        name=name,
+        nature=nature,
+        identity_number=identity_number,
+        applies=applies or Application(),
+    )
+    also: list[Statement] = [file, (QUERIES.insert_customer, row)]
     for what, value in ((PAYEE_ACCOUNT, payee_account), (IDENTITY_NUMBER, identity_number), (PHONE, phone)):
         if value is not None:
             also.append(vault.keep(whose, what, customer_id, value))
     said = {"customer": customer_id, "nature": nature, "bank": bank}
     registered = _event(core, EventName.CUSTOMER_REGISTERED, f"customer {customer_id}", said)
     payee, first = _first_payee(core, vault, customer_id, name, payee_account, maker_of(by))
-    core.post(Unit([registered, payee], [*also, *first]))
+    core.post(Unit([registered, opened, payee], [*also, *first]))
     with core.connection() as connection:
         return customer(connection, core.book.book_id, customer_id)
 
@@ -195,11 +212,25 @@ def custodian_account(connection: Connection, book: int, name: str) -> Custodian
     raise CUSTODIAN_ACCOUNT_MUST_EXIST(account=name[:100])
 
 
+def accounts_of(customer_id: str) -> tuple[str, str]:
+    """The names of a wallet's two accounts in the ledger: available and frozen money."""
+    return f"{owner(customer_id)}:available", f"{owner(customer_id)}:frozen"
+
+
+def opening_line(core: Core, name: str, unit: str, whose: str) -> Line:
+    """The row that opens an account of a customer. Its id follows from the name, so that a retry is a replay."""
+    return _opening(core, Account(0, name, unit, "credit", 0, None, whose, "client"))
+
+
 def _open_accounts(core: Core, accounts: list[Account]) -> None:
-    """Open each account that is not there yet. Ids follow from the name, so that a retry is a replay."""
+    """Open each account that is not there yet."""
     for account in accounts:
-        identity = derived(UUID(int=core.book.book_id), f"account {account.name}")
-        core.post(Unit([Line(Kind.ACCOUNT_OPENED, identity, payload=account.payload())]))
+        core.post(Unit([_opening(core, account)]))
+
+
+def _opening(core: Core, account: Account) -> Line:
+    identity = derived(UUID(int=core.book.book_id), f"account {account.name}")
+    return Line(Kind.ACCOUNT_OPENED, identity, payload=account.payload())
 
 
 def _event(core: Core, name: EventName, what: str, said: dict[str, str]) -> Line:

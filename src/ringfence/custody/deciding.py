@@ -33,7 +33,14 @@ from ringfence.custody.orders import (
 from ringfence.custody.payees.register import payee_of_order
 from ringfence.custody.payees.waiting import Prospect, letting_go, prospect
 from ringfence.custody.refusals import ORDER_IS_SOMEBODY_ELSES, PAYEE_WAS_PAID_MEANWHILE
+from ringfence.custody.wallets import DEEDS, may_pay, require_receiver, wallet_of
 from ringfence.database.connection import Connection
+from ringfence.diligence.refusals import (
+    BALANCE_WOULD_BE_ABOVE_THE_TIER,
+    CUSTOMER_IS_RESTRICTED,
+    CUSTOMER_MUST_BE_VERIFIED,
+)
+from ringfence.diligence.standing import required as standing_required
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
@@ -45,6 +52,13 @@ from ringfence.risk.reading import decision_of
 from ringfence.vault.fields import PAYMENT
 
 ESCROW: Final = "escrow_"  # acts of agreements, which may have the id of an order and are none
+KEPT_OUT: Final = (
+    Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word,
+    CUSTOMER_MUST_BE_VERIFIED.name,
+    CUSTOMER_IS_RESTRICTED.name,
+    BALANCE_WOULD_BE_ABOVE_THE_TIER.name,
+)
+"""Refusals by which a receipt is kept from whom people gave it to."""
 
 
 def decide_order(desk: Desk, order_id: UUID) -> Order:
@@ -62,13 +76,15 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
         return end_order(desk, found, "not decided in time")
     if found.kind == "allocation" and not _waits_for_its_owner(core, found):
         return end_order(desk, found, "receipt has its owner")
+    if found.customer_id and found.kind in DEEDS and not may_pay(core, found.customer_id, found.kind):
+        return found  # it waits until the customer is not restricted any more, or until its time is over
     if about and all(each.state == "complete" for each in about):
         try:
             return _decided(desk, found, about)
         except Refused as refused:
             if refused.refusal is PAYEE_WAS_PAID_MEANWHILE:
                 return found  # the next round looks again
-            if found.kind != "allocation" or refused.name != Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word:
+            if found.kind != "allocation" or refused.name not in KEPT_OUT:
                 raise
             return end_order(desk, found, "kept out by a limit")
     return found
@@ -198,6 +214,8 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal], act: str, to: 
     chain = [moved]
     also = [move(core, found, becomes)]
     also += [proposals.carrying_out(core, each.proposal_id, each.act, moved) for each in about]
+    if found.customer_id:
+        also.append(standing_required(core.book.book_id, found.customer_id, DEEDS.get(found.kind, "receive")))
     if found.kind in PAYOUTS:
         payment = desk.vault.open(PAYMENT, str(found.order_id)).encode()
         chain.append(payment_event(found.order_id, payment, day))
@@ -224,7 +242,9 @@ def _allocation_line(core: Core, found: Order, day: date) -> Line:
         who = customer(connection, core.book.book_id, str(found.customer_id))
         waiting = account(connection, core.book.book_id, bank.unallocated).account
         identity = _next_try(connection, core.book.book_id, UUID(found.reference))
-    money = Line(Kind.TRANSFER, identity, waiting, who.available, found.amount, order_id=found.order_id)
+        require_receiver(core, connection, who, found.amount)
+    credit = wallet_of(who).available
+    money = Line(Kind.TRANSFER, identity, waiting, credit, found.amount, order_id=found.order_id)
     return replace(money, code=Purpose.ALLOCATION, value_date=day)
 
 

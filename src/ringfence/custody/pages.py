@@ -39,6 +39,8 @@ from ringfence.custody.routes import (
     receipts,
     wallet,
 )
+from ringfence.diligence.files import find_file
+from ringfence.diligence.pages import TONES as FILE_TONES
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
@@ -86,6 +88,7 @@ def list_customers(visit: Signed, search: Text = None, after: Text = None) -> Re
                 for part in ("available", "frozen")
             ]
             for each in found
+            if each.available is not None
         }
     more = urlencode({"search": search or "", "after": found[-1].customer_id}) if len(found) == PAGE_ROWS else None
     return visit.page(
@@ -111,12 +114,17 @@ def one_customer(
         last = point(connection, visit, before, day)
         account = f"customer:{customer_id}:{part}"
         parts = wallet(visit, found, last)
-        lines = reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+        lines = (
+            reading.statement(connection, visit.book, account, last=last, limit=PAGE_ROWS)
+            if found.available is not None
+            else []
+        )
         names = reading.account_names(connection, visit.book, [line.counter_account for line in lines])
         recent = orders(connection, visit.book, customer_id=customer_id, limit=10)
         masked = masks(connection, visit.book, OF_A_CUSTOMER, [customer_id])[customer_id]
         erased = is_erased(connection, visit.book, customer_id)
         logins = logins_of(connection, visit.book, customer_id)
+        file = find_file(connection, visit.book, customer_id)
     here = f"/customers/{customer_id}"
     older = f"{here}?{urlencode({'part': part, 'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None
     return visit.page(
@@ -140,6 +148,8 @@ def one_customer(
         erased=erased,
         logins=logins,
         administers=visit.person.has_role(Role.SECURITY_ADMIN),
+        file=file,
+        file_tones=FILE_TONES,
         may_see=visit.person.has_role(*MAY_SEE),
         may_erase=visit.person.has_role(Role.TREASURER, Role.RISK_OFFICER) and not erased,
         may_propose=visit.person.has_role(Role.TREASURER) and not erased,

@@ -2,10 +2,11 @@
 
   1  the same order again is answered with the order as it stands; the same id with other content is refused
   2  a business day is open; the customer exists; the amount is positive; the payee is one of the customer's
-  3  where money leaves and the policy wants to know who asks for it, that is shown (`authority.origin`)
-  4  risk decides: allow, hold or refuse
-  5  the policy says who has to agree, at this hour and this score, and whether the payee is too new for this amount
-  6  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
+  3  the customer is verified and not restricted, and the tier allows it (`wallets.require_order`)
+  4  where money leaves and the policy wants to know who asks for it, that is shown (`authority.origin`)
+  5  risk decides: allow, hold or refuse
+  6  the policy says who has to agree, at this hour and this score, and whether the payee is too new for this amount
+  7  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
      once: a proposal for people, or the payment order for the gateway
 
 If the hour turns or the payee is paid between 5 and 6, the append is refused whole and the path walked again.
@@ -62,6 +63,7 @@ from ringfence.custody.refusals import (
     PAYEE_WAS_PAID_MEANWHILE,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
+from ringfence.custody.wallets import require_order, require_receiver, wallet_of
 from ringfence.database.connection import Connection
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
@@ -101,7 +103,7 @@ def place_withdrawal(
         bank = custodian_account(connection, desk.core.book.book_id, who.bank)
     asked = Asked(order_id, "withdrawal", amount, who.currency, maker_of(by), customer_id, account_name=bank.name)
     asked = replace(asked, payee_name=who.name, payee_account=payee_account, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, bank.ledger_account), mandate)
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, bank.ledger_account), mandate=mandate)
 
 
 def place_freeze(
@@ -118,7 +120,7 @@ def place_freeze(
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "freeze", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, who.frozen), mandate)
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, wallet_of(who).frozen), mandate=mandate)
 
 
 def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -126,7 +128,7 @@ def place_release(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, 
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
     asked = Asked(order_id, "release", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.frozen, who.available))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).frozen, wallet_of(who).available))
 
 
 def place_transfer(
@@ -152,7 +154,8 @@ def place_transfer(
         order_id, "transfer", amount, who.currency, maker_of(by), customer_id, to_customer, reference=reference
     )
     asked = replace(asked, payee_name=other.name)
-    return _place(desk, by, asked, who, Movement(who.available, other.available), mandate)
+    movement = Movement(wallet_of(who).available, wallet_of(other).available)
+    return _place(desk, by, asked, who, movement, to=other, mandate=mandate)
 
 
 def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: Actor, reference: str) -> Order:
@@ -161,7 +164,7 @@ def place_fee(desk: Desk, order_id: UUID, customer_id: str, amount: int, *, by: 
         who = customer(connection, desk.core.book.book_id, customer_id)
         due = account(connection, desk.core.book.book_id, fees_due(who.currency)).account
     asked = Asked(order_id, "fee", amount, who.currency, maker_of(by), customer_id, reference=reference)
-    return _place(desk, by, asked, who, Movement(who.available, due))
+    return _place(desk, by, asked, who, Movement(wallet_of(who).available, due))
 
 
 def place_fee_sweep(
@@ -180,6 +183,7 @@ def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, 
     """Expect a payment with this reference and amount; nothing is credited before the bank has it (充值)."""
     with desk.core.connection() as connection:
         who = customer(connection, desk.core.book.book_id, customer_id)
+    wallet_of(who)
     asked = Asked(order_id, "deposit", amount, who.currency, maker_of(by), customer_id, account_name=who.bank)
     return _announce(desk, replace(asked, reference=reference))
 
@@ -208,6 +212,8 @@ def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: s
     asked = replace(asked, account_name=found.account_name, reference=str(receipt))
     if known := _replayed(desk, asked):
         return known
+    with core.connection() as connection:
+        require_receiver(core, connection, who, found.amount)
     state = lifecycle.moves("allocation", None, "proposed")
     facts = {"customer": customer_id, "receipt": str(receipt), "payer": found.payee_name or "", "text": found.reference}
     drafted = _draft(core, by, policy, "allocation", asked, facts, Seen(core.clock()))
@@ -229,7 +235,14 @@ def _announce(desk: Desk, asked: Asked) -> Order:
 
 
 def _place(
-    desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, mandate: UUID | None = None
+    desk: Desk,
+    by: Actor,
+    asked: Asked,
+    who: Customer | None,
+    money: Movement,
+    *,
+    to: Customer | None = None,
+    mandate: UUID | None = None,
 ) -> Order:
     core = desk.core
     if known := _replayed(desk, asked):
@@ -237,7 +250,7 @@ def _place(
     _check_amount(asked)
     for attempt in range(_ATTEMPTS):
         try:
-            _placed(desk, by, asked, who, money, mandate)
+            _placed(desk, by, asked, who, money, to, mandate)
         except Refused as refused:
             if refused.refusal not in _TURNED_MEANWHILE or attempt == _ATTEMPTS - 1:
                 raise
@@ -246,7 +259,15 @@ def _place(
     return stored(core, asked.order_id)
 
 
-def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Movement, mandate: UUID | None) -> None:
+def _placed(
+    desk: Desk,
+    by: Actor,
+    asked: Asked,
+    who: Customer | None,
+    money: Movement,
+    to: Customer | None,
+    mandate: UUID | None,
+) -> None:
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         day = current_day(connection, book)
@@ -254,6 +275,7 @@ def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mo
         payee = _payee(desk, connection, asked, who)
         ahead = prospect(connection, book, payee, asked.currency, asked.amount, core.clock()) if payee else None
     cooling = ahead is not None and ahead.wait is not None
+    standing = [] if who is None else require_order(core, asked.kind, who, asked.amount, day, to)
 
     act = act_of(asked.kind)
     origin = _origin(desk, policy, by, _payment(act or asked.kind, asked), mandate) if act or mandate else None
@@ -262,7 +284,7 @@ def _placed(desk: Desk, by: Actor, asked: Asked, who: Customer | None, money: Mo
         people = required(policy, act, asked.amount, unit, seen, maker=asked.maker).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people, cooling=cooling))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
-        also = inserted(desk, asked, state, day)
+        also = [*inserted(desk, asked, state, day), *standing]
         also += [pays(book, asked.order_id, payee.payee_id)] if payee else []
         if origin is not None:
             chain.append(origin.line)

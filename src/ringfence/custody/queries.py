@@ -9,6 +9,8 @@ class _Queries(NamedQueries):
     current_day: Query
     days: Query
     insert_customer: Query
+    open_wallet: Query
+    paid_since: Query
     customer: Query
     customers: Query
     open_to_posting: Query

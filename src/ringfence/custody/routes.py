@@ -18,7 +18,7 @@ from ringfence.authority.routes import FOR_PEOPLE, session_of
 from ringfence.authority.standing.acts import REASON_CHARACTERS_MAX
 from ringfence.authority.standing.routes import PROPOSING, ChangeProposed
 from ringfence.custody import periods, placing
-from ringfence.custody.customers import Customer, custodian_account, customer, customers, register
+from ringfence.custody.customers import Customer, accounts_of, custodian_account, customer, customers
 from ringfence.custody.deciding import cancel
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, Order, find_order, order, orders, unallocated
@@ -27,19 +27,20 @@ from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     BUSINESS_DAY_MUST_BE_CLOSED_FIRST,
     CUSTODIAN_ACCOUNT_MUST_EXIST,
-    CUSTOMER_ID_IS_NOT_A_WORD,
-    CUSTOMER_IS_REGISTERED_ALREADY,
     CUSTOMER_MUST_EXIST,
     CUSTOMERS_MUST_BE_DIFFERENT,
     CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT,
-    IDENTITY_NUMBER_IS_MALFORMED,
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
     ORDER_IS_SOMEBODY_ELSES,
     ORDER_MUST_EXIST,
     PAYEE_MUST_BE_THE_CUSTOMERS,
-    PHONE_IS_MALFORMED,
     RECEIPT_MUST_BE_UNALLOCATED,
+)
+from ringfence.diligence.refusals import (
+    CUSTOMER_IS_RESTRICTED,
+    CUSTOMER_MUST_BE_VERIFIED,
+    PAYMENT_IS_ABOVE_THE_TIER,
 )
 from ringfence.ledger import reading
 from ringfence.ledger.model import Result
@@ -47,8 +48,7 @@ from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, currency, parse_minor
 from ringfence.refusal import Fault, refusal
 from ringfence.vault.fields import OF_A_CUSTOMER
-from ringfence.vault.keeping import masks
-from ringfence.vault.refusals import VALUE_IS_KEPT_ALREADY
+from ringfence.vault.keeping import masks, owner
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Text
 from ringfence.web.refusals import REQUEST_IS_MALFORMED
@@ -90,6 +90,9 @@ PLACING: Final = refuses(
     PERSON_LACKS_THE_ROLE,
     MAKER_MAY_NOT_MAKE_THIS,
     CUSTOMER_MUST_EXIST,
+    CUSTOMER_MUST_BE_VERIFIED,
+    CUSTOMER_IS_RESTRICTED,
+    PAYMENT_IS_ABOVE_THE_TIER,
     NO_DAY_IS_OPEN,
     AMOUNT_IS_NOT_A_DECIMAL,
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
@@ -143,16 +146,6 @@ class WalletAnswer(Answer):
     available: Money
     held: Money
     frozen: Money
-
-
-class NewCustomer(Answer):
-    id: str = Field(max_length=40, examples=["c0001"])
-    name: str = Field(min_length=1, max_length=140)
-    nature: str = Field(pattern="^(person|firm)$")
-    payee_account: str = Field(min_length=1, max_length=34, description="The customer's own account elsewhere.")
-    bank: str = Field(description="The custodian account that is to hold the money.")
-    identity_number: str | None = Field(None, max_length=40, description="Kept in cipher; one customer a number.")
-    phone: str | None = Field(None, max_length=40, description="Kept in cipher.")
 
 
 class OrderAnswer(Answer):
@@ -247,37 +240,6 @@ def list_customers(visit: Client, search: Text = None, after: Text = None, limit
 )
 def one_customer(visit: Client, id: Annotated[str, Path(max_length=40)]) -> WalletAnswer:  # noqa: A002 - the API's word
     return wallet_answer(visit, id)
-
-
-@router.post(
-    "/customers",
-    dependencies=WRITE_CUSTOMERS,
-    summary="Register a customer",
-    responses=refuses(
-        PERSON_LACKS_THE_ROLE,
-        CUSTOMER_ID_IS_NOT_A_WORD,
-        IDENTITY_NUMBER_IS_MALFORMED,
-        PHONE_IS_MALFORMED,
-        CUSTOMER_IS_REGISTERED_ALREADY,
-        VALUE_IS_KEPT_ALREADY,
-        CUSTODIAN_ACCOUNT_MUST_EXIST,
-    ),
-)
-def register_customer(visit: Client, given: Annotated[NewCustomer, Body()]) -> WalletAnswer:
-    by = maker(visit)
-    register(
-        visit.core,
-        visit.desk(Desk).vault,
-        given.id,
-        name=given.name,
-        nature=given.nature,
-        payee_account=given.payee_account,
-        bank=given.bank,
-        identity_number=given.identity_number,
-        phone=given.phone,
-        by=by,
-    )
-    return wallet_answer(visit, given.id)
 
 
 @router.get("/orders", dependencies=READ, summary="Orders, the latest first", responses=refuses())
@@ -530,7 +492,13 @@ def place_of(text: str | None) -> tuple[datetime, UUID] | None:
 
 
 def wallet(visit: Visit, found: Customer, before: int = reading.LATEST) -> dict[str, reading.Balance]:
-    """The two accounts of a customer, as they were before a row."""
+    """The two accounts of a customer, as they were before a row; empty ones of who is not verified yet."""
+    if found.available is None:
+        names = dict(zip(("available", "frozen"), accounts_of(found.customer_id), strict=True))
+        return {
+            part: reading.Balance(0, name, found.currency, "credit", owner(found.customer_id), "client", 0, 0, 0)
+            for part, name in names.items()
+        }
     with visit.core.connection() as connection:
         if before == reading.LATEST:
             reading.project(connection, visit.book)

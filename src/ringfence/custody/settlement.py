@@ -5,8 +5,9 @@ Money moves on the bank's word only, and a time-out is no word.
 
 An advice of money that arrived (camt.054) finds its owner by what the payer wrote:
   the reference and the amount of an expected order, or the reference of one customer (`RF-<customer>`);
-anything else, two customers in one text, or a payer whom risk holds, is an unallocated receipt: owed to somebody.
-So is what an account's maximum keeps out: the bank has the money already, and it is owed to somebody.
+anything else, two customers in one text, or a payer whom risk holds, is an unallocated receipt: owed to somebody. So is
+what an account's maximum keeps out, or the tier of its owner's verification, or that he is not verified, restricted or
+gone: the bank has the money already, and it is owed to somebody.
 """
 
 import re
@@ -42,6 +43,9 @@ from ringfence.custody.orders import (
     state_event,
 )
 from ringfence.custody.queries import QUERIES
+from ringfence.custody.wallets import may_receive, wallet_of
+from ringfence.diligence.refusals import CUSTOMER_IS_RESTRICTED, CUSTOMER_MUST_BE_VERIFIED
+from ringfence.diligence.standing import required
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
@@ -52,6 +56,13 @@ from ringfence.risk.decision import OrderFacts, Outcome
 from ringfence.vault.fields import ADVICE_ACCOUNT
 
 TAKEN_AT_A_TIME: Final = 500
+KEPT_OUT: Final = (
+    Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word,
+    Result.ACCOUNT_MUST_BE_OPEN.word,
+    CUSTOMER_MUST_BE_VERIFIED.name,
+    CUSTOMER_IS_RESTRICTED.name,
+)
+"""Refusals by which money that has arrived is kept from whose it is."""
 _REFERENCE: Final = re.compile(r"\bRF-([a-z0-9][a-z0-9-]{0,39})(?![a-z0-9-])", re.ASCII)
 
 
@@ -172,7 +183,7 @@ def _returned_order(core: Core, advice: Advice) -> Order | None:
 
 
 def _take_credit(desk: Desk, advice: Advice, day: date) -> None:
-    """Money that arrived. If a maximum keeps it from whose it is, it waits there for the owner, under an id of its own:
+    """Money that arrived. If something keeps it from whose it is, it waits there for the owner, under an id of its own:
     the ledger's "no" is final for the first.
     """
     try:
@@ -181,7 +192,7 @@ def _take_credit(desk: Desk, advice: Advice, day: date) -> None:
         else:
             _take_receipt(desk, advice, day)
     except Refused as refused:
-        if refused.name != Result.BALANCE_MUST_NOT_EXCEED_ITS_MAXIMUM.word:
+        if refused.name not in KEPT_OUT:
             raise
         _take_receipt(desk, advice, day, kept_out=True)
 
@@ -209,6 +220,7 @@ def _take_receipt(desk: Desk, advice: Advice, day: date, *, kept_out: bool = Fal
     with core.connection() as connection:
         expected = None if kept_out else _expected(connection, book, advice)
         owner = None if kept_out else _owner(connection, book, advice)
+        receives = owner is not None and may_receive(core, connection, owner, advice.amount)
         bank = custodian_account(connection, book, advice.account_name)
         unallocated = account(connection, book, bank.unallocated).account
         funding = account(connection, book, platform_funding(bank.currency)).account
@@ -232,10 +244,12 @@ def _take_receipt(desk: Desk, advice: Advice, day: date, *, kept_out: bool = Fal
         day=day,
     )
     with desk.risk.ruling(facts) as ruling:
-        clear = owner is not None and ruling.decision.outcome == Outcome.ALLOW
-        found = replace(asked, customer_id=owner.customer_id) if owner and clear else asked
-        target = owner.available if owner and clear else unallocated
-        _credit(desk, advice, found, expected if clear else None, target, day, [ruling.line])
+        if owner is None or not receives or ruling.decision.outcome != Outcome.ALLOW:
+            _credit(desk, advice, asked, None, unallocated, day, [ruling.line])
+        else:
+            found = replace(asked, customer_id=owner.customer_id)
+            target = wallet_of(owner).available
+            _credit(desk, advice, found, expected, target, day, [ruling.line])
 
 
 def _is_told_twice(core: Core, advice: Advice) -> bool:
@@ -272,7 +286,10 @@ def _credit(
         event, placed = state_event(asked, state, None, day), inserted(desk, asked, state, day)
     key = advice.bank_reference or advice.key
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
-    core.post(Unit([event, *decided, money], [*placed, known, _receipt(core, advice, asked.order_id)]))
+    also = [*placed, known, _receipt(core, advice, asked.order_id)]
+    if asked.customer_id is not None:
+        also.append(required(core.book.book_id, asked.customer_id, "receive"))
+    core.post(Unit([event, *decided, money], also))
 
 
 def _expected(connection: Any, book: int, advice: Advice) -> Order | None:

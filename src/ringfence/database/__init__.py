@@ -29,6 +29,7 @@ PACKAGES = (
     "incident",
     "risk",
     "vault",
+    "diligence",
     "banking",
     "custody",
     "escrow",

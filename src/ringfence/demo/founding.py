@@ -19,8 +19,10 @@ from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core
 from ringfence.custody import customers
+from ringfence.database import files
 from ringfence.demo.scenario import CURRENCY, PLATFORM, Bank
 from ringfence.demo.signer import Signer
+from ringfence.diligence.provider import CONFIGURATION
 from ringfence.keys import secret_key
 from ringfence.money import currency
 from ringfence.refusal import Refused
@@ -44,6 +46,15 @@ months = 12
 roles = ["approver"]
 """
 COMPLETED_DAYS_AGO: Final = {"adam": 60, "bella": 345}
+IDENTITY: Final = """\
+provider = "simulated"
+
+[simulated]
+seed = "demo"
+no_match = 2
+later = 2
+unavailable = 1
+"""
 KEY_DAYS: Final = 30
 SCOPES: Final = ("customers:read", "customers:write", "orders:read", "orders:write", "position:read")
 
@@ -64,6 +75,7 @@ def found(settings: Settings, core: Core) -> Founded:
     except Refused as refused:
         if refused.refusal is not BOOK_HAS_ITS_PEOPLE_ALREADY:
             raise
+    choose_identity_provider(settings)
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
     _record_training(core, session)
     signer = _program(core, session, sessions.session_of(core, sessions.sign_in(core, "rita", password).token))
@@ -83,6 +95,13 @@ def _program(core: Core, sara: Session, rita: Session) -> Signer:
     signing.set_signed_only(core, sara, name, signed_only=True)
     sessions.sign_out(core, rita)
     return Signer(key_id, key)
+
+
+def choose_identity_provider(settings: Settings) -> None:
+    """The simulated one, with a seed of the demo's own: a few numbers have no match, some are answered at the second
+    time.
+    """
+    files.write_once(settings.home / CONFIGURATION, IDENTITY)
 
 
 def policy() -> Policy:

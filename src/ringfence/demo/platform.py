@@ -56,9 +56,14 @@ class Platform:
         self._patiently("GET", "/healthz", None, look)
 
     def register(self, customer: Customer) -> None:
-        said = {"id": customer.customer_id, "name": customer.name, "nature": customer.nature}
+        said: dict[str, Any] = {"id": customer.customer_id, "name": customer.name, "nature": customer.nature}
         said |= {"payee_account": customer.payee_account, "bank": customer.bank.custodian_account}
         said |= {"identity_number": customer.identity_number, "phone": customer.phone}
+        paper = {"kind": "passport" if customer.nature == "person" else "licence", "country": "NL"}
+        said |= {"documents": [paper | {"sha256": customer.passport}]}
+        if customer.nature == "firm":
+            owner = {"party": "owner", "name": f"{customer.name} Holder", "nature": "person"}
+            said |= {"owners": [owner | {"identity_number": f"{customer.identity_number}0", "share_percent": "100"}]}
         self.ask("POST", "/api/v1/customers", said)
 
     def place(self, act: Act) -> str:

@@ -30,7 +30,8 @@ from ringfence.demo.children import Children
 from ringfence.demo.devices import SIGNERS, device_of, enrol
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
-from ringfence.demo.scenario import BOOK, CURRENCY, Bank, Scenario
+from ringfence.demo.scenario import BOOK, CURRENCY, LISTED_NAME, Bank, Scenario
+from ringfence.diligence import files
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import read_verifier
 from ringfence.ledger import reading
@@ -90,6 +91,7 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             platform = Platform(player.address, signer=player.founded.signer)
             platform.wait_until_there(player.children.look)
             _customers(player, platform)
+            _diligence(player, platform, core)
             _watch(player, platform)
             _receipts(player, core)
             _orders(player, platform)
@@ -136,6 +138,27 @@ def _customers(player: Player, platform: Platform) -> None:
     for customer in player.scenario.customers:
         platform.register(customer)
         player.progress.advance(task)
+
+
+def _diligence(player: Player, platform: Platform, core: Core) -> None:
+    """The core asks the identity provider for everybody and screens the names; wallets open. Of whom the provider knows
+    nothing has none, and the one whose name is on a list is judged to be that one.
+    """
+    task = _task(player, "customers are verified", "客户核实", len(player.scenario.customers))
+
+    def done() -> bool:
+        with core.connection() as connection:
+            left = files.unsettled(connection, core.book.book_id, core.clock())
+        player.progress.update(task, completed=len(player.scenario.customers) - left)
+        return left == 0
+
+    _until(player, done, "due diligence")
+    rita = player.person(platform, "rita")
+    for customer in player.scenario.customers:
+        if customer.name == LISTED_NAME:
+            said = {"judged": "the same", "reason": "name and country are those of the entry"}
+            rita.ask("POST", f"/api/v1/customers/{customer.customer_id}/matches/customer", said, refusals=True)
+    rita.sign_out()
 
 
 def _receipts(player: Player, core: Core) -> None:
@@ -326,6 +349,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
     with core.connection() as connection:
         summary = custody_day.closed_day(connection, core.book.book_id, player.day, CURRENCY)
         counted = orders.orders_by_state(connection, core.book.book_id, player.day)
+        customers = files.counted(connection, core.book.book_id)
         transfers = custody_day.transfers_of(connection, core.book.book_id, player.day)
         decided = proposals.latest(connection, core.book.book_id, PROPOSALS_MAX)
     signed = sum(each.assertion is not None for proposal in decided for each in proposal.decisions)
@@ -342,6 +366,9 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         "discrepancies": summary.discrepancies,
         "payouts_held": sum(each["orders"] for each in counted if _is_held_payout(each)),
         "approvals_signed": signed,
+        "customers_verified": customers.get("verified", 0),
+        "customers_unverified": sum(customers.get(state, 0) for state in ("applied", "documents", "screened")),
+        "customers_restricted": customers.get("restricted", 0),
         **standing.told(core, core.book.book_id),
     }
 
@@ -367,7 +394,10 @@ def _prove(player: Player, core: Core) -> dict[str, Any]:
     _until(player, signed, "the notary")
     player.progress.advance(task)
     folder = _new_folder(player.screen.settings.home / "exports", player.day)
-    customer_order = next(act for act in player.scenario.acts if act.kind == "freeze")
+    with core.connection() as connection:
+        freezes = orders.orders(connection, core.book.book_id, kind="freeze", limit=PROPOSALS_MAX)
+    placed = {each.order_id for each in freezes}
+    customer_order = next(act for act in player.scenario.acts if act.order_id in placed)
     done = export(folder, log, read_verifier(log), [derived(customer_order.order_id, "money")])
     verdict = verify(folder)
     player.progress.advance(task)

@@ -16,7 +16,7 @@ from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_d
 BOOK: Final = "demo"
 CURRENCY: Final = "EUR"
 PLATFORM: Final = "Larkspur Wallet / 云雀钱包"
-LISTED_NAME: Final = "Viktor Example-Sanctioned"
+LISTED_NAME: Final = "Orsolan Veskarimov"
 
 _GIVEN: Final = (
     "Ada", "Bo", "Carla", "Dario", "Elin", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaisa",
@@ -62,6 +62,11 @@ class Customer:
     def identity_number(self) -> str:
         """Invented, and each customer's own."""
         return f"X99{self.customer_id[1:]:0>8}"
+
+    @property
+    def passport(self) -> str:
+        """The digest of a scan that nobody made."""
+        return hashlib.sha256(f"passport of {self.identity_number}".encode()).hexdigest()
 
     @property
     def phone(self) -> str:

@@ -125,6 +125,7 @@ def _show(screen: Screen, figures: dict[str, Any]) -> None:
         "day": "营业日", "orders": "指令", "transfers": "转账", "requirement": "应存", "resource": "实存",
         "shortfall": "缺口", "excess": "超额", "discrepancies": "差错", "payouts_held": "待放行付款",
         "approvals_signed": "已签名批准",
+        "customers_verified": "已核实客户", "customers_unverified": "未核实客户", "customers_restricted": "受限客户",
         "verified": "外部核验", "seconds": "秒",
     }  # fmt: skip
     for name, chinese in words.items():

@@ -38,7 +38,9 @@ from ringfence.custody.orders import (
     state_event,
 )
 from ringfence.custody.refusals import CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT
+from ringfence.custody.wallets import require_order, require_receiver, wallet_of
 from ringfence.database.connection import Connection
+from ringfence.diligence import standing as diligence
 from ringfence.escrow import document as documents
 from ringfence.escrow.conditions import NoOpenClaim, write_time
 from ringfence.escrow.document import FORM, Agreement, conditions_sha256, order_of, parts, release_of
@@ -154,6 +156,12 @@ def propose(desk: Desk, given: Mapping[str, Any], *, by: Actor, reference: str =
             raise AGREEMENT_MUST_EXPIRE_LATER(expires_at=terms.expires_at)
         payer, payees = _customers(connection, terms)
         policy = policy_in_force(connection, book, core.clock())
+    standing = require_order(core, KIND, payer, terms.amount, day)
+    with core.connection() as connection:
+        for name, each in payees.items():
+            most = sum(share.amount for tranche in terms.tranches for share in tranche.payees if share.customer == name)
+            require_receiver(core, connection, each, most)
+    standing += [diligence.required(book, name, "receive") for name in payees]
     with ExitStack() as rulings:
         placed = [
             _ruled(desk, rulings, terms, payer, payees[share.customer], tranche.name, share.amount, by, day)
@@ -163,7 +171,7 @@ def propose(desk: Desk, given: Mapping[str, Any], *, by: Actor, reference: str =
         if any(each.ruling.decision.outcome == Outcome.REFUSE for each in placed):
             _refuse(desk, terms, document, reference, placed, by, day)
         else:
-            core.post(_unit(desk, terms, document, reference, payer, placed, policy, by, day))
+            core.post(_unit(desk, terms, document, reference, payer, placed, standing, policy, by, day))
     with core.connection() as connection:
         return agreement(connection, book, terms.agreement_id)
 
@@ -234,17 +242,19 @@ def _unit(
     reference: str,
     payer: Customer,
     placed: list[Placed],
+    standing: list[Statement],
     policy: PolicyVersion,
     by: Actor,
     day: date,
 ) -> Unit:
     core = desk.core
     chain = [_proposed(terms, document, "awaiting_approval", placed, by, day)]
-    also: list[Statement] = []
+    also = list(standing)
     state = lifecycle.moves(KIND, None, "placed into escrow")
     asking = []
     for each in placed:
-        hold = Line(Kind.PENDING, each.hold, payer.available, each.payee.available, each.asked.amount)
+        accounts = wallet_of(payer).available, wallet_of(each.payee).available
+        hold = Line(Kind.PENDING, each.hold, *accounts, each.asked.amount)
         hold = replace(hold, order_id=each.asked.order_id, code=PURPOSES[KIND], value_date=day)
         chain += [state_event(each.asked, state, None, day, desk), each.ruling.line, hold]
         also += inserted(desk, each.asked, state, day)

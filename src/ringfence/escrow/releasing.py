@@ -28,6 +28,7 @@ from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import hold_of, move, moved_event, order
 from ringfence.custody.refusals import ORDER_MOVED_MEANWHILE
 from ringfence.database.connection import Connection
+from ringfence.diligence import standing as diligence
 from ringfence.escrow import conditions
 from ringfence.escrow.agreements import KIND, decide, returned_order, returned_rows
 from ringfence.escrow.conditions import last_change, next_change, sha256_of
@@ -283,6 +284,7 @@ def _released_rows(core: Core, connection: Connection, case: _Case) -> tuple[lis
             post = replace(hold, kind=Kind.POST, id=derived(identity, "post"), amount=amount, refers_to=hold.id)
             rows = [moved_event(placed, becomes, case.day), replace(post, value_date=case.day)]
             statement = move(core, placed, becomes)
+            also += [diligence.required(book, terms.payer, "pay"), diligence.required(book, customer, "receive")]
         chain += rows
         also.append(statement)
     return chain, also

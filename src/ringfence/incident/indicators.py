@@ -74,6 +74,7 @@ class Figures:
     payouts_unanswered: int | None = None
     oldest_unanswered: datetime | None = None  # sent at
     clock_skew_ms: int | None = None
+    reviews_due: int | None = None  # verified customers whose due diligence lapses within 30 days
     monitors_on: tuple[MonitorOn, ...] | None = None
 
 
@@ -254,5 +255,6 @@ _VALUES: Final[dict[str, Callable[[Figures], int | None]]] = {
     "notary_alarms": lambda figures: figures.notary_alarms,
     "payouts_stuck": _payouts_stuck,
     "monitors_on": _monitors_on,
+    "reviews_due": lambda figures: figures.reviews_due,
     "clock_skew": lambda figures: None if figures.clock_skew_ms is None else abs(figures.clock_skew_ms),
 }

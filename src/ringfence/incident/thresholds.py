@@ -80,6 +80,7 @@ INDICATORS: Final = (
     "notary_alarms",
     "payouts_stuck",
     "monitors_on",
+    "reviews_due",
     "clock_skew",
 )
 UNITS: Final = {

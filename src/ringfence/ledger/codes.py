@@ -69,6 +69,17 @@ class EventName(IntEnum):
     CROSSING_BEGUN = 1110
     CROSSING_BARRED = 1111  # the book it was to reach does not take it any more
     CROSSING_ENDED = 1112
+    FILE_OPENED = 1120  # of a customer's due diligence; each of these is one step of the file
+    DOCUMENT_TAKEN = 1121
+    OWNER_NAMED = 1122  # somebody owns or controls a firm
+    OWNER_WITHDRAWN = 1123
+    IDENTITY_ANSWERED = 1124  # the identity provider's word
+    NAMES_SCREENED = 1125
+    CUSTOMER_VERIFIED = 1126
+    CUSTOMER_RESTRICTED = 1127
+    CUSTOMER_CLOSED = 1128
+    MATCH_JUDGED = 1129  # a person says whether a likeness is the one on the list
+    TIER_ASKED = 1130
     FIELD_REVEALED = 1140  # a person saw a sensitive value, for a reason
     CUSTOMER_ERASED = 1141
     KEYS_ROTATED = 1142

@@ -7,7 +7,8 @@ through the journal like any other, in this order::
     account_opened  berka:roundings     what stands against every rounding
     account_opened  berka:unexplained   what stands against every unexplained difference
     pool_guarded    client              the pool must stay covered from here on, but for what the source itself lacks
-    event           customer registered, for each client, with the accounts he owns or may dispose of
+    event           customer registered, for each client, with the accounts he owns or may dispose of, verified by the
+                    other book (tier taken_over) and to be verified anew within a year of its last movement
     account_opened  berka:account:576   for each account, opening at zero; it may be overdrawn, as it was
     transfer        each line of the plan, value-dated as in the source; an amount of zero moves nothing and has no row
 
@@ -22,7 +23,7 @@ the balance of its account is the one that the file says, and the three accounts
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -46,6 +47,9 @@ from ringfence.takeover.berka import CURRENCY, Source
 from ringfence.takeover.proof import Plan, Posting, plan, prove, summary
 
 BATCH_ROWS: Final = 8_000
+TAKEN_OVER: Final = "taken_over"
+"""The tier of customers whom another book has verified: its word is taken, until they are verified here."""
+REVIEW_WITHIN: Final = timedelta(days=365)
 COUNTERPARTS: Final = {
     Posting.MOVEMENT: ("berka:counterpart", Purpose.TAKEOVER),
     Posting.ROUNDING: ("berka:roundings", Purpose.ROUNDING),
@@ -212,13 +216,20 @@ def _customers(source: Source, order: UUID) -> list[Line]:
         for client in account.disponents:
             roles[client][account_name(account.number)] = "disponent"
         roles[account.owner][account_name(account.number)] = "owner"
+    due = max((each.date for each in source.movements), default=EPOCH_DAY) + REVIEW_WITHIN
     return [
         Line(
             Kind.EVENT,
             _id(_CUSTOMER, client),
             order_id=order,
             code=EventName.CUSTOMER_REGISTERED,
-            payload={"event": "customer_registered", "customer": _owner(client), "accounts": roles[client]},
+            payload={
+                "event": "customer_registered",
+                "customer": _owner(client),
+                "accounts": roles[client],
+                "tier": TAKEN_OVER,
+                "review_due": due.isoformat(),
+            },
         )
         for client in source.clients
     ]

@@ -57,9 +57,11 @@ class Field:
         return self.place.rpartition(".")[2]
 
 
-IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTITY, indexed=True, single=True)
+IDENTITY_NUMBER: Final = Field("custody.customer.identity_number", Shape.IDENTITY, indexed=True)
 PHONE: Final = Field("custody.customer.phone", Shape.PHONE, indexed=True)
 PAYEE_ACCOUNT: Final = Field("custody.customer.payee_account", Shape.ACCOUNT, indexed=True)
+DOCUMENT_NUMBER: Final = Field("diligence.document.number", Shape.IDENTITY)
+OWNER_NUMBER: Final = Field("diligence.party.identity_number", Shape.IDENTITY, indexed=True)
 ORDER_ACCOUNT: Final = Field("custody.order.payee_account", Shape.ACCOUNT)
 PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
@@ -73,6 +75,8 @@ FIELDS: Final = {
         IDENTITY_NUMBER,
         PHONE,
         PAYEE_ACCOUNT,
+        DOCUMENT_NUMBER,
+        OWNER_NUMBER,
         ORDER_ACCOUNT,
         PAYEE,
         PAYMENT,

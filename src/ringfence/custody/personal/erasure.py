@@ -12,9 +12,8 @@ from ringfence.authority.actors import Session
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.standing.acts import require_reason
 from ringfence.core import Core
-from ringfence.custody.customers import customer
 from ringfence.custody.refusals import CUSTOMER_MUST_HAVE_NO_MONEY
-from ringfence.ledger import reading
+from ringfence.custody.wallets import require_empty
 from ringfence.refusal import Refused
 from ringfence.vault import erasure
 
@@ -23,7 +22,7 @@ def propose_erasure(core: Core, by: Session, customer_id: str, reason: str) -> D
     """Propose to erase a customer; `customer_must_exist`, `customer_must_have_no_money`, `change_must_have_a_reason`,
     and what `proposals.propose` refuses.
     """
-    _require_empty(core, customer_id)
+    require_empty(core, customer_id)
     facts = {"customer": customer_id, "reason": require_reason(reason)}
     return proposals.propose(core, by, core.new_id(), erasure.ACT, facts=facts)
 
@@ -33,18 +32,8 @@ def carry_out_erasure(core: Core, proposal_id: UUID) -> int:
     with core.connection() as connection:
         about = proposals.proposal_of(connection, core.book.book_id, proposal_id)
     if about.state != "carried_out":
-        _require_empty(core, about.terms.facts.get("customer", ""))
+        require_empty(core, about.terms.facts.get("customer", ""))
     return erasure.erase(core, proposal_id)
-
-
-def _require_empty(core: Core, customer_id: str) -> None:
-    with core.connection() as connection:
-        found = customer(connection, core.book.book_id, customer_id)
-        reading.project(connection, core.book.book_id)
-        for part in ("available", "frozen"):
-            standing = reading.balance(connection, core.book.book_id, f"customer:{found.customer_id}:{part}")
-            if standing.balance or standing.held or standing.expected:
-                raise CUSTOMER_MUST_HAVE_NO_MONEY(customer=customer_id)
 
 
 def carry_out_all(core: Core) -> int:

@@ -11,10 +11,17 @@ SELECT day FROM custody.day WHERE book_id = %(book)s AND closed_at IS NULL;
 SELECT day, opened_at, closed_at FROM custody.day WHERE book_id = %(book)s ORDER BY day DESC LIMIT %(limit)s;
 
 -- name: insert_customer
-INSERT INTO custody.customer (book_id, customer_id, name, nature, bank, currency, available, frozen, registered_at)
-SELECT %(book)s, %(customer_id)s, %(name)s, %(nature)s, %(bank)s, %(currency)s,
-       (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(available)s),
-       (SELECT account FROM ledger.account WHERE book_id = %(book)s AND name = %(frozen)s), %(at)s;
+INSERT INTO custody.customer (book_id, customer_id, name, nature, bank, currency, registered_at)
+VALUES (%(book)s, %(customer_id)s, %(name)s, %(nature)s, %(bank)s, %(currency)s, %(at)s);
+
+-- name: open_wallet
+SELECT custody.open_wallet(%(book)s, %(event)s, %(customer)s, %(available)s, %(frozen)s);
+
+-- What left a customer's wallet since a day, or is on its way: payments out, and transfers to others.
+-- name: paid_since
+SELECT coalesce(sum(amount), 0)::bigint FROM custody."order"
+ WHERE book_id = %(book)s AND customer_id = %(customer)s AND kind IN ('withdrawal', 'transfer', 'escrow') AND day >= %(since)s
+   AND state NOT IN ('refused', 'rejected', 'cancelled', 'failed', 'returned');
 
 -- name: customer
 SELECT customer_id, name, nature, bank, currency, available, frozen, registered_at
@@ -26,12 +33,15 @@ SELECT customer_id, name, nature, bank, currency, available, frozen, registered_
  WHERE book_id = %(book)s AND (customer_id ILIKE %(pattern)s OR name ILIKE %(pattern)s) AND customer_id > %(after)s
  ORDER BY customer_id LIMIT %(limit)s;
 
--- Which accounts programs may post to directly (ledger.posting): available money of registered customers, and only
--- between customers whose money lies on the same custodian account.
+-- Which accounts programs may post to directly (ledger.posting): available money of customers who are verified now, in a
+-- tier without limits that a row would have to be counted against, and only between customers whose money lies on the same
+-- custodian account.
 -- name: open_to_posting
 SELECT a.account, c.bank AS together
   FROM ledger.account a
   JOIN custody.customer c ON c.book_id = a.book_id AND 'customer:' || c.customer_id = a.owner AND c.available = a.account
+  JOIN diligence.file f ON f.book_id = c.book_id AND f.customer_id = c.customer_id AND f.state = 'verified'
+                       AND f.limits = '{}'
  WHERE a.book_id = %(book)s AND a.account = ANY(%(accounts)s);
 
 -- name: insert_bank_account

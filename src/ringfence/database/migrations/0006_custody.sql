@@ -23,12 +23,13 @@ CREATE TABLE custody.customer (
     nature           text        NOT NULL,
     bank             text        NOT NULL,
     currency         text        NOT NULL,
-    available        bigint      NOT NULL,
-    frozen           bigint      NOT NULL,
+    available        bigint,
+    frozen           bigint,
     registered_at    timestamptz NOT NULL,
     CONSTRAINT customer_is_registered_once PRIMARY KEY (book_id, customer_id),
     CONSTRAINT customer_id_is_a_word CHECK (customer_id ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
     CONSTRAINT customer_is_a_person_or_a_firm CHECK (nature IN ('person', 'firm')),
+    CONSTRAINT customer_has_a_whole_wallet_or_none CHECK ((available IS NULL) = (frozen IS NULL)),
     FOREIGN KEY (book_id, available) REFERENCES ledger.account (book_id, account),
     FOREIGN KEY (book_id, frozen) REFERENCES ledger.account (book_id, account)
 );
@@ -96,6 +97,21 @@ CREATE TABLE custody.status_taken (
     FOREIGN KEY (book_id, order_id, code) REFERENCES banking.payment_status (book_id, order_id, code)
 );
 
+-- A customer's wallet, from the append on that verifies the customer and opens its accounts.
+CREATE FUNCTION custody.open_wallet(book integer, event uuid, customer text, available text, frozen text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1126);
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('customer', customer, 'state', 'verified'));
+    UPDATE custody.customer c
+       SET available = (SELECT a.account FROM ledger.account a WHERE a.book_id = book AND a.name = open_wallet.available
+                           AND a.owner = 'customer:' || customer),
+           frozen = (SELECT a.account FROM ledger.account a WHERE a.book_id = book AND a.name = open_wallet.frozen
+                        AND a.owner = 'customer:' || customer)
+     WHERE c.book_id = book AND c.customer_id = customer AND c.available IS NULL;
+END $$;
+
 -- The only way for an order to move.
 CREATE FUNCTION custody.move_order(book integer, which uuid, seen text, becomes text, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -120,8 +136,8 @@ END $$;
 GRANT USAGE ON SCHEMA custody TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA custody TO ringfence_core, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ALL TABLES IN SCHEMA custody TO ringfence_core;
-REVOKE ALL ON FUNCTION custody.move_order, custody.close_day FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION custody.move_order, custody.close_day TO ringfence_core;
+REVOKE ALL ON FUNCTION custody.open_wallet, custody.move_order, custody.close_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION custody.open_wallet, custody.move_order, custody.close_day TO ringfence_core;
 -- custody, payees: to which accounts may a customer be paid, and since when?
 --
 -- A payee is proposed (the account is a field of the vault), added when people have agreed, removed by one person. When,

@@ -79,7 +79,8 @@ class Posting:
     """What the core holds for programs that post: who may not now, which accounts are open, what is on its way.
 
     `stopped` raises while nothing may be posted (the brake). `open_to_posting` is a query with the parameters `book`
-    and `accounts` that gives (account, group) of those that are open; an answer holds for good.
+    and `accounts` that gives (account, group) of those that are open; an answer holds until `changed` gives another
+    number, because somebody who was open is not any more.
     """
 
     book: int
@@ -88,6 +89,7 @@ class Posting:
     clock: Callable[[], datetime]
     stopped: Callable[[Connection], None]
     open_to_posting: Query = QUERIES.open_to_posting
+    changed: Callable[[Connection], int] = lambda _: 0
     gate: Gate[Any, Any] = field(default_factory=Gate)  # what requests ask before they may
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # of ids, which carry a time of their own
     _groups: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(1024, np.int32))  # by account; 0: not known
@@ -95,6 +97,7 @@ class Posting:
     _names: dict[str, tuple[int, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waiting: int = 0
+    _seen: int = 0  # what `changed` gave when the groups were begun
 
     async def rows(self, client: str, body: bytes) -> Answers:
         """Append a packed request; the answers, one element a row."""
@@ -177,9 +180,13 @@ class Posting:
         return all(name in self._names for name in names)
 
     def require_running(self) -> None:
-        """Raises while nothing may be posted."""
+        """Raises while nothing may be posted; and forgets which accounts are open when that has changed."""
         with self.connection() as connection:
             self.stopped(connection)
+            seen = self.changed(connection)
+        if seen != self._seen:
+            with self._lock:
+                self._groups, self._seen = np.zeros(1024, np.int32), seen
 
     def _unknown(self, rows: Rows) -> bool:
         return not (self._group(rows["debit_account"]).all() and self._group(rows["credit_account"]).all())
@@ -190,13 +197,15 @@ class Posting:
         return np.where(inside, groups[np.where(inside, accounts, 0)], 0)
 
     def _learn(self, accounts: npt.NDArray[np.int64]) -> None:
-        asked = [number for number in accounts.tolist() if 0 < number < _ACCOUNT_MAX]
+        asked, seen = [number for number in accounts.tolist() if 0 < number < _ACCOUNT_MAX], self._seen
         with self.connection() as connection:
             given = {"book": self.book, "accounts": asked}
             found = connection.execute(self.open_to_posting, given).fetchall()
         if not found:
             return
         with self._lock:
+            if seen != self._seen:
+                return  # the answer may be older than the change; who asks again is answered anew
             groups = self._groups
             highest = max(account for account, _ in found)
             if highest >= len(groups):
