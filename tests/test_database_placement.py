@@ -48,7 +48,7 @@ def test_a_table_is_distributed_after_those_it_refers_to(owner):
     ]
     assert len(references) > 20
     for name, refers_to, constraint, *_ in references:
-        assert place[refers_to] < place[name], constraint
+        assert refers_to == name or place[refers_to] < place[name], constraint
     first_table = min(place.values())
     assert all(index < first_table for index, line in enumerate(said) if "create_reference_table" in line)
 

@@ -28,7 +28,7 @@ from vault_key_server import key_server
 
 AT_ONCE = timedelta(0)
 OWNERS = 12
-FIELDS = OWNERS + 2  # of each owner one, and of the customer identity number and account
+FIELDS = OWNERS + 3  # of each owner one; of the customer identity number, account, and account as a payee
 
 
 @pytest.fixture

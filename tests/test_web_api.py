@@ -99,6 +99,7 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/monitors/{name}/switch-off",
         "/api/v1/vault/reveals",
         "/api/v1/customers/{id}/erasures",
+        "/api/v1/customers/{id}/logins",
     }
     powerless = console.program()
     for method, path, route in endpoints():

@@ -22,7 +22,7 @@ def propose_erasure(core: Core, by: Session, customer_id: str, reason: str) -> D
     """Propose to erase a customer; `customer_must_exist`, `customer_must_have_no_money`, `change_must_have_a_reason`,
     and what `proposals.propose` refuses.
     """
-    require_empty(core, customer_id)
+    require_empty(core, customer_id, coming=True)
     facts = {"customer": customer_id, "reason": require_reason(reason)}
     return proposals.propose(core, by, core.new_id(), erasure.ACT, facts=facts)
 
@@ -32,7 +32,7 @@ def carry_out_erasure(core: Core, proposal_id: UUID) -> int:
     with core.connection() as connection:
         about = proposals.proposal_of(connection, core.book.book_id, proposal_id)
     if about.state != "carried_out":
-        require_empty(core, about.terms.facts.get("customer", ""))
+        require_empty(core, about.terms.facts.get("customer", ""), coming=True)
     return erasure.erase(core, proposal_id)
 
 

@@ -68,10 +68,10 @@ def watched_logs(home: Path) -> list[Verifier]:
 
 
 def add_log(home: Path, line: str) -> None:
-    """Watch a log by its key's line; the same again changes nothing."""
+    """Watch a log by its key's line, the first of its notary.vkey; the same again changes nothing."""
     load_cosigners(home)
     keys = watched_logs(home)
-    added = parse_verifier(line.strip())
+    added = parse_verifier(line.strip().partition("\n")[0])
     if added not in keys:
         private_folder(home / FOLDER)
         replace_file(home / FOLDER, File("logs", "".join(f"{each}\n" for each in (*keys, added)).encode()))

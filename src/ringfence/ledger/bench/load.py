@@ -98,8 +98,10 @@ def _request(order: dict[str, Any], path: str, body: bytes, kind: str = "applica
 
 
 def _register(order: dict[str, Any]) -> Iterator[bytes]:
-    for name, account in zip(order["names"], order["payees"], strict=True):
+    for number, (name, account) in enumerate(zip(order["names"], order["payees"], strict=True)):
         said = {"id": name, "name": f"Customer {name}", "nature": "person", "payee_account": account}
+        said |= {"identity_number": f"X{number:08d}1"}
+        said["documents"] = [{"kind": "passport", "country": "LT", "sha256": f"{number:064x}"}]
         yield _request(order, "/api/v1/customers", json.dumps(said | {"bank": order["bank"]}).encode())
 
 

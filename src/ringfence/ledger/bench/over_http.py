@@ -76,6 +76,7 @@ def _measured(home: Path, advance: Callable[[str], None], customers: int, second
             payees = [_iban(number) for number in range(customers)]
             asked = {"work": "register", "names": names, "payees": payees, "bank": "bank:alpha:client"}
             _load(serving, token, {"connections": 8, "seconds": 3600, **asked})
+            _await_wallets(own, customers)
         numbers = _fund(own)
         with _serving(home) as serving:
             advance(_SINGLE)
@@ -179,6 +180,17 @@ def _found(home: Path) -> str:
     made = _verb(home, "book", "client", BOOK, "load", "--as", "radia", *scopes, RINGFENCE_PASSWORD=passwords["radia"])
     token: str = made["token"]
     return token
+
+
+def _await_wallets(own: Server, customers: int) -> None:
+    """The core's rounds verify the customers, and open a wallet for each."""
+    named = {**own.parameters, **own.administrator, "dbname": own.database}
+    import psycopg
+
+    with psycopg.connect(_conninfo.make_conninfo(**named), autocommit=True) as connection:
+        book = one(connection, QUERIES.book_named, {"name": BOOK})
+        while len(rows_of(connection, QUERIES.customers_accounts, {"book": book})) < customers:
+            time.sleep(0.2)
 
 
 def _fund(own: Server) -> list[int]:
