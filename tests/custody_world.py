@@ -41,6 +41,7 @@ from ringfence.evidence.notary import Notary
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
+from ringfence.liabilities.verification import audit_for
 from ringfence.money import currency
 from ringfence.risk import desk as risk_desk
 from ringfence.risk import lists, rules
@@ -243,7 +244,7 @@ def custody_world(
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=asks,
-        audits=[audit],
+        audits=[audit, audit_for(home, "ringfence/demo")],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

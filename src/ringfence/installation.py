@@ -38,6 +38,9 @@ from ringfence.ledger.journal import Journal
 from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
+from ringfence.liabilities import proving
+from ringfence.liabilities.settings import read_proving
+from ringfence.liabilities.verification import audit_for
 from ringfence.refusal import Fault, Refused, refusal
 from ringfence.risk import desk as risk_desk
 from ringfence.risk import lists, rules
@@ -119,6 +122,11 @@ def vault_of(settings: Settings, core: Core) -> Vault:
     return found
 
 
+def liabilities_of(settings: Settings, core: Core, vault: Vault) -> proving.Desk:
+    """What proving liabilities holds, as `liabilities.toml` wants it."""
+    return proving.Desk(core, vault, read_proving(settings.home))
+
+
 def posting_of(core: Core) -> Posting:
     """What programs that post need: the brake stops them, custody says which accounts are open to them, and due
     diligence when one is not any more.
@@ -194,7 +202,8 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=[audit], put_aside=put_aside)
+    audits = [audit, audit_for(settings.home, signer.name)]
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=audits, put_aside=put_aside)
     try:
         yield notary
     finally:

@@ -41,6 +41,7 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.storage import head_of
+from ringfence.liabilities import proving
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
 from ringfence.safeguarding.position import live_position
@@ -72,13 +73,14 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> int:
-    """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
+def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk, liabilities: proving.Desk) -> int:
+    """A round of the running core: the above, what enough people have said carried out, the liabilities of closed days
+    proven, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
-    decided += registration.carry_out_all(desk.core) + advance_all(diligence)
+    decided += registration.carry_out_all(desk.core) + advance_all(diligence) + proving.prove_all(liabilities)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 

@@ -97,3 +97,5 @@ class EventName(IntEnum):
     ESCROW_RELEASED = 1175
     ESCROW_RETURNED = 1176
     ESCROW_CALLED_OFF = 1177  # before it was in force
+    LIABILITIES_PROVEN = 1180  # the tree over what every customer is owed at the end of a day
+    LIABILITIES_ATTESTED = 1181  # an auditor signed it
