@@ -119,7 +119,7 @@ def test_attack_overflow_at_a_node(mode: Mode) -> None:
 
 def test_attack_the_larger_of_both_instead_of_the_sum() -> None:
     """Maxwell's tree hashed one sum for both children, so that each child could be shown a sibling of any sum. Here
-    the node names both sums: a path that claims a smaller sibling leads elsewhere, and so does a root built on maxima."""
+    the node names both sums: a path that claims a smaller sibling leads elsewhere, and maxima do not add up."""
     leaves = leaves_of(500, 300)
     honest = grow(Mode.SUM, leaves)
     [sibling] = honest.path(0)

@@ -147,7 +147,7 @@ def verify(
     verdict.check("origins", the_origins, folder, tree)
     verdict.check("requirements", the_requirements, folder, tree)
     verdict.check("escrow", the_escrow, folder, tree)
-    verdict.check("liabilities", the_liabilities, folder, tree, signed, book and stands, auditors)
+    verdict.check("liabilities", the_liabilities, folder, tree, signed, stands if book else None, auditors)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:

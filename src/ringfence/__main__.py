@@ -19,6 +19,7 @@ from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
+from ringfence.liabilities.verbs import liabilities
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
@@ -56,6 +57,7 @@ app.add_typer(day, name="day")
 app.add_typer(brake, name="brake")
 app.add_typer(evidence, name="evidence")
 app.add_typer(witness, name="witness")
+app.add_typer(liabilities, name="liabilities")
 app.add_typer(bring_in, name="import")
 app.command("bench")(bench)
 

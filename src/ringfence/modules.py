@@ -11,6 +11,7 @@ from ringfence.escrow.pages import MODULE as ESCROW
 from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
+from ringfence.liabilities.pages import MODULE as LIABILITIES
 from ringfence.reconciliation.pages import MODULE as RECONCILIATION
 from ringfence.safeguarding.pages import MODULE as SAFEGUARDING
 from ringfence.vault.pages import MODULE as VAULT
@@ -25,6 +26,7 @@ MODULES: Final[Sequence[Module]] = (
     BANKING,
     RECONCILIATION,
     SAFEGUARDING,
+    LIABILITIES,
     EVIDENCE,
     INCIDENT,
     VAULT,

@@ -42,6 +42,7 @@ from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.storage import head_of
 from ringfence.liabilities import proving
+from ringfence.liabilities.reading import unproven
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
 from ringfence.safeguarding.position import live_position
@@ -96,6 +97,7 @@ def figures(desk: Desk) -> Figures:
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
         watching = stands.monitors(connection, book)
+        refused = unproven(connection, book)
         reviews_due = due(connection, book, at.date() + timedelta(days=WARNING_DAYS))
     skew = abs(database_now - core.clock())
     return Figures(
@@ -114,6 +116,7 @@ def figures(desk: Desk) -> Figures:
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
         reviews_due=reviews_due,
+        days_unproven=len(refused),
         clock_skew_ms=skew // timedelta(milliseconds=1),
         monitors_on=tuple(
             MonitorOn(each.monitor.name, each.currency, each.turn.said.value, each.turn.at)

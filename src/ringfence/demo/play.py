@@ -36,6 +36,7 @@ from ringfence.evidence.export import export
 from ringfence.evidence.keys import read_verifier
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
+from ringfence.liabilities import reading as trees
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, refusal
 from ringfence.safeguarding import day as custody_day
@@ -103,6 +104,7 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             _close(player, core)
             platform.close()
         _close_the_past(player, core)
+        _liabilities(player, core)
         figures = _figures(player, core)
         figures |= _prove(player, core)
     finally:
@@ -344,6 +346,18 @@ def _lose_an_advice(player: Player, opened: SimulatedBank, bank: Bank) -> None:
     opened.set_switches(Switches())
 
 
+def _liabilities(player: Player, core: Core) -> None:
+    """The core proves what every customer is owed, as soon as the notary has signed the day's end."""
+    task = _task(player, "liabilities are proven", "证明负债", 1)
+
+    def proven() -> bool:
+        with core.connection() as connection:
+            return bool(trees.history(connection, core.book.book_id, day=player.day, currency=CURRENCY))
+
+    _until(player, proven, "the proof of liabilities")
+    player.progress.advance(task)
+
+
 def _figures(player: Player, core: Core) -> dict[str, Any]:
     unit = currency(CURRENCY)
     with core.connection() as connection:
@@ -352,6 +366,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         customers = files.counted(connection, core.book.book_id)
         transfers = custody_day.transfers_of(connection, core.book.book_id, player.day)
         decided = proposals.latest(connection, core.book.book_id, PROPOSALS_MAX)
+        tree = trees.proven(connection, core.book.book_id, player.day, CURRENCY)
     signed = sum(each.assertion is not None for proposal in decided for each in proposal.decisions)
     return {
         "book": BOOK,
@@ -366,6 +381,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         "discrepancies": summary.discrepancies,
         "payouts_held": sum(each["orders"] for each in counted if _is_held_payout(each)),
         "approvals_signed": signed,
+        "liabilities": {"total": format_minor(tree.total, unit), "count": tree.count},
         "customers_verified": customers.get("verified", 0),
         "customers_unverified": sum(customers.get(state, 0) for state in ("applied", "documents", "screened")),
         "customers_restricted": customers.get("restricted", 0),

@@ -84,7 +84,7 @@ class _Owner:
 
 @dataclass(frozen=True)
 class _Journal:
-    """The rows of the pack that matter: events of _NAMED by sequence, and client accounts with the row that opened each."""
+    """The rows of the pack that matter: events of _NAMED by sequence, client accounts by the row that opened each."""
 
     events: Mapping[int, tuple[int, bytes]]
     accounts: Mapping[int, _Owner]
@@ -112,13 +112,14 @@ def _audited(file: Path, tiles: Tiles, journal: _Journal, log: str, used: Collec
     def step(name: str, does: Any, *given: Any) -> Any:
         try:
             value, detail = does(*given)
-            found.append(Finding(name, True, detail))
-            return value
         except (_Wrong, Unsaid) as wrong:
-            found.append(Finding(name, False, str(wrong)))
+            found.append(Finding(name, valid=False, detail=str(wrong)))
+            return None
         except Refused as refused:
-            found.append(Finding(name, False, refused.sentence()))
-        return None
+            found.append(Finding(name, valid=False, detail=refused.sentence()))
+            return None
+        found.append(Finding(name, valid=True, detail=detail))
+        return value
 
     said = step("event", _event, file.stem, tiles, journal, log)
     leaves = step("leaves", _leaves, file, log, used)

@@ -59,7 +59,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class _Day:
-    """A closed day as it can be proven: the test that DAY_CLOSED rests on, where both stand, and a checkpoint over them.
+    """A closed day as it can be proven: the test that DAY_CLOSED rests on, the rows of both, a checkpoint over them.
     `statements` are ready to be said.
     """
 

@@ -74,8 +74,8 @@ LIABILITY_WAS_ERASED = refusal(
 LIABILITIES_ARE_NOT_NOTARISED_YET = refusal(
     "liabilities_are_not_notarised_yet",
     Fault.STATE,
-    en="Row {sequence}, which proves the liabilities of {day}, is not under a checkpoint yet; the last one covers {size}"
-    " rows.",
+    en="Row {sequence}, which proves the liabilities of {day}, is not under a checkpoint yet; the last one covers"
+    " {size} rows.",
     zh="证明 {day} 负债的第 {sequence} 行尚未纳入检查点；最近的检查点覆盖 {size} 行。",
 )
 ROW_CONTRADICTS_LIABILITIES = refusal(
@@ -120,6 +120,12 @@ AUDITOR_HAS_ATTESTED = refusal(
     Fault.STATE,
     en="This auditor has attested the liabilities of this day already.",
     zh="该审计方已对该日负债作过证明。",
+)
+NOTE_CANNOT_BE_READ = refusal(
+    "note_cannot_be_read",
+    Fault.INPUT,
+    en="The auditor's note {path} cannot be read: {detail}.",
+    zh="无法读取审计说明 {path}：{detail}。",
 )
 DAY_IS_PROVEN = refusal(
     "day_is_proven_once",

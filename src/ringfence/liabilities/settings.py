@@ -3,7 +3,7 @@
     mode = "auditor"                 # or "sum": the root binds the total, and a path shows sums of others
 
     [[auditor]]
-    keys = ["auditor.example+…", "auditor.example+…"]    # Ed25519 and ML-DSA-44, as `ringfence witness init` prints them
+    keys = ["auditor.example+…", "auditor.example+…"]    # Ed25519 and ML-DSA-44, as `ringfence witness init` makes them
 
 Without the file the mode is `auditor` and nobody is admitted. The notary reads its own copy.
 """
