@@ -1,7 +1,7 @@
 """Liabilities: what every customer is owed at the end of a day, the tree over it, and one customer's proof.
 
-Written from docs/reference/liabilities-format.md. A row LIABILITIES_PROVEN says root, total and count; here they are
-had again from a replay of the journal, row by row, and compared with the rows that it names: the closed day, the test of
+Written from docs/reference/liabilities-format.md. A row LIABILITIES_PROVEN says root, total and count. Here they are
+had again from a replay of the journal and compared with the rows that it names: the closed day, the test of
 safeguarding, the reconciliations with the bank's statements, an earlier checkpoint of the same log.
 
     leaf     SHA-256(0x00 || tag || id || amount || nonce)

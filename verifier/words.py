@@ -420,19 +420,34 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{approvals} 个批准中 {signed} 个有签名，签名均有效；通行密钥 {passkeys} 个。",
     ),
     "liabilities_are_right": (
-        "{days} days proven ({open} closed and not yet), each with every customer of the journal, the day's test and the"
-        " bank's statements; {leaves} with leaves; {attested} auditors' notes, {known} by keys you gave.",
-        "已证明 {days} 日（另有 {open} 日已日终未证明），均与日志全体客户、当日测试及银行对账单一致；{leaves} 日附叶；审计说明 {attested} 份，其中 {known} 份由您所给密钥签署。",
+        (
+            "{days} days proven ({open} closed and not yet), each with every customer of the journal, the day's test"
+            " and the bank's statements; {leaves} with leaves; {attested} auditors' notes, {known} by keys you gave."
+        ),
+        (
+            "已证明 {days} 日（另有 {open} 日已日终未证明），均与日志全体客户、当日测试及银行对账单一致；"
+            "{leaves} 日附叶；审计说明 {attested} 份，其中 {known} 份由您所给密钥签署。"
+        ),
     ),
     "proof_is_right": (
-        "{holder} had {amount} {currency} on {day}, and that is in the total of {total} {currency} owed to {count}"
-        " customers. Auditors whose keys you gave: {auditors}. The bank's statements: {banks}.",
-        "{day}，{holder} 有 {amount} {currency}，已计入应付 {count} 位客户的总额 {total} {currency}。您所给密钥的审计方：{auditors}。银行对账单：{banks}。",
+        (
+            "{holder} had {amount} {currency} on {day}, and that is in the total of {total} {currency} owed to {count}"
+            " customers. Auditors whose keys you gave: {auditors}. The bank's statements: {banks}."
+        ),
+        (
+            "{day}，{holder} 有 {amount} {currency}，已计入应付 {count} 位客户的总额 {total} {currency}。"
+            "您所给密钥的审计方：{auditors}。银行对账单：{banks}。"
+        ),
     ),
     "proof_is_right_without_auditor": (
-        "{holder} had {amount} {currency} on {day}, and that is in the tree of {count} customers. That it adds up to"
-        " {total} {currency} is for an auditor to say, and no key of one was given. The bank's statements: {banks}.",
-        "{day}，{holder} 有 {amount} {currency}，已在 {count} 位客户的树中。合计是否为 {total} {currency} 须由审计方证明，而未给出其密钥。银行对账单：{banks}。",
+        (
+            "{holder} had {amount} {currency} on {day}, and that is in the tree of {count} customers. That it adds up"
+            " to {total} {currency} is for an auditor to say; no key of one was given. The bank's statements: {banks}."
+        ),
+        (
+            "{day}，{holder} 有 {amount} {currency}，已在 {count} 位客户的树中。合计是否为 {total} {currency}"
+            " 须由审计方证明，而未给出其密钥。银行对账单：{banks}。"
+        ),
     ),
     "escrow_is_right": (
         "{agreements} escrow agreements; {released} tranches released and {returned} returned, each while it might be.",

@@ -150,7 +150,7 @@ def audit_(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every leaf, the root and the sum, and sign if all agrees; needs no database / 重算并签名，无需数据库。"""
+    """Recompute every leaf, the root and the sum, and sign if all agrees; no database / 重算并签名。"""
     from rich.table import Table
 
     from ringfence.evidence.tiles import File, replace_file
