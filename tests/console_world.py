@@ -33,6 +33,8 @@ from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.ledger.crossing import Side
 from ringfence.ledger.crossing.sides import Neighbourhood, Sides
+from ringfence.liabilities import proving as liabilities
+from ringfence.liabilities.settings import read_proving
 from ringfence.reconciliation.calendar import calendar_of
 from ringfence.web.shell import Module
 
@@ -165,6 +167,7 @@ def console_world(database, home: Path, *, policy: Policy | None = None, **optio
                 world.diligence,
                 Lookout(figures, read_thresholds(default_toml())),
                 Log(world.gateway.evidence),
+                liabilities.Desk(core, desk.vault, read_proving(home)),
                 calendar_of("eu-psd2"),
                 installation.posting_of(core),
                 Neighbourhood(

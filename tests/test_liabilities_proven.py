@@ -3,11 +3,12 @@ stranger; and every known way to cheat, tried on the whole of it: the operator h
 log.
 """
 
+import importlib
+import io
 import json
-import subprocess
 import sys
 from base64 import b64decode
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,14 +72,13 @@ def owes(world, amount):
     core.post(Unit([moved]))
 
 
-@pytest.fixture(scope="module", params=["auditor", "sum"])
-def book(request, server, template, new_database, tmp_path_factory):
+@contextmanager
+def proven(mode, server, template, new_database, home):
     """A day: c1 520.00, c2 300.00, c3 nothing, c9 owes 20.00, 40.00 unclaimed; bank 840.00: 20.00 short. Closed,
     signed, proven; with the pack of the day.
     """
-    home = tmp_path_factory.mktemp("liabilities")
     with a_database(server, template, new_database) as database, custody_world(database, home) as world:
-        found = audited(world, home, request.param)
+        found = audited(world, home, mode)
         world.pay_in("c1", 500_00)
         world.pay_in("c2", 300_00)
         world.pay_in("", 40_00, "thank you")
@@ -90,12 +90,34 @@ def book(request, server, template, new_database, tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="module")
+def by_auditor(server, template, new_database, tmp_path_factory):
+    with proven("auditor", server, template, new_database, tmp_path_factory.mktemp("auditor")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def by_sum(server, template, new_database, tmp_path_factory):
+    with proven("sum", server, template, new_database, tmp_path_factory.mktemp("sum")) as found:
+        yield found
+
+
+@pytest.fixture(params=["by_auditor", "by_sum"])
+def book(request):
+    return request.getfixturevalue(request.param)
+
+
 def verify(*arguments):
-    done = subprocess.run(
-        [sys.executable, VERIFY, "--json", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    """The stranger's program, in this process: its modules are found as it finds them."""
+    folder, said = str(VERIFY.parent), io.StringIO()
+    sys.path.insert(0, folder)
+    try:
+        program = importlib.import_module("verify")
+        with redirect_stdout(said):
+            code = program.main(["--json", *map(str, arguments)])
+    finally:
+        sys.path.remove(folder)
+    return code, json.loads(said.getvalue())
 
 
 def detail(said, name="liabilities"):
@@ -174,17 +196,17 @@ def test_every_customer_has_a_proof_that_stands_alone(book, tmp_path, customer):
     }[customer]  # fmt: skip
 
 
-def test_who_was_no_customer_then_has_no_proof(book):
+def test_who_was_no_customer_then_has_no_proof(by_auditor):
     with pytest.raises(Refused, match="holder_is_not_in_tree"):
-        proof_of(book.desk, book.log, "customer:c4", DAY, "EUR")
+        proof_of(by_auditor.desk, by_auditor.log, "customer:c4", DAY, "EUR")
     with pytest.raises(Refused, match="liabilities_are_not_proven"):
-        proof_of(book.desk, book.log, "customer:c1", DAY, "USD")
+        proof_of(by_auditor.desk, by_auditor.log, "customer:c1", DAY, "USD")
 
 
-def test_nothing_of_a_nonce_lies_outside_the_vault(book):
+def test_nothing_of_a_nonce_lies_outside_the_vault(by_auditor):
     """What is kept beside the journal is id, amount and hash; the secret is in cipher."""
-    proof = proof_of(book.desk, book.log, "customer:c1", DAY, "EUR")
-    with book.world.core.connection() as connection:
+    proof = proof_of(by_auditor.desk, by_auditor.log, "customer:c1", DAY, "EUR")
+    with by_auditor.world.core.connection() as connection:
         [content] = [bytes(each) for (each,) in connection.execute("SELECT content FROM liabilities.leaves")]
         [masked] = connection.execute(
             "SELECT DISTINCT masked FROM vault.field WHERE place = 'liabilities.holder.secret'"
@@ -257,83 +279,85 @@ def caught(target, book):
     return told, next(each for each in found.findings if not each.valid).detail
 
 
-def test_attack_a_customer_left_out(book, tmp_path):
+def test_attack_a_customer_left_out(by_auditor, tmp_path):
     """c2's 300.00 are not in the tree, and total, count and root say so consistently."""
-    left = [each for each in packed(book) if each.holder != "customer:c2"]
-    target = forged(book, tmp_path, said_of(book, left), left)
-    verifier, auditor = caught(target, book)
+    left = [each for each in packed(by_auditor) if each.holder != "customer:c2"]
+    target = forged(by_auditor, tmp_path, said_of(by_auditor, left), left)
+    verifier, auditor = caught(target, by_auditor)
     assert "requirement" in verifier
     assert "requirement" in auditor or "not the requirement" in auditor
 
 
-def test_attack_a_customer_left_out_of_the_leaves_only(book, tmp_path):
+def test_attack_a_customer_left_out_of_the_leaves_only(by_auditor, tmp_path):
     """The figures are right, the root is of fewer leaves: whoever was left out has no proof."""
-    left = [each for each in packed(book) if each.holder != "customer:c3"]
-    grown = trees.grow_over(book.desk.proving.mode, [each.node for each in left])
-    target = forged(book, tmp_path, lambda says: says.update(root=proving_.spell(grown.root)), left)
-    verifier, auditor = caught(target, book)
+    left = [each for each in packed(by_auditor) if each.holder != "customer:c3"]
+    grown = trees.grow_over(by_auditor.desk.proving.mode, [each.node for each in left])
+    target = forged(by_auditor, tmp_path, lambda says: says.update(root=proving_.spell(grown.root)), left)
+    verifier, auditor = caught(target, by_auditor)
     assert "customer:c3 is left out" in verifier
     assert "customer:c3 has an account and is left out" in auditor
 
 
-def test_attack_dummy_users(book, tmp_path):
+def test_attack_dummy_users(by_auditor, tmp_path):
     """Invented customers, with nothing, so that the total stays: they make the tree look larger."""
-    padded = sorted([*packed(book), leaf("customer:c0", 0)], key=lambda each: each.identity)
-    target = forged(book, tmp_path, said_of(book, padded), padded)
-    verifier, auditor = caught(target, book)
+    padded = sorted([*packed(by_auditor), leaf("customer:c0", 0)], key=lambda each: each.identity)
+    target = forged(by_auditor, tmp_path, said_of(by_auditor, padded), padded)
+    verifier, auditor = caught(target, by_auditor)
     assert "customers" in verifier
     assert "customers" in auditor
 
 
-def test_attack_a_dummy_user_in_the_leaves_only(book, tmp_path):
-    dummy = [leaf("customer:c0", 0) if each.holder == "customer:c3" else each for each in packed(book)]
+def test_attack_a_dummy_user_in_the_leaves_only(by_auditor, tmp_path):
+    dummy = [leaf("customer:c0", 0) if each.holder == "customer:c3" else each for each in packed(by_auditor)]
     dummy.sort(key=lambda each: each.identity)
-    grown = trees.grow_over(book.desk.proving.mode, [each.node for each in dummy])
-    target = forged(book, tmp_path, lambda says: says.update(root=proving_.spell(grown.root)), dummy)
-    verifier, auditor = caught(target, book)
+    grown = trees.grow_over(by_auditor.desk.proving.mode, [each.node for each in dummy])
+    target = forged(by_auditor, tmp_path, lambda says: says.update(root=proving_.spell(grown.root)), dummy)
+    verifier, auditor = caught(target, by_auditor)
     assert "knows no customer customer:c0" in verifier
     assert "left out" in auditor
 
 
-def test_attack_negative_balances_netted(book, tmp_path):
+def test_attack_negative_balances_netted(by_auditor, tmp_path):
     """What c9 owes is taken from what c1 is owed: 800.00 instead of 820.00, and all of it would be there."""
-    netted = [leaf(each.holder, 500_00) if each.holder == "customer:c1" else each for each in packed(book)]
+    netted = [leaf(each.holder, 500_00) if each.holder == "customer:c1" else each for each in packed(by_auditor)]
 
     def change(says):
-        said_of(book, netted)(says)
+        said_of(by_auditor, netted)(says)
         says["safeguarding"].update(requirement="84000", difference="0")
 
-    verifier, auditor = caught(forged(book, tmp_path, change, netted), book)
+    verifier, auditor = caught(forged(by_auditor, tmp_path, change, netted), by_auditor)
     assert "requirement" in verifier
     assert "requirement" in auditor
 
 
-def test_attack_negative_balances_hidden(book, tmp_path):
+def test_attack_negative_balances_hidden(by_auditor, tmp_path):
     """Nobody owes anything, says the event."""
-    target = forged(book, tmp_path, lambda says: says.update(negative_count=0, negative_total="0"), packed(book))
-    verifier, auditor = caught(target, book)
+    target = forged(
+        by_auditor, tmp_path, lambda says: says.update(negative_count=0, negative_total="0"), packed(by_auditor)
+    )
+    verifier, auditor = caught(target, by_auditor)
     assert "negative" in verifier
     assert "negative" in auditor
 
 
-def test_attack_the_same_leaf_for_two_customers_in_a_pack(book, tmp_path):
+def test_attack_the_same_leaf_for_two_customers_in_a_pack(by_auditor, tmp_path):
     """c3's line is c1's again: the id is not c3's, and stands twice."""
-    lines = packed(book)
+    lines = packed(by_auditor)
     [first] = [each for each in lines if each.holder == "customer:c1"]
     twice = sorted(
         [replace(first, holder="customer:c3") if each.holder == "customer:c3" else each for each in lines],
         key=lambda each: each.identity,
     )
-    target = forged(book, tmp_path, said_of(book, twice, total="82000"), twice)
-    verifier, auditor = caught(target, book)
+    target = forged(by_auditor, tmp_path, said_of(by_auditor, twice, total="82000"), twice)
+    verifier, auditor = caught(target, by_auditor)
     assert "ids do not ascend" in verifier or "the id is not right" in verifier
     assert "ascend" in auditor or "the id is not that of" in auditor
 
 
-def test_attack_broken_order_in_a_pack(book, tmp_path):
-    swapped = packed(book)[::-1]
-    target = forged(book, tmp_path, said_of(book, swapped), swapped)
-    verifier, auditor = caught(target, book)
+def test_attack_broken_order_in_a_pack(by_auditor, tmp_path):
+    swapped = packed(by_auditor)[::-1]
+    target = forged(by_auditor, tmp_path, said_of(by_auditor, swapped), swapped)
+    verifier, auditor = caught(target, by_auditor)
     assert "ids do not ascend" in verifier
     assert "ascend strictly" in auditor
 
@@ -366,17 +390,17 @@ def test_attack_overflow_in_a_pack(book, tmp_path):
     assert "customer:c3 has 0 by the journal" in auditor
 
 
-def test_attack_an_old_nonce_used_again(book, tmp_path):
+def test_attack_an_old_nonce_used_again(by_auditor, tmp_path):
     """A pack with a nonce that stood in an earlier one links a customer's days to each other."""
-    again = [leaf(each.holder, each.amount) if each.holder == "customer:c1" else each for each in packed(book)]
-    target = forged(book, tmp_path, said_of(book, again), again)
+    again = [leaf(each.holder, each.amount) if each.holder == "customer:c1" else each for each in packed(by_auditor)]
+    target = forged(by_auditor, tmp_path, said_of(by_auditor, again), again)
     [alone] = auditing.audit(target)
     assert alone.valid
     [found] = auditing.audit(target, before=target)
     assert "was used before" in next(each for each in found.findings if not each.valid).detail
-    twice = [leaf(each.holder, each.amount) for each in packed(book)]
-    target = forged(book, tmp_path / "twice", said_of(book, twice), twice)
-    verifier, auditor = caught(target, book)
+    twice = [leaf(each.holder, each.amount) for each in packed(by_auditor)]
+    target = forged(by_auditor, tmp_path / "twice", said_of(by_auditor, twice), twice)
+    verifier, auditor = caught(target, by_auditor)
     assert "the nonce is not right" in verifier
     assert "was used before" in auditor
 
@@ -395,9 +419,9 @@ def test_attack_an_old_nonce_used_again(book, tmp_path):
         ("a field more", lambda says: says.update(note="all is well")),
     ],
 )
-def test_an_event_that_contradicts_its_rows_is_caught(book, tmp_path, name, change):
-    target = forged(book, tmp_path, change, packed(book))
-    code, said = verify(target, *keys(book))
+def test_an_event_that_contradicts_its_rows_is_caught(by_auditor, tmp_path, name, change):
+    target = forged(by_auditor, tmp_path, change, packed(by_auditor))
+    code, said = verify(target, *keys(by_auditor))
     assert (code, detail(said)[0]) == (1, False), name
     [found] = auditing.audit(target)
     assert not found.valid

@@ -11,7 +11,7 @@ from ringfence.liabilities import reading
 from ringfence.liabilities.routes import router, signed_by
 from ringfence.liabilities.tree import Mode
 from ringfence.web.fields import PAGE_ROWS
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -45,6 +45,6 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("liabilities", msg("Proof of liabilities"), 75, "liabilities/panel.html", _trees)],
-    entries=[Entry("/liabilities", msg("Liabilities"), 65, _unproven)],
+    entries=[Entry("/liabilities", msg("Liabilities"), Part.BANK, 65, _unproven)],
     words={"mode of proof": [each.value for each in Mode]},
 )
