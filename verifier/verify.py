@@ -417,7 +417,7 @@ def prove_receipt(content: bytes, key: log.Key, path: str) -> Receipt:
     return Receipt(found["index"], leaf, UUID(bytes=row.id), signed)
 
 
-def verify_file(path: Path, key: log.Key, policy: Policy | None, auditors: tuple[log.Key, ...]) -> Verdict:
+def verify_file(path: Path, key: log.Key, policy: Policy | None = None, auditors: tuple[log.Key, ...] = ()) -> Verdict:
     """One receipt or one proof alone, as a customer holds it."""
     try:
         with path.open("rb") as file:
