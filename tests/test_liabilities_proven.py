@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import rfc8785
+from typer.testing import CliRunner
 
 from conftest import Database
 from custody_world import DAY, custody_world
@@ -22,6 +23,7 @@ from liabilities_world import audited, cosigners
 from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint
 from ringfence.evidence.export import export, last_checkpoint
 from ringfence.evidence.keys import key_lines, load_key, read_verifier, signer_for
+from ringfence.evidence.note import parse_note
 from ringfence.evidence.tiles import (
     EMPTY_EDGE,
     File,
@@ -33,6 +35,7 @@ from ringfence.evidence.tiles import (
     publish_checkpoint,
     write_files,
 )
+from ringfence.evidence.witness.keys import found_keys, key_file
 from ringfence.ledger import reading as ledger_reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
@@ -42,6 +45,7 @@ from ringfence.liabilities import proving as proving_
 from ringfence.liabilities import tree as trees
 from ringfence.liabilities.proofs import proof_of
 from ringfence.liabilities.settings import read_proving
+from ringfence.liabilities.verbs import liabilities
 from ringfence.refusal import Refused
 
 VERIFY = Path(__file__).parents[1] / "verifier" / "verify.py"
@@ -153,7 +157,7 @@ def test_an_auditor_recomputes_and_signs_and_the_book_takes_it(book):
     """The note is taken once; a customer's proof carries it from then on."""
     [found] = auditing.audit(book.pack)
     assert found.valid, found.findings
-    assert [each.name for each in found.findings] == ["event", "leaves", "customers", "sum", "root"]
+    assert [each.name for each in found.findings] == ["log", "event", "leaves", "customers", "sum", "root"]
     note = attesting.sign(found.text, cosigners(), 1_772_500_000)
     proving = book.desk.proving
     taken = attesting.attest(book.world.core, proving, note, LOG)
@@ -507,8 +511,11 @@ def test_liabilities_that_differ_from_the_requirement_are_an_alarm_and_no_event(
             assert reading.unproven(connection, 1) == []
 
 
-def test_nothing_is_proven_before_the_notary_has_signed_the_day(server, template, new_database, tmp_path):
-    """And the next day has other nonces: yesterday's proof is none of today."""
+def test_nothing_is_proven_before_the_notary_has_signed_the_day(server, template, new_database, tmp_path, monkeypatch):
+    """Nor before every customer has a secret, of which some are made a round. And the next day has other nonces:
+    yesterday's proof is none of today.
+    """
+    monkeypatch.setattr(proving_, "SECRETS_A_ROUND", 2)
     with a_database(server, template, new_database) as database, custody_world(database, tmp_path) as world:
         found = audited(world, tmp_path)
         world.pay_in("c1", 500_00)
@@ -517,7 +524,7 @@ def test_nothing_is_proven_before_the_notary_has_signed_the_day(server, template
         assert found.prove() == 0
         found.sign = sign
         found.sign()
-        assert found.prove() == 1
+        assert [found.prove(), found.prove()] == [0, 1]  # two secrets, then the third
         next_day = found.open_next()
         found.close(next_day)
         assert found.prove() == 1
@@ -561,6 +568,32 @@ def test_who_is_erased_takes_the_nonce_along(server, template, new_database, tmp
         next_day = found.open_next()
         found.close(next_day)
         assert found.prove() == 1  # the book's own secret hides that leaf from now on
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_an_auditor_needs_a_folder_and_a_key(by_auditor, tmp_path):
+    """`liabilities audit` signs with a witness's key, and reads no database; what does not hold is not signed."""
+    home, notes = tmp_path / "auditor", tmp_path / "notes"
+    found_keys(home, "auditor.example")
+    run = CliRunner()
+    asked = ["audit", str(by_auditor.pack), "--home", str(home), "--out", str(notes), "--json"]
+    asked += ["--notary", str(by_auditor.log / "notary.vkey")]
+    done = run.invoke(liabilities, [*asked, "--key", str(key_file(home))])
+    assert done.exit_code == 0, done.output
+    [told] = json.loads(done.stdout)["trees"]
+    note = Path(told["note"]).read_bytes()
+    [found] = auditing.audit(by_auditor.pack)
+    assert parse_note(note).text == found.text
+    target = forged(
+        by_auditor, tmp_path, lambda says: says.update(total="81000", unallocated="5000"), packed(by_auditor)
+    )
+    asked[1:2] = [str(target)]
+    done = run.invoke(liabilities, [*asked, "--key", str(key_file(home))])
+    assert (done.exit_code, json.loads(done.stdout)["trees"][0]["note"]) == (1, None)
+    done = run.invoke(liabilities, ["audit", str(tmp_path), "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["refused"]) == (2, "pack_is_not_for_this")
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

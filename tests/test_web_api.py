@@ -4,6 +4,7 @@ from base64 import b64decode
 from uuid import UUID
 
 import pytest
+import rfc8785
 from fastapi.openapi.models import OpenAPI
 
 from console_world import PASSWORD, SCRIPT, console_world, modules
@@ -374,6 +375,7 @@ def test_a_customers_proof_is_a_file_and_the_statement_carries_it(console):
     assert (tree["count"], tree["auditors"], tree["mode"]) == (4, [], "auditor")
     [listed] = reader.get("/api/v1/customers/evil/proofs").json()["proofs"]
     proof = reader.get(listed["address"])
+    assert rfc8785.dumps(proof.json()) == proof.content  # as the verifier wants it
     assert "attachment" in proof.headers["content-disposition"]
     assert (proof.json()["amount"], proof.json()["holder"]) == ("6900", "customer:evil")  # what waits is still his
     statement = reader.get(f"/api/v1/customers/evil/statements/{DAY}").json()

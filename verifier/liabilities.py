@@ -242,10 +242,10 @@ def cut_off_of(row: Row, payload: bytes) -> int | None:
 
 
 def stand(accounts: Accounts) -> dict[tuple[str, str], int]:
-    """What every holder has now. Accounts that were closed count: their holder was a customer."""
+    """What every holder has now, and what is unallocated. Closed accounts count: their holder was a customer."""
     found: dict[tuple[str, str], int] = {}
     for account in accounts:
-        if account.credit_side and account.pool == "client" and account.owner not in ("platform", "unallocated"):
+        if account.credit_side and account.pool == "client" and account.owner != "platform":
             key = account.owner, account.currency
             found[key] = found.get(key, 0) + account.balance
     return found
@@ -332,6 +332,8 @@ class Liabilities:
         """Every holder of the journal, by the replay."""
         balances = self.balances(said)
         below = [balance for balance in balances.values() if balance < 0]
+        unclaimed = self.stands.get(said.cut_off, {}).get(("unallocated", said.currency), 0)
+        self._hold(said, said.unallocated >= unclaimed, "unallocated")
         for part, found, told in (
             ("count", len(balances), said.count),
             ("total", sum(balance for balance in balances.values() if balance > 0), said.total),
@@ -343,7 +345,11 @@ class Liabilities:
 
     def balances(self, said: Said) -> dict[str, int]:
         of_all = self.stands.get(said.cut_off, {})
-        return {holder: balance for (holder, unit), balance in of_all.items() if unit == said.currency}
+        return {
+            holder: balance
+            for (holder, unit), balance in of_all.items()
+            if unit == said.currency and holder != "unallocated"
+        }
 
     def _attest(self, row: Row, says: dict[str, Any]) -> None:
         said = self.proven.get(f"{says['day']}-{says['currency']}")

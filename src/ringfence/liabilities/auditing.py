@@ -2,7 +2,9 @@
 
 For each file of leaves, in this order:
 
-  event       the log is signed, and has one LIABILITIES_PROVEN of that day and currency, in order in itself, which
+  log         it is signed by the notary's keys that were given (without: by those of the pack, which shows only that
+              the pack agrees with itself)
+  event       it has one LIABILITIES_PROVEN of that day and currency, in order in itself, which
               agrees with the rows that it names; the checkpoint it names is a beginning of the log
   leaves      every leaf opens: id from the holder, hash from id, amount and nonce; ids ascend strictly; no nonce stands
               twice, and none of a `before` pack is used again
@@ -22,6 +24,7 @@ from typing import Any, Final
 
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.keys import read_verifier
+from ringfence.evidence.note import Verifier
 from ringfence.evidence.replay import Replay
 from ringfence.evidence.tiles import Tiles, directory_reader
 from ringfence.evidence.tree import Tree, peaks_of
@@ -69,6 +72,10 @@ class Audited:
         return all(each.valid for each in self.findings)
 
 
+_MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What reading rows raises that no writer made."""
+
+
 class _Wrong(Exception):  # noqa: N818 - what an auditor found, in words
     pass
 
@@ -90,24 +97,31 @@ class _Journal:
     accounts: Mapping[int, _Owner]
 
 
-def audit(folder: Path, before: Path | None = None) -> list[Audited]:
+def audit(folder: Path, before: Path | None = None, notary: Verifier | None = None) -> list[Audited]:
     """Every tree of a pack; `pack_is_not_for_this`, what reading a log refuses. `before` is an earlier pack, whose
-    nonces must not come again.
+    nonces must not come again; `notary` the keys as they reached the auditor another way.
     """
     files = sorted((folder / FOLDER).glob("*.leaves"))
     if not files:
         raise PACK_IS_NOT_FOR_THIS(path=folder, detail=f"there is no {FOLDER}/<day>-<currency>.leaves")
-    verifier = read_verifier(folder)
+    verifier = notary or read_verifier(folder)
     _, checkpoint = last_checkpoint(folder, verifier)
     tiles = Tiles(checkpoint.size, checkpoint.root, directory_reader(folder))
-    journal = _read(tiles)
+    try:
+        journal = _read(tiles)
+    except _MALFORMED as malformed:
+        raise PACK_IS_NOT_FOR_THIS(path=folder, detail="a row of its journal cannot be read") from malformed
     earlier = sorted((before / FOLDER).glob("*.leaves")) if before else []
     used = {leaf.nonce for file in earlier for leaf in read_leaves(file)} - {None}
-    return [_audited(file, tiles, journal, verifier.name, used) for file in files]
+    whose = "the key given" if notary else "the pack's own key"
+    signed = Finding("log", valid=True, detail=f"{verifier.name}, {whose}")
+    return [_audited(file, tiles, journal, verifier.name, used, signed) for file in files]
 
 
-def _audited(file: Path, tiles: Tiles, journal: _Journal, log: str, used: Collection[bytes | None]) -> Audited:
-    found: list[Finding] = []
+def _audited(
+    file: Path, tiles: Tiles, journal: _Journal, log: str, used: Collection[bytes | None], signed: Finding
+) -> Audited:
+    found = [signed]
 
     def step(name: str, does: Any, *given: Any) -> Any:
         try:
@@ -117,6 +131,9 @@ def _audited(file: Path, tiles: Tiles, journal: _Journal, log: str, used: Collec
             return None
         except Refused as refused:
             found.append(Finding(name, valid=False, detail=refused.sentence()))
+            return None
+        except _MALFORMED:
+            found.append(Finding(name, valid=False, detail="a row of the journal does not say what it has to"))
             return None
         found.append(Finding(name, valid=True, detail=detail))
         return value
@@ -178,6 +195,8 @@ def _leaves(file: Path, log: str, used: Collection[bytes | None]) -> tuple[list[
 
 def _customers(said: Said, leaves: list[PackedLeaf], tiles: Tiles, journal: _Journal) -> tuple[int, str]:
     balances = balances_at(tiles, journal, said.cut_off, said.currency)
+    if (unclaimed := balances.pop("unallocated", 0)) > said.unallocated:
+        raise _Wrong(f"{unclaimed} are unallocated by the journal; the event says {said.unallocated}")
     listed = {leaf.holder: leaf.amount for leaf in leaves}
     for holder in sorted(balances.keys() - listed.keys()):
         raise _Wrong(f"{holder} has an account and is left out")
@@ -221,16 +240,15 @@ def _read(tiles: Tiles) -> _Journal:
                 events[sequence] = code, record[_HEAD_BYTES:]
         elif kind == Kind.ACCOUNT_OPENED:
             says = json.loads(record[_HEAD_BYTES:])
-            if (says["pool"], says["side"]) == ("client", "credit") and says["owner"] not in (
-                "platform",
-                "unallocated",
-            ):
+            if (says["pool"], says["side"]) == ("client", "credit") and says["owner"] != "platform":
                 accounts[sequence] = _Owner(says["account"], says["owner"], says["currency"])
     return _Journal(events, accounts)
 
 
 def balances_at(tiles: Tiles, journal: _Journal, cut_off: int, unit: str) -> dict[str, int]:
-    """Every holder's balance by the rows before the cut-off, from a replay by the ledger's rules."""
+    """Every holder's balance by the rows before the cut-off, and what is unallocated, from a replay by the ledger's
+    rules.
+    """
     replay = Replay()
     for block in _blocks(tiles.records(0, cut_off)):
         replay.restore(block)

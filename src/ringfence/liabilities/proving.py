@@ -2,8 +2,8 @@
 
   1  the day is closed and tested, and the notary has signed DAY_CLOSED and all before it; else there is nothing to do
   2  every holder's balance at the cut-off of the test, from the ledger's entries
-  3  a nonce for each from the holder's secret in the vault; a secret that is missing is made and kept first. A crash
-     leaves secrets that the next attempt uses
+  3  a nonce for each from the holder's secret in the vault; secrets that are missing are made and kept first, some
+     hundreds a round. A crash leaves secrets that the next attempt uses
   4  leaves ascending by id, the tree, the root
   5  total, negatives, unallocated and number of holders are those of the safeguarding test, else
      `liabilities_differ_from_requirement`: it is noted as an alarm, and nothing is published
@@ -45,6 +45,7 @@ from ringfence.vault.refusals import OWNER_WAS_ERASED
 SECRET_BYTES: Final = 32
 PART_LEAVES: Final = 65_536
 TREES_A_ROUND: Final = 4
+SECRETS_A_ROUND: Final = 500  # the rounds have other work too
 AGAIN_AFTER: Final = timedelta(seconds=60)  # a tree that was refused is tried again then
 
 
@@ -91,11 +92,13 @@ def prove_all(desk: Desk) -> int:
 
 
 def prove(desk: Desk, day: date, unit: str) -> bool:
-    """Publish one tree; False while the notary has not signed the day's end. `liabilities_differ_from_requirement`."""
+    """Publish one tree; False while the notary has not signed the day's end, and while there were too many new
+    customers to make all their secrets at once. `liabilities_differ_from_requirement`.
+    """
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         found = _read(core, connection, book, day, unit)
-    if found is None:
+    if found is None or not make_secrets(desk, list(found.balances), SECRETS_A_ROUND):
         return False
     leaves = leaves_of(desk, day, unit, found.balances)
     grown = grow(desk.proving.mode, leaves)
@@ -143,20 +146,28 @@ def balances_of(connection: Connection, book: int, unit: str, before: int, holde
 
 def secrets_of(desk: Desk, holders: Sequence[str]) -> dict[str, bytes]:
     """The secret of each holder, made where there is none. Where a holder was erased the book's own stands in."""
+    make_secrets(desk, holders, len(holders))
     gone = erased_of(desk, holders)
     found = _kept(desk.vault, [holder for holder in holders if holder not in gone])
-    for holder in holders:
-        if holder not in found and holder not in gone:
-            try:
-                found |= _made(desk, holder, holder)
-            except Refused as refused:  # erased between the two
-                if refused.refusal is not OWNER_WAS_ERASED:
-                    raise
-                gone.add(holder)
     if gone:
-        books = _kept(desk.vault, [BOOK]) or _made(desk, BOOK, BOOK)
+        if not (books := _kept(desk.vault, [BOOK])):
+            _make(desk, BOOK)
+            books = _kept(desk.vault, [BOOK])
         found |= dict.fromkeys(gone, books[BOOK])
     return found
+
+
+def make_secrets(desk: Desk, holders: Sequence[str], most: int) -> bool:
+    """Make the secrets of holders who have none and were not erased, `most` of them at most; whether all have one."""
+    gone, having = erased_of(desk, holders), _having(desk, holders)
+    lacking = [holder for holder in holders if holder not in gone and holder not in having]
+    for holder in lacking[:most]:
+        try:
+            _make(desk, holder)
+        except Refused as refused:
+            if refused.refusal is not OWNER_WAS_ERASED:  # meanwhile
+                raise
+    return len(lacking) <= most
 
 
 def erased_of(desk: Desk, holders: Sequence[str]) -> set[str]:
@@ -170,12 +181,18 @@ def _kept(vault: Vault, holders: Sequence[str]) -> dict[str, bytes]:
     return {holder: bytes.fromhex(kept) for holder, kept in vault.open_all(LIABILITY_SECRET, holders).items()}
 
 
-def _made(desk: Desk, whose: str, row: str) -> dict[str, bytes]:
-    """A new secret, kept in a transaction of its own; the one that is kept counts, should somebody have been faster."""
-    query, parameters = desk.vault.keep(whose, LIABILITY_SECRET, row, desk.vault.randomness(SECRET_BYTES).hex())
+def _having(desk: Desk, holders: Sequence[str]) -> set[str]:
+    asked = {"book": desk.core.book.book_id, "place": LIABILITY_SECRET.place, "rows": list(holders)}
+    with desk.core.connection() as connection:
+        return {row for (row,) in connection.execute(QUERIES.having, asked)}
+
+
+def _make(desk: Desk, holder: str) -> None:
+    """A new secret, kept in a transaction of its own. If somebody was faster, the one that is kept counts."""
+    made = desk.vault.randomness(SECRET_BYTES).hex()
+    query, parameters = desk.vault.keep(holder, LIABILITY_SECRET, holder, made)
     with desk.core.connection() as connection:
         connection.execute(query, parameters)
-    return _kept(desk.vault, [row])
 
 
 # -- pieces -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The verb `liabilities`: the trees of closed days, a customer's proof, the auditor's pack, audit and signature."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,7 +93,7 @@ def proof(
         else:
             screen.result(made)
             if not as_json:
-                typer.echo(json.dumps(made, ensure_ascii=False))
+                typer.echo(rfc8785.dumps(made).decode())
 
 
 @liabilities.command("pack")
@@ -141,6 +140,10 @@ def audit_(
         Path | None,
         typer.Option("--key", help="The auditor's witness.key; without it nothing is signed / 审计方密钥文件。"),
     ] = None,
+    notary: Annotated[
+        Path | None,
+        typer.Option("--notary", help="notary.vkey as it reached you another way / 另行取得的公证公钥文件。"),
+    ] = None,
     before: Annotated[
         Path | None, typer.Option("--before", help="An earlier pack, whose nonces must not come again / 先前的资料。")
     ] = None,
@@ -153,6 +156,7 @@ def audit_(
     """Recompute every leaf, the root and the sum, and sign if all agrees; no database / 重算并签名。"""
     from rich.table import Table
 
+    from ringfence.evidence.keys import read_verifier
     from ringfence.evidence.tiles import File, replace_file
     from ringfence.evidence.witness.keys import read_cosigners
     from ringfence.liabilities.attesting import sign
@@ -162,7 +166,8 @@ def audit_(
         cosigners = read_cosigners(key) if key else []
         told: list[dict[str, Any]] = []
         table = Table("", screen.word("check", "检查"), "")
-        for each in audit(folder, before):
+        given = read_verifier(notary.parent, notary.name) if notary else None
+        for each in audit(folder, before, given):
             note = None
             if each.valid and cosigners:
                 name = each.file.removesuffix(".leaves") + ".note"

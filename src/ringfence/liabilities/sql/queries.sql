@@ -40,6 +40,9 @@ SELECT root FROM evidence.checkpoint WHERE book_id = %(book)s AND size = %(size)
 -- name: erased_of
 SELECT owner FROM vault.erasure WHERE book_id = %(book)s AND owner = ANY(%(owners)s);
 
+-- name: having
+SELECT row_key FROM vault.field WHERE book_id = %(book)s AND place = %(place)s AND row_key = ANY(%(rows)s);
+
 -- name: prove
 SELECT liabilities.prove(%(book)s, %(event)s);
 
