@@ -12,11 +12,12 @@ from uuid import UUID
 import rfc8785
 from psycopg_pool import ConnectionPool
 
+from policies import unsigned_toml
 from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
-from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
+from ringfence.authority.policy import Policy, read_document, read_toml
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
@@ -43,7 +44,7 @@ from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
 from ringfence.money import currency
 from ringfence.risk import desk as risk_desk
-from ringfence.risk import lists, rules
+from ringfence.risk import lists, packs, rules
 from ringfence.risk.screening import Screen
 from ringfence.rounds import one_round
 from ringfence.vault.keeping import Vault
@@ -206,10 +207,10 @@ def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> 
 
 
 def policy_of_any_origin(more: str = "") -> Policy:
-    """The policy of a new book, but nobody has to have asked for a payment: for tests that are about other things.
+    """The policy of a new book, but nobody has to have asked for a payment or signs: for tests about other things.
     `more` is added to its TOML.
     """
-    said = json.loads(read_toml(default_toml() + more).document)
+    said = json.loads(read_toml(unsigned_toml() + more).document)
     for act in said["acts"].values():
         act.pop("asked_by", None)
     return read_document(rfc8785.dumps(said))
@@ -259,6 +260,7 @@ def custody_world(
         for founder in founders:
             token = sessions.sign_in(core, founder.person_id, PASSWORD).token
             signed_in[founder.person_id] = sessions.session_of(core, token)
+        packs.founded(core, lists.load_sample())
         with core.connection() as connection:
             risk = risk_desk.open_desk(
                 connection, book.book_id, rules.load("eu-psd2"), Screen(lists.load_sample()), now()

@@ -13,9 +13,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from authority_world import QUICK, World, world_of
+from policies import unsigned_toml
 from ringfence.authority import passwords, proposals, terms, verification
 from ringfence.authority.actors import Session, hash_of
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.ledger.codes import EventName
@@ -261,7 +262,7 @@ def test_the_core_does_not_found_people_twice_nor_another_first_policy(world):
     line = event(world, EventName.PERSON_CHANGED, person="mallory", change="founded", roles=["approver"])
     row = {"person": "mallory", "display_name": "M", "roles": ["approver"], "secret": secret}
     assert forge(world, QUERIES.found_person, line, **row) == "book_has_its_people_already"
-    lax = read_toml(default_toml().replace("people = 2", "people = 1"))
+    lax = read_toml(unsigned_toml().replace("people = 2", "people = 1"))
     line = event(world, EventName.POLICY_SET, version=1, sha256=lax.sha256.hex())
     assert forge(world, QUERIES.found_policy, line, document=lax.document) == "policy_version_must_be_next"
 

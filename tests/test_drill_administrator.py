@@ -11,8 +11,9 @@ import pytest
 from custody_world import CHEAP, PASSWORD, PAYEE, custody_world
 from drill import THIEF, alarm, everybody_acts, sent
 from origin_world import Shop
+from policies import unsigned_toml
 from ringfence.authority import clients, people, policies, proposals, sessions, signing
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.custody import deciding, placing
 from ringfence.custody.payees import register as payees
 from ringfence.refusal import Refused
@@ -23,7 +24,7 @@ ORDER = UUID(int=0xBAD, version=4)
 @pytest.fixture
 def world(database, tmp_path):
     """Honest people took Ken in as system administrator: Sara proposed it, and Rita, who knew him, agreed."""
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml())) as found:
         found.pay_in("c1", 60_000_00)
         made = people.propose_person(
             found.core, found.sessions["sara"], "ken", "Ken", ["system_admin"], new_password=True, cost=CHEAP
@@ -83,7 +84,7 @@ def test_neither_his_policy_nor_his_hand_pays_what_people_have_to_approve(world)
     a payment that he makes, or approves    -> neither role may
     an account of his own as a payee        -> neither may propose it
     """
-    lenient = default_toml().replace(
+    lenient = unsigned_toml().replace(
         '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
     )
     made = policies.propose_policy(world.core, world.sessions["sara"], read_toml(lenient), world.now)

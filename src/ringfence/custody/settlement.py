@@ -18,6 +18,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ringfence.authority.rule_packs import judged
 from ringfence.banking.desk import sheet
 from ringfence.core import Core
 from ringfence.custody import lifecycle
@@ -286,7 +287,7 @@ def _credit(
         event, placed = state_event(asked, state, None, day), inserted(desk, asked, state, day)
     key = advice.bank_reference or advice.key
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
-    also = [*placed, known, _receipt(core, advice, asked.order_id)]
+    also = [*placed, known, _receipt(core, advice, asked.order_id), *(judged(core, line) for line in decided)]
     if asked.customer_id is not None:
         also.append(required(core.book.book_id, asked.customer_id, "receive"))
     core.post(Unit([event, *decided, money], also))
