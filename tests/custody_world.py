@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import rfc8785
@@ -220,6 +221,12 @@ def authorised_standing_alone(connection, row) -> None:
     """A notary that does not ask whether people did what events say: for tests of what the gateway finds by itself."""
     if isinstance(row, StandingRow):
         authorised(connection, row)
+
+
+def by_the_pack() -> dict[str, Any]:
+    """What a decision of risk says of rules and lists, when it is by the pack that the world is founded with."""
+    screened = [{"list": each.name, "sha256": each.sha256} for each in lists.load_sample()]
+    return {"rules": {"sha256": packs.sha256_of(packs.shipped())}, "lists": screened}
 
 
 @contextmanager

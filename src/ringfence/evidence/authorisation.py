@@ -146,11 +146,11 @@ def rows_to_authorise(
     moved = (rows["kind"] == Kind.CORRECTION) | ((rows["kind"] == Kind.TRANSFER) & (rows["code"] == Purpose.FUNDING))
     for index in np.flatnonzero(np.isin(rows["kind"], _STANDING) | said_of | moved).tolist():
         kind = Kind(int(rows["kind"][index]))
-        payload = block.batch.payloads[index]
         identity, at = UUID(bytes=rows["id"][index].tobytes()), moment(int(block.posted_at[index]))
         if moved[index]:
             yield _moved(book, block, index, kind, at)
             continue
+        payload = block.batch.payloads[index]
         if kind == Kind.EVENT:
             yield SaidRow(book, block.first + index, EventName(int(rows["code"][index])), identity, at, payload)
             continue
