@@ -24,7 +24,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from book import CORRECTION, EVENT, TRANSFER, Row
+from book import CORRECTION, EVENT, PENDING, TRANSFER, Row
 from words import Wrong
 
 ORDER_STATE, RISK_DECISION, PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1000, 1010, 1020, 1021, 1023
@@ -94,7 +94,7 @@ class Requirements:
     waited: int = 0
 
     def add(self, row: Row, payload: bytes) -> None:
-        if self.policies and (row.kind == CORRECTION or (row.kind == TRANSFER and row.code == FUNDING)):
+        if self.policies and (row.kind == CORRECTION or (row.kind in (TRANSFER, PENDING) and row.code == FUNDING)):
             self._moved(row)
         if row.kind != EVENT or row.code not in _READERS or not (self.policies or row.code == POLICY_SET):
             return

@@ -115,8 +115,10 @@ def _payment(connection: Connection, row: SaidRow) -> str:
     outcome = json.loads(bytes(decision[0])).get("outcome") if decision else "no decision"
     if outcome not in ("allow", "hold"):
         return f"risk did not allow it ({outcome})"
-    if decision and (why := objection(connection, row.book, json.loads(bytes(decision[0])), decision[1])):
-        return f"risk decided {why}"
+    if decision:
+        why = objection(connection, row.book, json.loads(bytes(decision[0])), decision[1], decision[2])
+        if why:
+            return f"risk decided {why}"
     _, amount, unit, debited, held_at = hold
     act = "payout" if str(debited).startswith("customer:") else "fee_sweep"
     policy = policy_in_force(connection, row.book, row.posted_at)

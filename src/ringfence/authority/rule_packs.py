@@ -45,9 +45,9 @@ def packs(connection: Connection, book: int) -> list[RulePack]:
     return [_pack_of(row) for row in connection.execute(QUERIES.rule_packs, {"book": book})]
 
 
-def pack_in_force(connection: Connection, book: int, at: datetime) -> RulePack:
-    """The version in force at a time; `rule_pack_must_exist`."""
-    row = connection.execute(QUERIES.rule_pack_at, {"book": book, "at": at}).fetchone()
+def pack_in_force(connection: Connection, book: int, at: datetime, before: int | None = None) -> RulePack:
+    """The version in force at a time, of a row of the journal by what stands `before` it; `rule_pack_must_exist`."""
+    row = connection.execute(QUERIES.rule_pack_at, {"book": book, "at": at, "before": before}).fetchone()
     if row is None:
         raise RULE_PACK_MUST_EXIST()
     return _pack_of(row)
@@ -129,9 +129,9 @@ def judged(core: Core, decision: Line) -> Statement:
     return QUERIES.require_rule_pack, {"book": core.book.book_id, "event": decision.id}
 
 
-def objection(connection: Connection, book: int, said: Mapping[str, Any], at: datetime) -> str:
-    """Why what RISK_DECISION says at a time is not by the pack that was in force then; nothing if it is."""
-    pack = pack_in_force(connection, book, at)
+def objection(connection: Connection, book: int, said: Mapping[str, Any], at: datetime, sequence: int) -> str:
+    """Why what RISK_DECISION says in a row is not by the pack that was in force there; nothing if it is."""
+    pack = pack_in_force(connection, book, at, sequence)
     if said.get("rules", {}).get("sha256") != pack.sha256:
         return "by other rules than those in force"
     screened = {each.get("list") for each in said.get("lists", ())}

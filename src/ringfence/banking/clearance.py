@@ -183,7 +183,7 @@ def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
     row = _row(connection, desk.book.book_id, derived(said.order_id, "risk decision"))
     decided = json.loads(row[5]) if row and row[1] == Kind.EVENT else {}
     outcome = decided.get("outcome", "no decision")
-    if row and decided and (because := objection(connection, desk.book.book_id, decided, row[6])):
+    if row and decided and (because := objection(connection, desk.book.book_id, decided, row[6], int(row[0]))):
         raise PAYMENT_WAS_NOT_ALLOWED_BY_RISK(outcome=because)
     if outcome == "hold":
         _approved(desk, connection, said, "hold_release")

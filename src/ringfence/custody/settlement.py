@@ -175,10 +175,13 @@ def _take_debit(core: Core, advice: Advice, day: date) -> None:
 
 
 def _returned_order(core: Core, advice: Advice) -> Order | None:
-    """The settled payment that comes back with this credit (退汇)."""
+    """The settled payment that comes back with this credit (退汇): our own id, the same account, the whole amount. What
+    differs in any of these is a receipt like another, and people say whose it is.
+    """
     for reference in (advice.end_to_end_id, advice.original_reference):
         about = _order_named(core, reference)
-        if about is not None and about.state == "settled" and about.amount == advice.amount:
+        exactly = about is not None and (about.account_name, about.amount) == (advice.account_name, advice.amount)
+        if about is not None and exactly and about.state == "settled":
             return about
     return None
 

@@ -93,8 +93,8 @@ class SaidRow:
 
 @dataclass(frozen=True)
 class MovedRow:
-    """A new row that moves money and that people approve: a correction, or a transfer of purpose FUNDING. It keeps the
-    ledger's rules; amount in minor units, `refers_to` of a correction.
+    """A new row that moves money and that people approve: a correction, or a transfer, also a pending one, of purpose
+    FUNDING. It keeps the ledger's rules; amount in minor units, `refers_to` of a correction.
     """
 
     book: int
@@ -143,7 +143,8 @@ def rows_to_authorise(
     known = {Kind.POOL_GUARDED: set(guarded), Kind.MONITOR_SET: set(monitored)}
     rows = block.batch.rows
     said_of = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], SAID)
-    moved = (rows["kind"] == Kind.CORRECTION) | ((rows["kind"] == Kind.TRANSFER) & (rows["code"] == Purpose.FUNDING))
+    own_money = np.isin(rows["kind"], (Kind.TRANSFER, Kind.PENDING)) & (rows["code"] == Purpose.FUNDING)
+    moved = (rows["kind"] == Kind.CORRECTION) | own_money
     for index in np.flatnonzero(np.isin(rows["kind"], _STANDING) | said_of | moved).tolist():
         kind = Kind(int(rows["kind"][index]))
         identity, at = UUID(bytes=rows["id"][index].tobytes()), moment(int(block.posted_at[index]))

@@ -30,7 +30,7 @@ SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.sequence < %(before)s;
 
 -- name: event
-SELECT j.payload, j.posted_at FROM ledger.journal j
+SELECT j.payload, j.posted_at, j.sequence FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.kind = 16 AND j.sequence < %(before)s;
 
 -- name: currency

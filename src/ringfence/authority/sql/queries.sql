@@ -118,9 +118,11 @@ SELECT authority.change_policy(%(book)s, %(event)s, %(proposal)s);
 SELECT version, effective_from, document, sha256, lists, sequence FROM authority.rule_pack
  WHERE book_id = %(book)s ORDER BY version DESC;
 
+-- In force at a time, by what stands before a row of the journal (null: all).
 -- name: rule_pack_at
 SELECT version, effective_from, document, sha256, lists, sequence FROM authority.rule_pack
- WHERE book_id = %(book)s AND effective_from <= %(at)s ORDER BY version DESC LIMIT 1;
+ WHERE book_id = %(book)s AND effective_from <= %(at)s AND (%(before)s::bigint IS NULL OR sequence < %(before)s)
+ ORDER BY version DESC LIMIT 1;
 
 -- name: found_rule_pack
 SELECT authority.found_rule_pack(%(book)s, %(event)s, %(document)s, %(lists)s);
