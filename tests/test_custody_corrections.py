@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from custody_world import DAY, PAYEE, World, custody_world
+from console_world import console_world, post
+from custody_world import DAY, PASSWORD, PAYEE, World, custody_world
 from ringfence.authority import proposals
 from ringfence.authority.queries import QUERIES
 from ringfence.custody import corrections, deciding, placing, settlement
@@ -20,6 +21,7 @@ from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.reading import account
 from ringfence.ledger.storage import head_of, read_block
 from ringfence.refusal import Refused
+from ringfence.risk import packs
 from test_verifier_approvals import BOOK
 from test_verifier_origins import without
 from test_verifier_requirements import verdict
@@ -235,3 +237,30 @@ def test_only_a_return_that_matches_exactly_goes_back_by_itself(world):
     assert not goes_back(account_name="bank:beta:client")
     assert not goes_back(end_to_end_id=world.new_id().hex)
     assert not goes_back(end_to_end_id=None)
+
+
+def test_the_forms_and_the_api_propose_a_correction_and_other_rules(database, tmp_path):
+    """Who may not, sees no form; what is proposed waits among the approvals."""
+    with console_world(database, tmp_path) as console:
+        tina, rita, adam = (console.browser(login) for login in ("tina", "rita", "adam"))
+        transfer = next(UUID(bytes=row.id) for row, _ in rows(console.world) if row.kind == Kind.TRANSFER)
+        assert '<form class="decide"' not in adam.get("/corrections").text
+        said = {"transfer": str(transfer), "reason": "to the wrong customer"}
+        there = post(tina, "/corrections", said, form="/corrections").headers["location"]
+        assert "Proposed; another person has to approve." in tina.get(there).text
+        assert there.partition("?")[0] in tina.get("/corrections").text
+        assert "maker_may_not_make_this" in post(adam, "/corrections", said, form="/").text
+        unknown = said | {"transfer": str(UUID(int=9))}
+        assert "corrected_transfer_must_exist" in post(tina, "/corrections", unknown, form="/corrections").text
+        token = tina.post("/api/v1/sessions", json={"name": "tina", "password": PASSWORD}).json()["token"]
+        api = {"headers": {"Authorization": f"Bearer {token}"}}
+        proposed = tina.post("/api/v1/corrections", json=said, **api)
+        assert len(proposed.json()["sha256"]) == 64
+        assert "payee_is_listed" in adam.get("/rule-packs").text
+        rules = {"document": packs.shipped().decode() + "\n# stricter\n", "lists": "sample-list"}
+        there = post(rita, "/rule-packs", rules, form="/rule-packs").headers["location"]
+        assert "Proposed; others have to approve." in rita.get(there).text
+        wrong = post(rita, "/rule-packs", rules | {"document": "version = 1"}, form="/rule-packs")
+        assert "risk_rules_are_wrong" in wrong.text
+        listed = console.program("orders:read").get("/api/v1/rule-packs").json()["packs"]
+        assert [each["version"] for each in listed] == [1]
