@@ -11,7 +11,7 @@ from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
 from ringfence.risk import packs
 from ringfence.risk.routes import DOCUMENT_CHARACTERS_MAX, router
-from ringfence.web.shell import Entry, Module
+from ringfence.web.shell import Entry, Module, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -57,7 +57,7 @@ MODULE: Final = Module(
     package="risk",
     router=router,
     pages=pages,
-    entries=[Entry("/rule-packs", msg("Risk rules"), 96)],
+    entries=[Entry("/rule-packs", msg("Risk rules"), Part.CONTROL, 96)],
     carries_out={rule_packs.ACT: _carry_out},
     words={"fact": ["lists"], "notice": ["rule_pack_proposed"]},
 )
