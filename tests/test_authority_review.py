@@ -9,7 +9,7 @@ import pytest
 from authority_world import World, world_of
 from policies import unsigned_toml
 from ringfence.authority import clients, people, policies, proposals, review, sessions, signing
-from ringfence.authority.policy import PolicyVersion, read_toml
+from ringfence.authority.policy import PolicyVersion, default_toml, read_toml
 from ringfence.authority.review import Colleague, State, findings
 from ringfence.authority.training import Completion
 from ringfence.ledger.codes import EventName
@@ -87,6 +87,10 @@ def test_where_everything_is_held_twice_nothing_is_found():
 
 FIVE = otherwise("period_close", 5, "approver", "risk_officer")
 WRONG = {
+    "a policy that asks for signatures of whom has no passkey": (
+        replace(SOUND, versions=(version(default_toml()),), people=staff(replace(STAFF[2], has_passkey=True))),
+        "checker_has_no_passkey: anna has no passkey, and can approve nothing that is signed as approver.",
+    ),
     "an administrator who approves": (
         replace(SOUND, people=staff(colleague("sven", "approver", "system_admin"))),
         "roles_conflict_now: sven holds roles that nobody may hold together: approver, system_admin.",
