@@ -243,7 +243,9 @@ def test_the_forms_and_the_api_propose_a_correction_and_other_rules(database, tm
     """Who may not, sees no form; what is proposed waits among the approvals."""
     with console_world(database, tmp_path) as console:
         tina, rita, adam = (console.browser(login) for login in ("tina", "rita", "adam"))
-        transfer = next(UUID(bytes=row.id) for row, _ in rows(console.world) if row.kind == Kind.TRANSFER)
+        console.world.pay_in("c1", 5_00)
+        last = [row for row, _ in rows(console.world) if row.kind == Kind.TRANSFER][-1]
+        transfer, order = UUID(bytes=last.id), UUID(bytes=last.order_id)
         assert '<form class="decide"' not in adam.get("/corrections").text
         said = {"transfer": str(transfer), "reason": "to the wrong customer"}
         there = post(tina, "/corrections", said, form="/corrections").headers["location"]
@@ -254,7 +256,7 @@ def test_the_forms_and_the_api_propose_a_correction_and_other_rules(database, tm
         assert "corrected_transfer_must_exist" in post(tina, "/corrections", unknown, form="/corrections").text
         token = tina.post("/api/v1/sessions", json={"name": "tina", "password": PASSWORD}).json()["token"]
         api = {"headers": {"Authorization": f"Bearer {token}"}}
-        proposed = tina.post("/api/v1/corrections", json=said, **api)
+        proposed = tina.post("/api/v1/corrections", json=said | {"reason": "twice"}, **api)
         assert len(proposed.json()["sha256"]) == 64
         assert "payee_is_listed" in adam.get("/rule-packs").text
         rules = {"document": packs.shipped().decode() + "\n# stricter\n", "lists": "sample-list"}
@@ -262,5 +264,17 @@ def test_the_forms_and_the_api_propose_a_correction_and_other_rules(database, tm
         assert "Proposed; others have to approve." in rita.get(there).text
         wrong = post(rita, "/rule-packs", rules | {"document": "version = 1"}, form="/rule-packs")
         assert "risk_rules_are_wrong" in wrong.text
+        assert f"/corrections?transfer={transfer}" in tina.get(f"/orders/{order}").text
+        assert "/corrections?transfer=" not in adam.get(f"/orders/{order}").text
+        [waiting] = [each for each in tina_proposals(console, token) if each["facts"].get("reason") == "twice"]
+        session = console.world.sessions["adam"]
+        proposals.approve(console.world.core, session, UUID(waiting["id"]), bytes.fromhex(waiting["sha256"]))
+        corrections.carry_out(console.world.core, UUID(waiting["id"]))
+        assert "was taken back by a correction" in tina.get(f"/orders/{order}").text
         listed = console.program("orders:read").get("/api/v1/rule-packs").json()["packs"]
         assert [each["version"] for each in listed] == [1]
+
+
+def tina_proposals(console, token: str) -> list[dict[str, Any]]:
+    asked = console.browser("tina").get("/api/v1/proposals", headers={"Authorization": f"Bearer {token}"})
+    return asked.json()["proposals"]

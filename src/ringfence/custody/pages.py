@@ -20,7 +20,7 @@ from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.payee import ACT as NEW_PAYEE
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
-from ringfence.custody import periods, placing
+from ringfence.custody import corrections, periods, placing
 from ringfence.custody.corrections import pages as correction_pages
 from ringfence.custody.corrections.routes import router
 from ringfence.custody.customers import customer, customers, fees_due, platform_funding
@@ -222,12 +222,15 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         statuses = connection.execute(BANKING.statuses_of, question).fetchall()
         withheld = connection.execute(BANKING.withheld_of, question).fetchall()
         masked = masks(connection, visit.book, [ORDER_ACCOUNT, PAYMENT], [str(order_id)])[str(order_id)]
+        moved = corrections.correctable(connection, visit.book, rows)
     rules = visit.desk(Desk).risk.rules
     return visit.page(
         "custody/order.html",
         order=found,
         steps=steps(found, rows),
         rows=rows,
+        moved=moved,
+        may_correct=visit.person.has_role(Role.TREASURER),
         decision=decision,
         reasons=[reason.sentence(rules, visit.language) for reason in decision.reasons] if decision else [],
         proposals=asked,

@@ -216,9 +216,9 @@ SELECT sequence, id, code, posted_at, payload FROM ledger.journal
 -- name: keys_enrolled
 SELECT k.credential_id, k.person_id, k.rp_id, k.public_key, k.enrolled, k.approves_from, k.revoked,
        CASE WHEN p.maker NOT LIKE 'customer:%%'
-                 AND NOT EXISTS (SELECT FROM ledger.journal j
-                                  WHERE j.book_id = k.book_id AND j.sequence < k.enrolled AND j.kind BETWEEN 1 AND 6
-                                  ORDER BY j.sequence LIMIT 1) THEN 0
+                 AND coalesce((SELECT j.sequence FROM ledger.journal j
+                                WHERE j.book_id = k.book_id AND j.kind BETWEEN 1 AND 6
+                                ORDER BY j.sequence LIMIT 1) > k.enrolled, true) THEN 0
             ELSE coalesce((convert_from(q.document, 'UTF8')::jsonb #>> '{passkeys,wait_hours}')::integer, 24) END
   FROM authority.passkey k
   JOIN authority.proposal p ON p.book_id = k.book_id AND p.proposal_id = k.proposal_id

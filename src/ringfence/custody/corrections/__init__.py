@@ -9,6 +9,7 @@ What a bank has paid out comes back by the bank's word only (`settlement`); mone
 book has ways of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -31,6 +32,7 @@ from ringfence.database.connection import Connection
 from ringfence.ledger.codes import Purpose
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line, Result
+from ringfence.ledger.reading import JournalLine
 from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import currency
 from ringfence.refusal import Fault, Refused
@@ -135,6 +137,12 @@ def carry_out_all(core: Core) -> int:
 def latest(connection: Connection, book: int, limit: int = 100) -> list[proposals.Proposal]:
     """Proposals of the act, the latest first."""
     return [each for each in proposals.latest(connection, book, limit) if each.act == ACT]
+
+
+def correctable(connection: Connection, book: int, rows: Sequence[JournalLine]) -> list[Posted]:
+    """Those of these rows that a correction may take back, or has taken back."""
+    moved = [row for row in rows if row.kind in (Kind.TRANSFER, Kind.POST) and row.code not in OTHER_WAYS]
+    return [posted(connection, book, row.id) for row in moved]
 
 
 def _is_answered(connection: Connection, book: int, proposal_id: UUID) -> bool:
