@@ -8,6 +8,7 @@ from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
 from ringfence.banking.verbs import statement
+from ringfence.custody.corrections.verbs import correct
 from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
@@ -21,6 +22,7 @@ from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
 from ringfence.liabilities.verbs import liabilities
 from ringfence.reconciliation.verbs import reconcile
+from ringfence.risk.verbs import rules
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
 from ringfence.vault.verbs import vault
@@ -40,9 +42,11 @@ app.command("placement")(placement)
 book.command("found")(authority.found)
 book.command("account")(account)
 book.command("client")(authority.client)
+book.command("correct")(correct)
 app.add_typer(book, name="book")
 app.add_typer(authority.authority, name="authority")
 app.add_typer(policy, name="policy")
+app.add_typer(rules, name="rules")
 app.add_typer(payee, name="payee")
 app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
