@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from authority_world import World, enrolled, world_of
-from conftest import Database
 from provider_world import (
     CLIENT,
     IdentityServer,
@@ -109,15 +108,10 @@ def fresh(database, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def shared(server, template, new_database, tmp_path_factory):
-    name = new_database(template)
-    found = Database(server, name)
-    with corporation(found, tmp_path_factory.mktemp("home")) as corporate:
+def shared(module_database, tmp_path_factory):
+    with corporation(module_database, tmp_path_factory.mktemp("home")) as corporate:
         bound(corporate)
         yield corporate
-    found.close()
-    with server.connect_as_administrator() as administrator:
-        administrator.execute(psycopg.sql.SQL("drop database {} with (force)").format(psycopg.sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ from ringfence.escrow.queries import QUERIES
 from ringfence.escrow.reading import Standing, find_agreement
 from ringfence.escrow.refusals import ROW_CONTRADICTS_ITS_AGREEMENT
 from ringfence.ledger import reading
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import LINKED, Kind, canonical, moment
@@ -84,7 +85,7 @@ class _Contradiction(Exception):  # noqa: N818 - what is wrong with a row; told 
     pass
 
 
-def audit(connection: Connection, book: int, block: Block) -> None:
+def audit(connection: Connection, book: int, block: Block, _: Balances) -> None:
     """Return if every row of the block keeps its agreement; else `row_contradicts_its_agreement`. Role notary."""
     rows = block.batch.rows
     about = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], list(_EVENTS))

@@ -142,3 +142,6 @@ SELECT f.sha256, f.bank, f.message, f.outcome, f.reason FROM banking.file f
 
 -- name: insert_file_noted
 INSERT INTO custody.file_noted (book_id, sha256) VALUES (%(book)s, %(sha256)s);
+
+-- name: require_room
+SELECT custody.require_room(%(book)s, %(customer)s, %(credited)s);
