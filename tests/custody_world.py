@@ -244,7 +244,7 @@ def custody_world(
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=asks,
-        audits=[WalletAudit(), audit],
+        audits=[audit] if asks is authorised_standing_alone else [WalletAudit(), audit],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

@@ -16,11 +16,12 @@ from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
 from ringfence.authority.policy import default_toml, read_toml
 from ringfence.custody.orders import orders
+from test_custody_payees import OTHER, added
 
 
 @pytest.fixture
 def console(database, tmp_path) -> Iterator[Console]:
-    quick = default_toml().replace("wait_hours = 24", "wait_hours = 0")
+    quick = default_toml().replace("[passkeys]\nwait_hours = 24", "[passkeys]\nwait_hours = 0")
     with console_world(database, tmp_path, policy=read_toml(quick)) as found:
         yield found
         assert found.incidents() == []
@@ -189,3 +190,45 @@ def _sign_in(tab: Tab, address: str) -> None:
     tab.fill("#password", PASSWORD)
     tab.press("form[action='/sign-in'] button")
     tab.wait_for("location.pathname === '/my'")
+
+
+def test_a_customer_chooses_a_payee_is_told_to_wait_and_cancels_over_http_and_on_the_pages(console):
+    address = at_localhost(console)
+    console.world.pay_in("c3", 5_000_00)
+    ann = Person(console.world, customer="c3", password=PASSWORD, rp=relying_party(address)).add().enrol(waited=False)
+    found = added(console.world, customer="c3")
+    api, browser = own_program(console, address), console.browser("ann")
+    [new, first] = api.get("/api/v1/my/payees").json()["payees"]
+    assert (new["id"], new["registered"], first["registered"]) == (str(found.payee_id), False, True)
+    assert new["account"] in browser.get("/my").text
+    assert OTHER not in browser.get("/my/payees").text
+
+    def placed(amount):
+        ask = {"amount": {"amount": amount, "currency": "EUR"}, "payee": new["id"]}
+        asked = api.post("/api/v1/my/withdrawals/documents", json=ask).json()
+        said = {"document": asked["document"], "assertion": ann.device.sign(asked["challenge"])}
+        return api.post("/api/v1/my/withdrawals", json=said).json()
+
+    at_home = httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60)
+    console.browsers["at localhost"] = at_home
+    assert post(at_home, "/sign-in", {"name": "ann", "password": PASSWORD}, form="/sign-in").status_code == 303
+    shown = post(at_home, "/my/withdrawals/documents", {"amount": "1500.00", "payee": new["id"]}, form="/my")
+    assert "It will wait" in shown.text
+    assert OTHER in shown.text
+    first_waits, second_waits = placed("1500.00"), placed("1600.00")
+    there = f"/my/orders/{first_waits['id']}"
+    page = browser.get(there)
+    assert "cancel it now" in page.text
+    assert "Cooling off" in page.text
+    assert "waits" in browser.get("/my/orders").text
+    assert post(browser, f"{there}/cancellation", {}, form=there).status_code == 303
+    assert "cancelled" in browser.get(there).text
+    again = api.post(f"/api/v1/my/orders/{first_waits['id']}/cancellation")
+    assert refused(again) == (409, "order_may_not_do_that_now")
+    assert api.post(f"/api/v1/my/orders/{second_waits['id']}/cancellation").json()["state"] == "cancelled"
+    assert api.delete(f"/api/v1/my/payees/{new['id']}").json()["state"] == "removed"
+    assert post(browser, f"/my/payees/{first['id']}/removal", {}, form="/my/payees").status_code == 303
+    nowhere = api.post("/api/v1/my/withdrawals/documents", json={"amount": {"amount": "1.00", "currency": "EUR"}})
+    assert refused(nowhere) == (404, "payee_must_exist")
+    somebody = f"/my/orders/{latest(console, 'c1').order_id}"
+    assert browser.get(somebody).status_code == 404

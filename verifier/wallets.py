@@ -170,8 +170,8 @@ class Wallets:
     def _require(self, row: Row, name: str | None, deed: str) -> None:
         if name is None or not self.governed or any(each.may(deed) for each in self._in_question(row, name)):
             return
-        state = "is_restricted" if self._customer(name).may("keep") else "was_not_verified"
-        raise Wrong(f"customer_{state}", sequence=row.sequence, customer=name)
+        wrong = "customer_is_restricted" if self._customer(name).may("keep") else "customer_was_not_verified"
+        raise Wrong(wrong, sequence=row.sequence, customer=name)
 
     def _require_room(self, row: Row, name: str) -> None:
         most = [each.most for each in self._in_question(row, name)]
