@@ -16,6 +16,8 @@ from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
 from ringfence.authority.policy import default_toml, read_toml
 from ringfence.custody.orders import orders
+from ringfence.escrow import agreements
+from ringfence.escrow.document import order_of
 from test_custody_payees import OTHER, added
 
 
@@ -232,3 +234,39 @@ def test_a_customer_chooses_a_payee_is_told_to_wait_and_cancels_over_http_and_on
     assert refused(nowhere) == (404, "payee_must_exist")
     somebody = f"/my/orders/{latest(console, 'c1').order_id}"
     assert browser.get(somebody).status_code == 404
+
+
+def test_a_customer_says_a_word_about_an_agreement_over_http_and_on_the_page(console):
+    """The page shows the agreement, what may be approved, and exactly what is signed."""
+    address, world = at_localhost(console), console.world
+    world.pay_in("c1", 500_00)
+    ann = Person(world, password=PASSWORD, rp=relying_party(address)).add().enrol(waited=False)
+    given = {
+        "agreement": str(world.new_id()), "payer": "c1", "currency": "EUR", "claims": None,
+        "parties": {"buyer": "customer:c1", "courier": "person:bella"},
+        "tranches": [{
+            "name": "goods", "payees": [{"customer": "c2", "amount": "25.00"}], "return": None,
+            "release": {"call": "milestone_approved@1", "milestone": "delivered", "needed": 1, "parties": ["buyer"]},
+        }],
+        "expires_at": "2026-03-20T12:00:00Z",
+    }  # fmt: skip
+    made = agreements.propose(world.desk, given, by=world.sessions["tina"])
+    for each in (made.agreement_id, order_of(made.agreement_id, "goods", "c2")):
+        world.approve(each, "adam", "bella", "rita")
+    assert agreements.decide(world.core, made.agreement_id).state == "in_force"
+    api = own_program(console, address)
+    assert str(made.agreement_id) in [each["id"] for each in api.get("/api/v1/my/escrow").json()["agreements"]]
+    browser = httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60)
+    console.browsers["at localhost"] = browser
+    assert post(browser, "/sign-in", {"name": "ann", "password": PASSWORD}, form="/sign-in").status_code == 303
+    assert "Approve delivered as buyer" in browser.get("/my/escrow").text
+    ask = {"milestone": "delivered", "party": "buyer"}
+    there = f"/my/escrow/{made.agreement_id}/words/documents"
+    shown = post(browser, there, ask, form="/my/escrow").text
+    assert "What exactly you sign" in shown
+    assert "25.00" in shown
+    asked = api.post(f"/api/v1{there}", json=ask).json()
+    said = {"document": asked["document"], "assertion": ann.device.sign(asked["challenge"])}
+    assert api.post("/api/v1/my/escrow/words", json=said).status_code == 200
+    assert api.post("/api/v1/my/escrow/words", json=said).status_code == 200, "the same again changes nothing"
+    assert "Approve delivered" not in browser.get("/my/escrow").text

@@ -195,8 +195,8 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    asking = {"authorised": authorised, "audits": [WalletAudit(), audit]}
-    notary = Notary(as_notary, log, signer, found.book_id, **asking, put_aside=put_aside)
+    audits = [WalletAudit(), audit]
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=audits, put_aside=put_aside)
     try:
         yield notary
     finally:

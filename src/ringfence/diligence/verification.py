@@ -136,6 +136,7 @@ class WalletAudit:
     """
 
     def __init__(self) -> None:
+        self._rows: int  # how far the journal was looked at without a gap
         self._forget()
 
     def __call__(self, connection: Connection, book: int, block: Block, balances: Balances) -> None:

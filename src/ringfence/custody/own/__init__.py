@@ -39,7 +39,7 @@ from ringfence.custody.own.refusals import CUSTOMER_HAS_NO_PASSKEY_HERE, ORDER_I
 from ringfence.custody.payees.register import Payee, payee, payee_with, payees_of, remove
 from ringfence.custody.payees.waiting import Wait, prospect
 from ringfence.custody.refusals import AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE, ORDER_MUST_EXIST, PAYEE_MUST_EXIST
-from ringfence.vault.fields import MANDATE, PAYEE
+from ringfence.vault.fields import MANDATE, PAYEE, Shape, mask
 from ringfence.vault.keeping import owner
 
 
@@ -187,6 +187,26 @@ class Wish:
     period_days: int
     payees: tuple[str, ...]
     expires_at: datetime
+
+
+def mandate_payees(desk: Desk, session: Session, accounts: Sequence[UUID], customers: Sequence[str]) -> tuple[str, ...]:
+    """Payees as a mandate names them, from own payees by id and customers by id; `payee_must_exist`."""
+    own = [own_payee(desk.core, session, each) for each in accounts]
+    named = [desk.vault.open(PAYEE, str(each.payee_id)) for each in own]
+    return tuple(dict.fromkeys([*named, *(f"customer:{each.removeprefix('customer:')}" for each in customers)]))
+
+
+def payees_under(desk: Desk, found: Sequence[mandates.Mandate]) -> dict[UUID, list[str]]:
+    """Who may get money under these mandates, from the documents that were signed; accounts masked."""
+    documents = desk.vault.open_all(MANDATE, [str(each.mandate_id) for each in found])
+    terms = {each.mandate_id: documents.get(str(each.mandate_id)) for each in found}
+    return {
+        identity: [
+            payee if payee.startswith("customer:") else mask(Shape.ACCOUNT, payee)
+            for payee in (mandates.read(text.encode()).payees if text else ())
+        ]
+        for identity, text in terms.items()
+    }
 
 
 def draft_mandate(core: Core, session: Session, wish: Wish) -> mandates.Terms:

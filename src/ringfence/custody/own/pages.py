@@ -159,7 +159,9 @@ def own_mandates(visit: Signed) -> Response:
     return visit.page(
         "custody/my_mandates.html",
         customer=who,
-        mandates=own.own_mandates(visit.core, session_of(visit)),
+        mandates=(found := own.own_mandates(visit.core, session_of(visit))),
+        may_get=own.payees_under(visit.desk(Desk), found),
+        payees=[each for each in own_payee_answers(visit) if each.state == "active"],
         programs=programs,
         purposes=mandates.PURPOSES,
         period_days_max=mandates.PERIOD_DAYS_MAX,
@@ -175,7 +177,8 @@ def draw_up_mandate(
     period_days: Annotated[int, Form(ge=1, le=mandates.PERIOD_DAYS_MAX)],
     last_day: Annotated[date, Form()],
     purposes: Annotated[list[str], Form(max_length=3)] = [],  # noqa: B006 - no box is ticked; FastAPI copies it
-    payees: Annotated[str, Form(max_length=4_000)] = "",
+    accounts: Annotated[list[UUID], Form(max_length=mandates.PAYEES_MAX)] = [],  # noqa: B006 - the same
+    customers: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     """The mandate as it is to be signed; nothing is kept of it yet."""
     wish = own.Wish(
@@ -184,7 +187,7 @@ def draw_up_mandate(
         cap=own_amount(visit, cap.strip()),
         period_cap=own_amount(visit, period_cap.strip()),
         period_days=period_days,
-        payees=tuple(dict.fromkeys(payees.split())),
+        payees=own.mandate_payees(visit.desk(Desk), session_of(visit), accounts, customers.split()),
         expires_at=end_of(last_day),
     )
     document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
