@@ -41,7 +41,7 @@ from ringfence.escrow.word import read as read_word
 from ringfence.ledger import reading
 from ringfence.ledger.routes import code_word
 from ringfence.web.fields import PAGE_ROWS, Text
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -323,8 +323,8 @@ MODULE: Final = Module(
     pages=pages,
     panels=[Panel("escrow", msg("Escrow"), 65, "escrow/panel.html", _panel)],
     entries=[
-        Entry("/escrow", msg("Escrow"), 21, _waiting),
-        Entry("/my/escrow", msg("My agreements"), 5, for_customers=True),
+        Entry("/escrow", msg("Escrow"), Part.MONEY, 21, _waiting),
+        Entry("/my/escrow", msg("My agreements"), Part.OWN, 5),
     ],
     carries_out=dict.fromkeys((agreements.ACT, releasing.ACT), _carry_out),
     words={
