@@ -108,7 +108,7 @@ def client(
 
 @authority.command("lint")
 def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) -> None:
-    """List what is not as it should be with people, roles, policy, logins; 1 if anything is / 检查人员、角色、政策与登录。"""
+    """List what is wrong with people, roles, policy and logins; 1 if anything is / 检查人员、角色、政策与登录。"""
     from rich.table import Table
 
     from ringfence import installation
