@@ -125,7 +125,7 @@ def serve_core(
 
 
 def server_of(app: Any, host: str, port: int) -> uvicorn.Config:
-    """The web server. Who its reader is, only a proxy on this machine is asked, or one that FORWARDED_ALLOW_IPS names."""
+    """The web server. Who a reader is, only a proxy on this machine is asked, or one that FORWARDED_ALLOW_IPS names."""
     return uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
 
 

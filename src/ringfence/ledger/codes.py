@@ -97,3 +97,4 @@ class EventName(IntEnum):
     ESCROW_RELEASED = 1175
     ESCROW_RETURNED = 1176
     ESCROW_CALLED_OFF = 1177  # before it was in force
+    PROVIDER_LOGGED_OUT = 1200  # an identity provider says that somebody has signed out there
