@@ -10,11 +10,11 @@ from fastapi.responses import Response
 
 from ringfence.authority import proposals
 from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
-from ringfence.authority.passkeys.pages import Raw
 from ringfence.authority.roles import Role
-from ringfence.authority.routes import assertion_of, session_of
+from ringfence.authority.routes import session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk
+from ringfence.custody.own.pages import FromForm
 from ringfence.custody.routes import maker, place_of
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.agreements import REFERENCE_CHARACTERS_MAX
@@ -283,19 +283,10 @@ def draw_up_words(visit: Signed, agreement_id: UUID, milestone: Word, party: Wor
 def say_signed(
     visit: Signed,
     document: Annotated[str, Form(max_length=8_000)],
-    credential: Raw,
-    client_data: Raw,
-    authenticator_data: Raw,
-    signature: Raw,
+    used: FromForm,
 ) -> Response:
-    raw = {
-        "credential": credential,
-        "client_data": client_data,
-        "authenticator_data": authenticator_data,
-        "signature": signature,
-    }
     signed = from_text("document", document)
-    saying.speak(visit.core, session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    saying.speak(visit.core, session_of(visit), signed, used, relying_party(visit.origin))
     return visit.go("/my/escrow", said="milestone_approved")
 
 

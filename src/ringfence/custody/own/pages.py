@@ -10,13 +10,13 @@ from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority.clients import clients
 from ringfence.authority.origin import mandates
 from ringfence.authority.origin.documents import Withdrawal, challenge_of, read
-from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.assertions import Assertion, from_text, relying_party, to_text
 from ringfence.authority.passkeys.pages import Raw
 from ringfence.authority.routes import assertion_of, session_of
 from ringfence.custody import own
@@ -41,6 +41,21 @@ OWN_NOTICES: Final = (
 LATEST_SHOWN: Final = 5
 
 pages = APIRouter()
+
+
+def from_form(credential: Raw, client_data: Raw, authenticator_data: Raw, signature: Raw) -> Assertion:
+    """What the device said, from the fields that the page's script has filled in."""
+    return assertion_of(
+        {
+            "credential": credential,
+            "client_data": client_data,
+            "authenticator_data": authenticator_data,
+            "signature": signature,
+        }
+    )
+
+
+FromForm = Annotated[Assertion, Depends(from_form)]
 
 
 @pages.get("/my")
@@ -135,19 +150,10 @@ def draw_up(
 def withdraw(
     visit: Signed,
     document: Annotated[str, Form(max_length=8_000)],
-    credential: Raw,
-    client_data: Raw,
-    authenticator_data: Raw,
-    signature: Raw,
+    used: FromForm,
 ) -> Response:
-    raw = {
-        "credential": credential,
-        "client_data": client_data,
-        "authenticator_data": authenticator_data,
-        "signature": signature,
-    }
     signed = from_text("document", document)
-    own.place(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    own.place(visit.desk(Desk), session_of(visit), signed, used, relying_party(visit.origin))
     return visit.go(HOME_OF_CUSTOMERS, said="withdrawal_placed")
 
 
@@ -205,19 +211,10 @@ def draw_up_mandate(
 def give_mandate(
     visit: Signed,
     document: Annotated[str, Form(max_length=12_000)],
-    credential: Raw,
-    client_data: Raw,
-    authenticator_data: Raw,
-    signature: Raw,
+    used: FromForm,
 ) -> Response:
-    raw = {
-        "credential": credential,
-        "client_data": client_data,
-        "authenticator_data": authenticator_data,
-        "signature": signature,
-    }
     signed = from_text("document", document)
-    own.give_mandate(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    own.give_mandate(visit.desk(Desk), session_of(visit), signed, used, relying_party(visit.origin))
     return visit.go("/my/mandates", said="mandate_given")
 
 
