@@ -5,9 +5,7 @@ nothing in mind and once having seen every row before; the verifier reads the sa
 """
 
 import json
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,28 +22,18 @@ from ringfence.diligence.verification import WalletAudit
 from ringfence.evidence.replay import Replay
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName, Purpose
-from ringfence.ledger.encoding import leaves
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind, Line, batch, microseconds
 from ringfence.ledger.storage import Block, head_of, read_block
 from ringfence.refusal import Refused
-from test_verifier_approvals import BOOK, changed
+from test_verifier_approvals import changed
 from test_verifier_origins import without
+from verifier_world import imported, rows_of, seen
 
 BANK = "bank:alpha:client"
 
 
-def imported():
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import wallets
-    finally:
-        sys.path.remove(folder)
-    return wallets
-
-
-WALLETS = imported()
+WALLETS = imported("wallets")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +125,7 @@ def verdicts(world, *chains, after=timedelta(minutes=1)):
         told = [because(audit, connection, new, replay.balances) for audit in (WalletAudit(), warm)]
         undo()
     assert told[0] == told[1]
-    rows = [*seen(before), *seen(new)]
+    rows = [*seen(1, before), *seen(1, new)]
     return told[0], verdict(rows)
 
 
@@ -147,14 +135,6 @@ def because(audit, connection, block, balances):
     except Refused as refused:
         return refused.facts["because"] if refused.name == "row_contradicts_diligence" else refused.name
     return None
-
-
-def seen(block):
-    found = []
-    for sequence, leaf in enumerate(leaves(1, block.first, block.posted_at, block.batch), block.first):
-        row, payload = BOOK.decode(leaf, sequence)
-        found.append((row, json.loads(payload or b"{}")))
-    return found
 
 
 def verdict(rows):
@@ -180,7 +160,7 @@ def test_an_honest_book_is_right_and_so_are_movements_of_the_verified(world):
     assert verdicts(world, [moved(world, BANK, "c1", code=Purpose.DEPOSIT)]) == WELL
     assert verdicts(world, [moved(world, "c1", "fees:due:EUR", code=Purpose.PLATFORM_FEE)]) == WELL
     with world.core.connection() as connection:
-        rows = seen(read_block(connection, 1, 0, head_of(connection, 1)))
+        rows = rows_of(connection)
     found = WALLETS.Wallets()
     for row, said in rows:
         found.add(row, json.dumps(said).encode() if said else b"")
@@ -265,7 +245,7 @@ def test_a_wallet_holds_no_more_than_its_tier_whatever_moves_in_the_same_block(w
 
 def test_the_verifier_misses_a_verification_that_is_not_there(world):
     with world.core.connection() as connection:
-        rows = seen(read_block(connection, 1, 0, head_of(connection, 1)))
+        rows = rows_of(connection)
     assert verdict(without(rows, EventName.CUSTOMER_VERIFIED, customer="c1")) == "wallet_lacks_its_verification"
     assert verdict(without(rows, EventName.PROPOSAL_APPROVED, person="bella")) == "verification_lacks_approval"
     malformed = changed(rows, EventName.CUSTOMER_VERIFIED, lambda said: said | {"limits": 7})

@@ -1,8 +1,6 @@
 """A customer who is a party speaks by a passkey, and database, notary and verifier each see that it was so."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,25 +10,14 @@ from ringfence.authority.passkeys.assertions import relying_party
 from ringfence.escrow import saying, word
 from ringfence.escrow.verification import audit
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.encoding import leaves
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line, canonical
 from ringfence.ledger.storage import head_of, read_block
 from test_banking_origin import refusal_of
-from test_verifier_approvals import BOOK, changed
+from test_verifier_approvals import changed
+from verifier_world import imported, rows_of
 
-
-def imported():
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import escrow
-    finally:
-        sys.path.remove(folder)
-    return escrow
-
-
-ESCROW = imported()
+ESCROW = imported("escrow")
 
 
 @pytest.fixture
@@ -61,15 +48,11 @@ def speak(ann, document):
     return saying.speak(ann.world.core, ann.session, document, used, ann.rp)
 
 
-def rows_of(escrow):
+def audited(escrow):
+    """Every row, once the notary has asked about them."""
     with escrow.core.connection() as connection:
-        block = read_block(connection, escrow.book, 0, head_of(connection, escrow.book))
-        audit(connection, escrow.book, block)
-    found = []
-    for sequence, leaf in enumerate(leaves(escrow.book, 0, block.posted_at, block.batch)):
-        row, payload = BOOK.decode(leaf, sequence)
-        found.append((row, json.loads(payload or b"{}")))
-    return found
+        audit(connection, escrow.book, read_block(connection, escrow.book, 0, head_of(connection, escrow.book)))
+        return rows_of(connection, escrow.book)
 
 
 def verdict(rows):
@@ -93,7 +76,7 @@ def test_a_buyer_says_by_a_passkey_that_it_was_delivered_and_the_money_goes(escr
     done = speak(ann, says(ann, found))
     escrow.world.turn(1)
     assert (escrow.standing(done).tranches[0].state, escrow.balance("c2")[0]) == ("released", 100_00)
-    rows = rows_of(escrow)
+    rows = audited(escrow)
     assert verdict(rows) == 1
     [said] = [said for row, said in rows if row.code == EventName.MILESTONE_APPROVED]
     assert (said["by"], said["customer"], said["person"]) == ("customer:ann", "c1", "ann")
@@ -141,4 +124,4 @@ def test_the_notary_names_words_that_nobody_signed(escrow):
     code = EventName.MILESTONE_APPROVED
     line = Line(Kind.EVENT, escrow.core.new_id(), order_id=found.agreement_id, code=code, payload=said)
     escrow.core.post(Unit([line]))
-    assert refusal_of(rows_of, escrow) == "row_contradicts_its_agreement"
+    assert refusal_of(audited, escrow) == "row_contradicts_its_agreement"

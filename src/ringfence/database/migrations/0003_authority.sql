@@ -1955,7 +1955,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, state_customer_origin.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -1964,18 +1963,12 @@ BEGIN
     ELSIF NOT terms @> jsonb_build_object('order', state_customer_origin.order_id, 'customer', whose, 'person', who) THEN
         PERFORM authority.refuse('terms_are_not_valid', 'order, customer or person');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.order_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.order_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
-        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who,
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.order_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who)
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.order_challenge(document)));
     INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
     VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
 END $$;
@@ -2022,9 +2015,34 @@ BEGIN
     END IF;
 END $$;
 
+-- Whether a customer's login signed a challenge by a passkey of its own, which has waited as long as it had to.
+CREATE FUNCTION authority.require_own_passkey(book integer, who text, credential bytea, client_data bytea,
+    authenticator_data bytea, signature bytea, challenge bytea, at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    key authority.passkey := authority.use_passkey(book, credential, client_data, authenticator_data, signature, challenge,
+                                                   at);
+BEGIN
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+END $$;
+
+-- What an event says of such a signature.
+CREATE FUNCTION authority.said_of_signature(credential bytea, client_data bytea, authenticator_data bytea, signature bytea,
+                                            challenge bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT jsonb_build_object('credential', encode(credential, 'hex'), 'challenge', encode(challenge, 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex'));
+$$;
+
 GRANT SELECT ON authority.customer_login
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;
+REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer, authority.require_own_passkey,
+    authority.said_of_signature FROM PUBLIC;
 -- authority, mandates: what a customer lets a program ask for.
 --
 -- A mandate is signed once, by a passkey over its document, which is in the vault because it names payees. Here are its
@@ -2084,7 +2102,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, give_mandate.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -2096,20 +2113,14 @@ BEGIN
                        WHERE c.book_id = book AND c.client_id = terms->>'client' AND c.active) THEN
         PERFORM authority.refuse('client_must_exist', terms->>'client');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.mandate_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.mandate_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'customer', whose, 'person', who, 'mandate', terms->'mandate', 'client', terms->'client',
         'purposes', terms->'purposes', 'currency', terms->'currency', 'period_days', terms->'period_days',
-        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor',
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.mandate_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor')
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.mandate_challenge(document)));
     INSERT INTO authority.mandate (book_id, mandate_id, customer_id, person_id, client_id, purposes, currency, cap,
                                    period_cap, period_days, expires_at, given, given_at)
     VALUES (book, (terms->>'mandate')::uuid, whose, who, terms->>'client',

@@ -275,27 +275,21 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     word  jsonb := convert_from(document, 'UTF8')::jsonb;
     whose text  := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF document IS NULL THEN
         PERFORM authority.refuse('party_must_sign');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 escrow.word_challenge(document), at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    ELSIF NOT word @> jsonb_build_object('agreement', kept.agreement_id, 'agreement_sha256', encode(kept.sha256, 'hex'),
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          escrow.word_challenge(document), at);
+    IF NOT word @> jsonb_build_object('agreement', kept.agreement_id, 'agreement_sha256', encode(kept.sha256, 'hex'),
                                          'customer', whose, 'person', who, 'event', number)
           OR coalesce(jsonb_typeof(word->'says'), '') <> 'object' OR NOT said @> (word->'says') THEN
         PERFORM authority.refuse('party_must_sign');
     END IF;
     PERFORM authority.must_say(said, jsonb_build_object(
-        'document', convert_from(document, 'UTF8'), 'customer', whose, 'person', who,
-        'credential', encode(credential, 'hex'), 'challenge', encode(escrow.word_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'document', convert_from(document, 'UTF8'), 'customer', whose, 'person', who)
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       escrow.word_challenge(document)));
     RETURN whose;
 END $$;
 
