@@ -11,10 +11,11 @@ from chromium import Tab
 from console_world import Console, console_world, post
 from custody_world import PASSWORD, PAYEE
 from origin_world import Person, Shop
+from policies import unsigned_toml
 from ringfence.authority import proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.custody.orders import orders
 from ringfence.escrow import agreements
 from ringfence.escrow.document import order_of
@@ -23,7 +24,7 @@ from test_custody_payees import OTHER, added
 
 @pytest.fixture
 def console(database, tmp_path) -> Iterator[Console]:
-    quick = default_toml().replace("[passkeys]\nwait_hours = 24", "[passkeys]\nwait_hours = 0")
+    quick = unsigned_toml().replace("[passkeys]\nwait_hours = 24", "[passkeys]\nwait_hours = 0")
     with console_world(database, tmp_path, policy=read_toml(quick)) as found:
         yield found
         assert found.incidents() == []

@@ -59,6 +59,8 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/sessions/current",
         "/api/v1/proposals/{id}/decisions",
         "/api/v1/policy/proposals",
+        "/api/v1/rule-packs/proposals",
+        "/api/v1/corrections",
         "/api/v1/people",
         "/api/v1/people/{id}/deactivation",
         "/api/v1/clients",

@@ -240,6 +240,26 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence}: the signature of {person} was not made by the enrolled passkey.",
         "第 {sequence} 行：{person} 的签名并非由已登记的通行密钥所作。",
     ),
+    "correction_lacks_its_approvals": (
+        "Row {sequence} takes a transfer back, and nobody approved that.",
+        "第 {sequence} 行冲正一笔转账，而未经批准。",
+    ),
+    "funding_lacks_its_approvals": (
+        "Row {sequence} books own money for a shortfall, and nobody approved that.",
+        "第 {sequence} 行入账补足缺口的自有资金，而未经批准。",
+    ),
+    "rule_pack_lacks_its_approvals": (
+        "Row {sequence} puts other risk rules in force, and nobody approved them.",
+        "第 {sequence} 行使新的风险规则生效，而未经批准。",
+    ),
+    "decision_is_by_other_rules": (
+        "Row {sequence}: risk decided by other rules or lists than those that were in force.",
+        "第 {sequence} 行：风险判定所依的规则或名单并非当时生效者。",
+    ),
+    "passkey_waits_too_briefly": (
+        "Row {sequence}: the passkey of {person} approves sooner than the policy lets a new one.",
+        "第 {sequence} 行：{person} 的通行密钥早于政策允许的时间即可批准。",
+    ),
     "passkey_is_not_its_owners": (
         "Row {sequence}: the passkey was not proposed by {person} and approved by somebody else, or is enrolled twice.",
         "第 {sequence} 行：该通行密钥并非由 {person} 提出并经他人批准，或重复登记。",

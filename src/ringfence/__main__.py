@@ -9,6 +9,7 @@ from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
 from ringfence.authority.signing import verbs as signing
 from ringfence.banking.verbs import statement
+from ringfence.custody.corrections.verbs import correct
 from ringfence.custody.own import verbs as own
 from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
@@ -22,6 +23,7 @@ from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
 from ringfence.reconciliation.verbs import reconcile
+from ringfence.risk.verbs import rules
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
 from ringfence.vault.verbs import vault
@@ -41,6 +43,7 @@ app.command("placement")(placement)
 book.command("found")(authority.found)
 book.command("account")(account)
 book.command("client")(authority.client)
+book.command("correct")(correct)
 app.add_typer(book, name="book")
 authority.authority.command("keys")(signing.keys_)
 authority.authority.command("admit")(signing.admit)
@@ -50,6 +53,7 @@ authority.authority.command("mandates")(own.mandates)
 authority.authority.command("revoke-mandate")(own.revoke_mandate)
 app.add_typer(authority.authority, name="authority")
 app.add_typer(policy, name="policy")
+app.add_typer(rules, name="rules")
 app.add_typer(payee, name="payee")
 app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")

@@ -42,7 +42,7 @@ from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
 from ringfence.refusal import Fault, Refused, refusal
 from ringfence.risk import desk as risk_desk
-from ringfence.risk import lists, rules
+from ringfence.risk import lists, packs, rules
 from ringfence.risk.screening import Screen
 from ringfence.settings import Settings
 from ringfence.vault.keeping import Vault
@@ -102,8 +102,10 @@ def core_of(server: Server, book: str, clock: Clock = wall_clock) -> Iterator[Co
 def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | None) -> Desk:
     """Custody's desk: the risk rules of a profile, the sanctions lists (a description file; else the sample)."""
     listed = lists.load(sanctions) if sanctions else lists.load_sample()
+    pack = packs.founded(core, listed)
+    judged_by = rules.read(pack.document, profile, packs.NAME)
     with core.connection() as connection:
-        risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
+        risk = risk_desk.open_desk(connection, core.book.book_id, judged_by, Screen(listed), core.clock())
     return Desk(core, risk, vault_of(settings, core))
 
 

@@ -12,6 +12,7 @@ from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
 from ringfence.reconciliation.pages import MODULE as RECONCILIATION
+from ringfence.risk.pages import MODULE as RISK
 from ringfence.safeguarding.pages import MODULE as SAFEGUARDING
 from ringfence.vault.pages import MODULE as VAULT
 from ringfence.web.shell import Module
@@ -19,6 +20,7 @@ from ringfence.web.shell import Module
 MODULES: Final[Sequence[Module]] = (
     LEDGER,
     AUTHORITY,
+    RISK,
     CUSTODY,
     DILIGENCE,
     ESCROW,

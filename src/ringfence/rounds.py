@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority import proposals, signing
+from ringfence.authority import proposals, rule_packs, signing
 from ringfence.authority.passkeys import keys
 from ringfence.authority.providers import registration
 from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
-from ringfence.custody import settlement
+from ringfence.custody import corrections, settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import cool_all, decide_all
 from ringfence.custody.orders import Desk, orders
@@ -54,13 +54,14 @@ Log = Callable[..., None]
 def one_round(desk: Desk) -> int:
     """One round; returns how many things moved."""
     core = desk.core
-    moved = settlement.note_files(desk)
+    moved = settlement.note_files(desk) + rule_packs.change_all(core)
+    risk_desk.renew(desk.risk, core)
     try:
         moved += settlement.take_statuses(desk)
         moved += settlement.take_advices(desk)
         moved += settlement.mark_sent(desk)
         moved += register.add_all(core, desk.vault)
-        moved += decide_all(desk) + cool_all(desk)
+        moved += decide_all(desk) + cool_all(desk) + corrections.carry_out_all(core)
         moved += releasing.turn(core)
         moved += expire(desk)
     except Refused as refused:

@@ -172,6 +172,13 @@ WALLET_HAS_NO_ROOM = refusal(
     en="Other money came in at the same moment, and the wallet would hold more than the customer's tier allows.",
     zh="同时有其他款项入账，客户余额将超出其等级的限额。",
 )
+TRANSFER_CANNOT_BE_CORRECTED = refusal(
+    "transfer_cannot_be_corrected",
+    Fault.STATE,
+    en="A transfer of purpose {code} is not taken back here: what a bank paid out comes back by the bank's word, and"
+    " money in escrow or on its way to another book has ways of its own.",
+    zh="用途为 {code} 的转账不能在此冲正：银行已付款项以银行通知为准退回，担保资金和跨账簿资金各有其流程。",
+)
 
 register(
     {

@@ -27,7 +27,7 @@ from ringfence.custody import days, orders
 from ringfence.database.server import Server
 from ringfence.demo import escrow, standing
 from ringfence.demo.children import Children
-from ringfence.demo.devices import SIGNERS, device_of, enrol
+from ringfence.demo.devices import SIGNERS, device_of
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
 from ringfence.demo.scenario import BOOK, CURRENCY, LISTED_NAME, Bank, Scenario
@@ -96,7 +96,6 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             _receipts(player, core)
             _orders(player, platform)
             _escrow(player, platform)
-            _passkeys(player, platform)
             _people(player, platform, core)
             _rest(player, core)
             _drill(player, platform, core)
@@ -202,18 +201,6 @@ def _escrow(player: Player, platform: Platform) -> None:
     escrow.speak(platform, found)
     _until(player, lambda: escrow.have_ended(platform, found), "escrow")
     player.progress.update(task, completed=len(found))
-
-
-def _passkeys(player: Player, platform: Platform) -> None:
-    """The approvers enrol a passkey each, and an administrator approves it; from now on they sign what they approve."""
-    task = _task(player, "passkeys are enrolled", "登记通行密钥", len(SIGNERS))
-    checker = player.person(platform, "sara")
-    for login in SIGNERS:
-        owner, device = player.person(platform, login), device_of(player.screen.settings, login, player.address)
-        _until(player, lambda owner=owner, device=device: enrol(owner, checker, device), "passkeys")  # type: ignore[misc]
-        owner.sign_out()
-        player.progress.advance(task)
-    checker.sign_out()
 
 
 def _people(player: Player, platform: Platform, core: Core) -> None:
