@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from custody_world import PAYEE
+from policies import unsigned_toml
 from ringfence import installation
 from ringfence.authority import clients, people, proposals, sessions, signing
 from ringfence.custody import customers
@@ -24,7 +25,9 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verbs")
     (folder / "people.toml").write_text(PEOPLE, encoding="utf-8")
     (folder / "secrets.toml").write_text("".join(f'"{who}" = "{secret(who)}"\n' for who in STAFF), encoding="utf-8")
-    said(folder / "home", "book", "found", "acme", "--people", str(folder / "people.toml"))
+    (folder / "policy.toml").write_text(unsigned_toml(), encoding="utf-8")
+    files = ("--people", str(folder / "people.toml"), "--policy", str(folder / "policy.toml"))
+    said(folder / "home", "book", "found", "acme", *files)
     said(folder / "home", "book", "account", "acme", *BANK)
     settings = read_settings({}, folder / "home")
     with installation.opened(settings) as server, installation.core_of(server, "acme") as core:
