@@ -98,3 +98,4 @@ class EventName(IntEnum):
     ESCROW_RETURNED = 1176
     ESCROW_CALLED_OFF = 1177  # before it was in force
     RULE_PACK_SET = 1195  # the risk rules and lists by which orders are judged from now on
+    PROVIDER_LOGGED_OUT = 1200  # an identity provider says that somebody has signed out there
