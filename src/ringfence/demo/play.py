@@ -19,6 +19,7 @@ from uuid import UUID
 from rich.progress import Progress, TaskID
 
 from ringfence.authority import proposals
+from ringfence.authority.signing import ACT as ADMISSION
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.banking.simulated_bank_faults import Switches
 from ringfence.command import Screen
@@ -354,7 +355,8 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         transfers = custody_day.transfers_of(connection, core.book.book_id, player.day)
         decided = proposals.latest(connection, core.book.book_id, PROPOSALS_MAX)
         tree = trees.proven(connection, core.book.book_id, player.day, CURRENCY)
-    signed = sum(each.assertion is not None for proposal in decided for each in proposal.decisions)
+    days_own = [each for each in decided if each.act != ADMISSION]  # the program's key is admitted anew at every start
+    signed = sum(each.assertion is not None for proposal in days_own for each in proposal.decisions)
     return {
         "book": BOOK,
         "day": player.day.isoformat(),
