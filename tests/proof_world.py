@@ -1,4 +1,4 @@
-"""Proofs of liabilities without a platform: a tree, the row that says it, a log that the notary signed, an auditor's note.
+"""Proofs of liabilities without a platform: a tree, the row that says it, a signed log, an auditor's note.
 
 Everything may be said falsely and signed all the same, as a dishonest operator would: each argument is one way to.
 """
@@ -14,8 +14,8 @@ from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint, text_of
 from ringfence.evidence.cosignature import ED25519, ML_DSA_44, Cosigner
 from ringfence.evidence.keys import key_lines, origin_of
 from ringfence.evidence.note import Note, Signer, write_note
-from ringfence.liabilities.tree import Leaf, Mode, Node, grow, identity, nonce
 from ringfence.ledger.encoding import LEAF
+from ringfence.liabilities.tree import Leaf, Mode, Node, grow, identity, nonce
 
 DAY, CURRENCY, BOOK = "2026-03-02", "EUR", "demo"
 AMOUNTS = {"c-0001": 500_00, "c-0002": 300_00, "c-0003": 0, "c-0004": 1, "c-0005": 123_456, "c-0006": 99, "c-0007": 77}
@@ -131,22 +131,23 @@ class Published:
     def attestation(self, auditors: Sequence[Cosigner] = AUDITOR) -> str:
         says = self.event
         figures = f"{says['mode']}/{says['total']}/{says['negative_count']}/{says['negative_total']}"
-        text = f"{self.signer.name}/liabilities/{says['day']}/{says['currency']}/{figures}\n{says['count']}\n{says['root']}\n"
+        origin = f"{self.signer.name}/liabilities/{says['day']}/{says['currency']}/{figures}"
+        text = f"{origin}\n{says['count']}\n{says['root']}\n"
         return write_note(Note(text, tuple(each.cosign(text, AT) for each in auditors))).decode()
 
-    def proof(self, holder: str = "c-0001", **instead: Any) -> dict[str, Any]:
-        leaf = self.leaf(holder)
+    def proof(self, whose: str = "c-0001", /, **instead: Any) -> dict[str, Any]:
+        leaf = self.leaf(whose)
         index = self.leaves.index(leaf)
         return {
             "amount": str(leaf.amount),
             "attestations": [self.attestation()] if self.attested else [],
-            "balance": str(self.balances[holder]),
+            "balance": str(self.balances[whose]),
             "book": BOOK,
             "currency": self.currency,
             "day": self.day,
             "event": self.receipt(),
             "format": "ringfence-liability-proof-1",
-            "holder": f"customer:{holder}",
+            "holder": f"customer:{whose}",
             "id": spell(leaf.identity),
             "index": index,
             "nonce": spell(leaf.nonce),
