@@ -54,6 +54,7 @@ PACKAGES = (
     ("escrow", "Escrow: may this money go now?"),
     ("reconciliation", "Reconciliation: do we and the bank agree, item by item?"),
     ("safeguarding", "Safeguarding: is all of it there, apart, and spread?"),
+    ("liabilities", "Liabilities: is my money in the total?"),
     ("takeover", "Takeover: is the book we are handed the book it claims to be?"),
     ("web", "The edge: HTTP"),
     ("console", "The edge: console"),

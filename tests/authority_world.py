@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from policies import unsigned_policy
 from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passkeys import keys, signing
@@ -20,7 +21,8 @@ from ringfence.core import Core, uuid7_source
 from ringfence.database.connection import pool
 from ringfence.demo.authenticator import Authenticator, bytes_of
 from ringfence.ledger import reading
-from ringfence.ledger.journal import Journal
+from ringfence.ledger.journal import Journal, Unit
+from ringfence.ledger.model import Account, Kind, Line
 from ringfence.ledger.writer import Writer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -123,6 +125,19 @@ def enrolled(world: World, person: str, *, counts: bool = True) -> Device:
     return device
 
 
+def money_moves(world: World) -> None:
+    """The founding is over: a first transfer, between accounts of a pool of its own."""
+    for name, side in (("bank:first", "debit"), ("customer:first", "credit")):
+        account = Account(0, name, "EUR", side, None, None, name, "first")
+        world.core.post(Unit([Line(Kind.ACCOUNT_OPENED, world.new_id(), payload=account.payload())]))
+    with world.core.connection() as connection:
+        debit, credit = (
+            reading.account(connection, world.book, name).account for name in ("bank:first", "customer:first")
+        )
+    line = Line(Kind.TRANSFER, world.new_id(), debit, credit, 1, value_date=world.clock().date())
+    world.core.post(Unit([line]))
+
+
 @contextmanager
 def world_of(database: Any, *, founded: bool = True, policy: Policy | None = None) -> Iterator[World]:
     clock = Clock()
@@ -135,6 +150,6 @@ def world_of(database: Any, *, founded: bool = True, policy: Policy | None = Non
         world = World(Core(book, writer, connections, clock, uuid7_source()), clock, database.connect)
         if founded:
             founders = [Founder(person, person.title(), roles, password_of(person)) for person, roles in STAFF.items()]
-            people.found(world.core, founders, policy, cost=QUICK)
+            people.found(world.core, founders, policy or unsigned_policy(), cost=QUICK)
         yield world
         writer.close()

@@ -33,6 +33,8 @@ from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.ledger.crossing import Side
 from ringfence.ledger.crossing.sides import Neighbourhood, Sides
+from ringfence.liabilities import proving as liabilities
+from ringfence.liabilities.settings import read_proving
 from ringfence.reconciliation.calendar import calendar_of
 from ringfence.web.shell import Module
 
@@ -86,7 +88,8 @@ class Console:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The application behind a real server on a free port of this machine; gives its address."""
-    with socket.socket() as listening:
+    # asyncio sends small packets at once on sockets that say that they are TCP; on others each answer waits 40 ms.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
@@ -165,6 +168,7 @@ def console_world(database, home: Path, *, policy: Policy | None = None, **optio
                 world.diligence,
                 Lookout(figures, read_thresholds(default_toml())),
                 Log(world.gateway.evidence),
+                liabilities.Desk(core, desk.vault, read_proving(home)),
                 calendar_of("eu-psd2"),
                 installation.posting_of(core),
                 Neighbourhood(

@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import rfc8785
 from psycopg_pool import ConnectionPool
 
+from policies import unsigned_toml
 from ringfence.authority import people, proposals, sessions
 from ringfence.authority.actors import Session
 from ringfence.authority.passwords import Cost
 from ringfence.authority.people import Founder
-from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
+from ringfence.authority.policy import Policy, read_document, read_toml
 from ringfence.authority.standing.verification import authorised
 from ringfence.banking import gateway
 from ringfence.banking.account_number import AccountNumber, Scheme, iban_check_digits
@@ -41,9 +43,10 @@ from ringfence.evidence.notary import Notary
 from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal
 from ringfence.ledger.writer import Writer
+from ringfence.liabilities.verification import audit_for
 from ringfence.money import currency
 from ringfence.risk import desk as risk_desk
-from ringfence.risk import lists, rules
+from ringfence.risk import lists, packs, rules
 from ringfence.risk.screening import Screen
 from ringfence.rounds import one_round
 from ringfence.vault.keeping import Vault
@@ -206,10 +209,10 @@ def gateway_vault(book: int, connections: ConnectionPool, home: Path, clock) -> 
 
 
 def policy_of_any_origin(more: str = "") -> Policy:
-    """The policy of a new book, but nobody has to have asked for a payment: for tests that are about other things.
+    """The policy of a new book, but nobody has to have asked for a payment or signs: for tests about other things.
     `more` is added to its TOML.
     """
-    said = json.loads(read_toml(default_toml() + more).document)
+    said = json.loads(read_toml(unsigned_toml() + more).document)
     for act in said["acts"].values():
         act.pop("asked_by", None)
     return read_document(rfc8785.dumps(said))
@@ -219,6 +222,12 @@ def authorised_standing_alone(connection, row) -> None:
     """A notary that does not ask whether people did what events say: for tests of what the gateway finds by itself."""
     if isinstance(row, StandingRow):
         authorised(connection, row)
+
+
+def by_the_pack() -> dict[str, Any]:
+    """What a decision of risk says of rules and lists, when it is by the pack that the world is founded with."""
+    screened = [{"list": each.name, "sha256": each.sha256} for each in lists.load_sample()]
+    return {"rules": {"sha256": packs.sha256_of(packs.shipped())}, "lists": screened}
 
 
 @contextmanager
@@ -243,7 +252,7 @@ def custody_world(
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=asks,
-        audits=[audit],
+        audits=[audit, audit_for(home, "ringfence/demo")],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())
@@ -259,6 +268,7 @@ def custody_world(
         for founder in founders:
             token = sessions.sign_in(core, founder.person_id, PASSWORD).token
             signed_in[founder.person_id] = sessions.session_of(core, token)
+        packs.founded(core, lists.load_sample())
         with core.connection() as connection:
             risk = risk_desk.open_desk(
                 connection, book.book_id, rules.load("eu-psd2"), Screen(lists.load_sample()), now()

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from custody_world import DAY, World
+from custody_world import DAY, World, by_the_pack
 from ringfence.banking import gateway
 from ringfence.banking.instruction import Instruction
 from ringfence.banking.queries import QUERIES as BANKING
@@ -135,7 +135,7 @@ def hold(core: TakenCore, said: Instruction) -> dict[str, Any]:
 
 
 def allowed(said: Instruction) -> dict[str, Any]:
-    told = {"order": str(said.order_id), "outcome": "allow"}
+    told = {"order": str(said.order_id), "outcome": "allow"} | by_the_pack()
     return event(EventName.RISK_DECISION, told, derived(said.order_id, "risk decision"), said.order_id)
 
 

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from ringfence.database.connection import connect, conninfo_of
+from ringfence.evidence.authorisation import MovedRow, nobody
 from ringfence.evidence.keys import load_key, log_folder, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.reading import alarms, last_signed
@@ -45,6 +46,12 @@ def moved(number, debit, credit, amount, kind=Kind.TRANSFER, refers_to=None):
     )
 
 
+def movements(connection, row):
+    """People approved every movement of money that they are asked about, and nothing else."""
+    if not isinstance(row, MovedRow):
+        nobody(connection, row)
+
+
 class World:
     """A book, its core and a place for its notary."""
 
@@ -63,6 +70,7 @@ class World:
 
     def notary(self, **options):
         signer = signer_for(load_key(self.home), "demo")
+        options.setdefault("authorised", movements)
         as_notary = lambda: self.database.server.connect("notary", self.database.name)  # noqa: E731
         self.notaries.append(Notary(as_notary, self.log, signer, self.book.book_id, **options))
         return self.notaries[-1]

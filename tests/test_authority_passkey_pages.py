@@ -12,10 +12,11 @@ import pytest
 from authority_world import device_at
 from console_world import Console, console_world, post
 from custody_world import PASSWORD
+from policies import unsigned_toml
 from ringfence.authority import codes, proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import RelyingParty, to_text
-from ringfence.authority.policy import Policy, default_toml, read_toml
+from ringfence.authority.policy import Policy, read_toml
 from ringfence.custody.orders import orders
 from ringfence.ledger.codes import EventName
 from test_authority_codes import code_at
@@ -27,7 +28,7 @@ BAND = '{ up_to_minor = "5000000", people = 1, roles = ["approver"]'
 def signing_policy() -> Policy:
     """Payouts from the second limit on are signed; a key approves at once."""
     text = (
-        default_toml().replace(f"{BAND} }}", f"{BAND}, signed = true }}").replace("wait_hours = 24", "wait_hours = 0")
+        unsigned_toml().replace(f"{BAND} }}", f"{BAND}, signed = true }}").replace("wait_hours = 24", "wait_hours = 0")
     )
     return read_toml(text)
 

@@ -11,11 +11,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from authority_world import LOCALHOST, Device, World, device_of, enrolled, world_of
+from authority_world import LOCALHOST, Device, World, device_of, enrolled, money_moves, world_of
+from policies import unsigned_toml
 from ringfence.authority import people, policies, proposals, sessions, verification
 from ringfence.authority.passkeys import assertions, keys, signing
 from ringfence.authority.passkeys.assertions import Assertion
-from ringfence.authority.policy import Policy, default_toml, read_toml
+from ringfence.authority.policy import Policy, read_toml
 from ringfence.authority.proposals import Decided, Drafted
 from ringfence.ledger.codes import EventName
 from ringfence.money import currency
@@ -24,7 +25,7 @@ from ringfence.refusal import Refused
 EUR = currency("EUR")
 FACTS = {"creditor_name": "Erika Beispiel", "creditor_account": "DE89370400440532013000"}
 BIG = 9_000_000  # minor units: above every band, where the policy of these tests wants two signatures
-SIGNED = default_toml().replace(
+SIGNED = unsigned_toml().replace(
     'otherwise = { people = 2, roles = ["approver"] }',
     'otherwise = { people = 2, roles = ["approver"], signed = true }',
     1,
@@ -39,6 +40,7 @@ def signing_policy() -> Policy:
 @pytest.fixture
 def world(database) -> Iterator[World]:
     with world_of(database, policy=signing_policy()) as found:
+        money_moves(found)
         yield found
 
 

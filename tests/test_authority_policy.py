@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authority_world import World, world_of
+from policies import unsigned_toml
 from ringfence.authority import cooling_off, escalations, policies, proposals, terms, verification
 from ringfence.authority import policy as policy_module
 from ringfence.authority.escalations import Seen
@@ -84,7 +85,7 @@ def test_an_act_that_the_policy_does_not_know_is_nobodys():
 
 
 def changed(path: str, value: Any) -> bytes:
-    said = json.loads(read_toml(default_toml()).document)
+    said = json.loads(read_toml(unsigned_toml()).document)
     *road, last = path.split("/")
     place = said
     for step in road:
@@ -249,7 +250,7 @@ def change(world: World, policy: Policy, days: int = 0) -> proposals.Drafted:
 
 
 def stricter() -> Policy:
-    return read_toml(default_toml().replace('up_to_minor = "1000000"', 'up_to_minor = "1"'))
+    return read_toml(unsigned_toml().replace('up_to_minor = "1000000"', 'up_to_minor = "1"'))
 
 
 def test_a_policy_is_changed_by_those_whom_the_present_one_names(world):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from authority_world import World, world_of
+from policies import unsigned_toml
 from ringfence.authority import clients, people, policies, proposals, review, sessions, signing
 from ringfence.authority.policy import PolicyVersion, default_toml, read_toml
 from ringfence.authority.review import Colleague, State, findings
@@ -50,7 +51,7 @@ STAFF = (
     colleague("sara", "security_admin"),
     colleague("saul", "security_admin"),
 )
-POLICY = PolicyVersion(1, NOW - 3 * DAY, read_toml(default_toml()), 8)
+POLICY = PolicyVersion(1, NOW - 3 * DAY, read_toml(unsigned_toml()), 8)
 SOUND = State(STAFF, (POLICY,), (), (), None)
 
 
@@ -66,7 +67,7 @@ def version(text, number=2, begins=NOW - DAY) -> PolicyVersion:
 
 def otherwise(act, people, *roles, makers=None) -> str:
     """The default policy with another requirement for an act, and perhaps other makers."""
-    head, _, rest = default_toml().partition(f"[acts.{act}]")
+    head, _, rest = unsigned_toml().partition(f"[acts.{act}]")
     own, bracket, tail = rest.partition("\n[acts.")
     lines = [line for line in own.splitlines() if not line.startswith("otherwise")]
     if makers:
@@ -86,6 +87,10 @@ def test_where_everything_is_held_twice_nothing_is_found():
 
 FIVE = otherwise("period_close", 5, "approver", "risk_officer")
 WRONG = {
+    "a policy that asks for signatures of whom has no passkey": (
+        replace(SOUND, versions=(version(default_toml()),), people=staff(replace(STAFF[2], has_passkey=True))),
+        "checker_has_no_passkey: anna has no passkey, and can approve nothing that is signed as approver.",
+    ),
     "an administrator who approves": (
         replace(SOUND, people=staff(colleague("sven", "approver", "system_admin"))),
         "roles_conflict_now: sven holds roles that nobody may hold together: approver, system_admin.",
@@ -128,7 +133,7 @@ WRONG = {
         ),
     ),
     "approvers whose courses have lapsed": (
-        replace(SOUND, versions=(version(default_toml() + COURSES),)),
+        replace(SOUND, versions=(version(unsigned_toml() + COURSES),)),
         (
             "act_cannot_be_approved: correction needs 1 to approve, besides its proposer, of approver; 0 could"
             " (policy version 2)."
@@ -163,13 +168,13 @@ WRONG = {
     "a course that lapses within the month": (
         replace(
             SOUND,
-            versions=(version(default_toml() + COURSES),),
+            versions=(version(unsigned_toml() + COURSES),),
             completions=(Completion("abel", "aml", NOW.date() - 350 * DAY, "sara", 3, None),),
         ),
         "course_lapses_soon: aml of abel is good until 2026-03-17.",
     ),
     "a course that is missing": (
-        replace(SOUND, versions=(version(default_toml() + COURSES),)),
+        replace(SOUND, versions=(version(unsigned_toml() + COURSES),)),
         "course_is_missing: rita has not completed custody, or not for too long, and approves nothing as risk_officer.",
     ),
     "a key that ends": (

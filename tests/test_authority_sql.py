@@ -13,9 +13,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from authority_world import QUICK, World, world_of
+from policies import unsigned_toml
 from ringfence.authority import passwords, proposals, terms, verification
 from ringfence.authority.actors import Session, hash_of
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.queries import QUERIES
 from ringfence.ledger.codes import EventName
@@ -100,6 +101,10 @@ OF_THE_CORE = [
     "authority.carry_out(1, gen_random_uuid(), 1, gen_random_uuid(), 'payout')",
     "authority.try_password(1, 'tess', ''::bytea, now(), '')",
     "authority.found_policy(1, gen_random_uuid(), ''::bytea)",
+    "authority.found_rule_pack(1, gen_random_uuid(), ''::bytea, '{}')",
+    "authority.change_rule_pack(1, gen_random_uuid(), gen_random_uuid())",
+    "authority.require_rule_pack(1, gen_random_uuid())",
+    "authority.carry_out_correction(1, gen_random_uuid(), gen_random_uuid())",
     "authority.enrol_passkey(1, gen_random_uuid(), gen_random_uuid())",
     "authority.revoke_passkey(1, gen_random_uuid(), ''::bytea, ''::bytea)",
     "authority.new_challenge(1, now())",
@@ -110,6 +115,7 @@ OF_NOBODY = [
     "authority.put_roles(1, 'tess', ARRAY['approver'], 1)",
     "authority.put_password(1, 'tess', '{}')",
     "authority.put_policy(1, 2, now(), ''::bytea, gen_random_uuid())",
+    "authority.put_rule_pack(1, 2, now(), ''::bytea, '{}', gen_random_uuid())",
     "authority.password_fits(1, 'tess', ''::bytea)",
     "authority.use_passkey(1, NULL, NULL, NULL, NULL, NULL, now())",
     "authority.seal_of(1, ''::bytea)",
@@ -261,7 +267,7 @@ def test_the_core_does_not_found_people_twice_nor_another_first_policy(world):
     line = event(world, EventName.PERSON_CHANGED, person="mallory", change="founded", roles=["approver"])
     row = {"person": "mallory", "display_name": "M", "roles": ["approver"], "secret": secret}
     assert forge(world, QUERIES.found_person, line, **row) == "book_has_its_people_already"
-    lax = read_toml(default_toml().replace("people = 2", "people = 1"))
+    lax = read_toml(unsigned_toml().replace("people = 2", "people = 1"))
     line = event(world, EventName.POLICY_SET, version=1, sha256=lax.sha256.hex())
     assert forge(world, QUERIES.found_policy, line, document=lax.document) == "policy_version_must_be_next"
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authority_world import QUICK, STAFF, World, password_of, world_of
+from policies import unsigned_toml
 from ringfence.authority import people, policies, proposals, training, verification
 from ringfence.authority.people import Founder
-from ringfence.authority.policy import default_toml, read_document, read_toml
+from ringfence.authority.policy import read_document, read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.training import last_day
 from ringfence.ledger.codes import EventName
@@ -31,7 +32,7 @@ title = { en = "Customers' money", zh = "客户资金" }
 months = 6
 roles = ["approver", "risk_officer"]
 """
-POLICY = read_toml(default_toml() + COURSES)
+POLICY = read_toml(unsigned_toml() + COURSES)
 TODAY = date(2026, 3, 2)
 
 
@@ -265,13 +266,13 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
 def test_a_course_that_is_none_is_no_policy(text):
-    whole = text + default_toml() if text.startswith("courses =") else default_toml() + text
+    whole = text + unsigned_toml() if text.startswith("courses =") else unsigned_toml() + text
     assert refusal_of(read_toml, whole) == "policy_is_not_valid"
 
 
 def test_a_policy_with_courses_is_read_back_from_its_bytes():
     assert read_document(POLICY.document) == POLICY
-    assert read_document(read_toml(default_toml()).document).courses == {}
+    assert read_document(read_toml(unsigned_toml()).document).courses == {}
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 120))

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authority_world import World, world_of
+from policies import unsigned_toml
 from ringfence.authority import people, policies, proposals, terms, verification
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.authority.proposals import Drafted
 from ringfence.authority.terms import Terms
 from ringfence.authority.verification import Record, Said
@@ -90,7 +91,7 @@ def test_an_approval_outlives_the_approvers_role_and_password(world):
 
 def test_an_approval_is_judged_by_the_policy_of_its_time(world):
     made = approved(world, "abel", amount=2_000_000)
-    stricter = read_toml(default_toml().replace("people = 1", "people = 2"))
+    stricter = read_toml(unsigned_toml().replace("people = 1", "people = 2"))
     change = policies.propose_policy(world.core, world.session("rita"), stricter, world.clock())
     for person in ("abel", "sven"):
         proposals.approve(world.core, world.session(person), change.proposal_id, change.payload_sha256)
@@ -197,7 +198,7 @@ def payload(old: bytes, new: bytes) -> Change:
 
 
 def other_policy(found: Record) -> Record:
-    lax = read_toml(default_toml().replace("people = 2", "people = 1"))
+    lax = read_toml(unsigned_toml().replace("people = 2", "people = 1"))
     return dataclasses.replace(found, policy=dataclasses.replace(found.policy, policy=lax))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from custody_world import DAY, PAYEE, authorised_standing_alone, custody_world, policy_of_any_origin
+from custody_world import DAY, PAYEE, authorised_standing_alone, by_the_pack, custody_world, policy_of_any_origin
 from ringfence.banking import gateway
 from ringfence.banking.instruction import Instruction
 from ringfence.banking.queries import QUERIES as BANKING
@@ -80,7 +80,7 @@ def forged_hold(world, said: Instruction) -> Line:
 
 
 def forged_decision(said: Instruction, outcome: str = "allow") -> Line:
-    what = {"order": str(said.order_id), "outcome": outcome}
+    what = {"order": str(said.order_id), "outcome": outcome} | by_the_pack()
     return Line(Kind.EVENT, derived(said.order_id, "risk decision"), code=EventName.RISK_DECISION, payload=what)
 
 

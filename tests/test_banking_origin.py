@@ -12,9 +12,10 @@ import pytest
 
 from custody_world import DAY, PASSWORD, PAYEE, authorised_standing_alone, custody_world
 from origin_world import Shop, withdrawal
+from policies import unsigned_toml
 from ringfence.authority import clients, proposals, sessions, signing
 from ringfence.authority.origin.stating import WORD
-from ringfence.authority.policy import default_toml, policy_in_force, read_toml
+from ringfence.authority.policy import policy_in_force, read_toml
 from ringfence.banking import gateway
 from ringfence.banking.payee import registered_payee
 from ringfence.banking.queries import QUERIES as BANKING
@@ -43,7 +44,7 @@ ORDER = UUID(int=0xABE, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml()), asks=authorised_standing_alone) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml()), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

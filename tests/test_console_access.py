@@ -7,8 +7,9 @@ import pytest
 
 from console_world import TOKEN, console_world, post
 from custody_world import PASSWORD
+from policies import unsigned_toml
 from ringfence.authority import policies, proposals
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from test_authority_training import COURSES
 
 
@@ -34,7 +35,7 @@ def refused(answer):
 def with_courses(console):
     """A policy with courses comes into force: proposed by rita, approved by two."""
     world = console.world
-    policy = read_toml(default_toml() + COURSES)
+    policy = read_toml(unsigned_toml() + COURSES)
     made = policies.propose_policy(world.core, world.sessions["rita"], policy, world.now)
     for login in ("adam", "bella"):
         proposals.approve(world.core, world.sessions[login], made.proposal_id, made.payload_sha256)

@@ -8,8 +8,9 @@ import pytest
 
 from custody_world import PAYEE, authorised_standing_alone, custody_world
 from origin_world import Person, Shop, withdrawal
+from policies import unsigned_toml
 from ringfence.authority.origin import mandates
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.banking.payee import registered_payee
 from ringfence.custody import own, placing
 from ringfence.vault.fields import MANDATE
@@ -26,7 +27,7 @@ def number(each):
 @pytest.fixture
 def world(database, tmp_path):
     """Programs may ask under a mandate only."""
-    strict = default_toml().replace('["program", "customer", "mandate", "staff"]', '["customer", "mandate", "staff"]')
+    strict = unsigned_toml().replace('["program", "customer", "mandate", "staff"]', '["customer", "mandate", "staff"]')
     with custody_world(database, tmp_path, policy=read_toml(strict), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         found.pay_in("c2", 60_000_00)

@@ -8,10 +8,11 @@ import pytest
 
 from custody_world import CHEAP, DAY, PAYEE, authorised_standing_alone, custody_world
 from origin_world import Person
+from policies import unsigned_toml
 from ringfence.authority import people, proposals
 from ringfence.authority.origin.stating import WORD
 from ringfence.authority.passkeys import keys
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.banking import gateway
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody import own, placing
@@ -26,7 +27,7 @@ ORDER = UUID(int=0xCAFE, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml()), asks=authorised_standing_alone) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml()), asks=authorised_standing_alone) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 

@@ -14,6 +14,7 @@ from lxml import html
 
 from console_world import console_world, post, served
 from custody_world import PAYEE, POOL_ACCOUNT, custody_world
+from policies import unsigned_toml
 from ringfence import installation
 from ringfence.authority.pages import door
 from ringfence.banking import gateway
@@ -85,6 +86,7 @@ def folder(tmp_path):
     (tmp_path / "people.toml").write_text(PEOPLE, encoding="utf-8")
     secrets = "".join(f'"{login}" = "{secret(login)}"\n' for login in STAFF)
     (tmp_path / "secrets.toml").write_text(secrets, encoding="utf-8")
+    (tmp_path / "policy.toml").write_text(unsigned_toml(), encoding="utf-8")
     return tmp_path
 
 
@@ -153,6 +155,7 @@ def test_a_book_is_set_up_from_nothing_to_its_first_settled_payout(folder):
     clock = at_work()
     home, keep = folder / "home", {"RINGFENCE_PASSWORDS_FILE": str(folder / "secrets.toml")}
     founding = ("book", "found", "acme", "--people", str(folder / "people.toml"))
+    founding += ("--policy", str(folder / "policy.toml"))
     said = run(home, *founding, **keep)
     assert [each["login"] for each in said["people"]] == list(STAFF)
     assert "password" not in said["people"][0]
@@ -227,7 +230,9 @@ def allocate_the_first_receipt(platform, grace, alan, receipt):
 def pay_own_money_in_and_fees_out(platform, grace, alan):
     account = "bank:alpha:client"
     funding = {"id": str(uuid4()), "account": account, "amount": euros("70.00"), "reference": "OWN-1"}
-    assert ok(grace.post("/fundings", json=funding))["state"] == "expected"
+    assert ok(grace.post("/fundings", json=funding))["state"] == "awaiting_approval"
+    platform.decide(alan, funding["id"])
+    assert platform.state(funding["id"]) == "expected"
     no(
         grace.post("/fundings", json=funding | {"amount": {"amount": "1", "currency": "JPY"}}),
         "currency_must_be_the_accounts",
@@ -292,7 +297,7 @@ def test_the_forms_name_an_owner_own_money_a_person_and_a_program(database, tmp_
 
         funding = {"account": "bank:alpha:client", "amount": "12.50", "reference": "OWN", "identity": str(uuid4())}
         there = post(tina, "/own-money/fundings", funding, form="/own-money").headers["location"]
-        assert "The payment is expected." in tina.get(there).text
+        assert "It is announced; another person has to approve." in tina.get(there).text
         sweep = funding | {"payee_name": "Acme", "payee_account": PAYEE, "identity": str(uuid4())}
         answer = post(tina, "/own-money/fee-sweeps", sweep, form="/own-money")
         assert "balance_must_not_fall_below_its_minimum" in answer.text

@@ -11,16 +11,17 @@ from chromium import Tab
 from console_world import Console, console_world, post
 from custody_world import PASSWORD, PAYEE
 from origin_world import Person, Shop
+from policies import unsigned_toml
 from ringfence.authority import proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.custody.orders import orders
 
 
 @pytest.fixture
 def console(database, tmp_path) -> Iterator[Console]:
-    quick = default_toml().replace("wait_hours = 24", "wait_hours = 0")
+    quick = unsigned_toml().replace("wait_hours = 24", "wait_hours = 0")
     with console_world(database, tmp_path, policy=read_toml(quick)) as found:
         yield found
         assert found.incidents() == []

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from console_world import Console, console_world, post
 from custody_world import PASSWORD, PAYEE, number
+from policies import unsigned_toml
 from ringfence import installation
 from ringfence.__main__ import app as ringfence_app
 from ringfence.authority import sessions
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.custody import customers
 from ringfence.settings import read_settings
 from test_custody_own_book import BANK, PEOPLE, STAFF, secret
@@ -170,7 +171,7 @@ def test_the_verbs_tell_propose_and_remove(tmp_path):
     assert policy["policy"]["cooling_off"]["otherwise"]["wait_hours"] == 24
     assert policy.keys() == page["policy show"].keys()
     stricter = tmp_path / "policy.toml"
-    stricter.write_text(default_toml().replace("wait_hours = 24", "wait_hours = 48"), encoding="utf-8")
+    stricter.write_text(unsigned_toml().replace("wait_hours = 24", "wait_hours = 48"), encoding="utf-8")
     asked = said(home, "policy", "propose", str(stricter), "--book", "acme", by="barbara")
     assert shape(asked) == shape(page["policy propose"])
     said(home, "policy", "propose", str(stricter), "--book", "acme", by="alan", refused="maker_may_not_make_this")
@@ -190,7 +191,7 @@ def test_the_verbs_tell_propose_and_remove(tmp_path):
 
 
 def test_a_policy_is_proposed_over_http_and_a_program_may_not(console):
-    document = json.loads(read_toml(default_toml()).document)
+    document = json.loads(read_toml(unsigned_toml()).document)
     document["cooling_off"]["otherwise"]["wait_hours"] = 48
     token = sessions.sign_in(console.world.core, "rita", PASSWORD).token
     with httpx.Client(base_url=console.address, headers={"authorization": f"Bearer {token}"}, timeout=60) as rita:

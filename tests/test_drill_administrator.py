@@ -4,14 +4,20 @@ He may add people, give roles, make programs' tokens and enrol keys, and each of
 wants is a payment of 20,000.00 to himself; what he gets is a record of his attempts.
 """
 
+import random
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from custody_world import CHEAP, PASSWORD, PAYEE, custody_world
+from authority_world import LOCALHOST, Device, device_at
+from custody_world import CHEAP, PASSWORD, PAYEE, World, custody_world
 from drill import THIEF, alarm, everybody_acts, sent
 from origin_world import Shop
+from policies import unsigned_toml
 from ringfence.authority import clients, people, policies, proposals, sessions, signing
+from ringfence.authority.passkeys import keys
+from ringfence.authority.passkeys.assertions import approval_challenge
 from ringfence.authority.policy import default_toml, read_toml
 from ringfence.custody import deciding, placing
 from ringfence.custody.payees import register as payees
@@ -23,7 +29,7 @@ ORDER = UUID(int=0xBAD, version=4)
 @pytest.fixture
 def world(database, tmp_path):
     """Honest people took Ken in as system administrator: Sara proposed it, and Rita, who knew him, agreed."""
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml())) as found:
         found.pay_in("c1", 60_000_00)
         made = people.propose_person(
             found.core, found.sessions["sara"], "ken", "Ken", ["system_admin"], new_password=True, cost=CHEAP
@@ -83,7 +89,7 @@ def test_neither_his_policy_nor_his_hand_pays_what_people_have_to_approve(world)
     a payment that he makes, or approves    -> neither role may
     an account of his own as a payee        -> neither may propose it
     """
-    lenient = default_toml().replace(
+    lenient = unsigned_toml().replace(
         '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
     )
     made = policies.propose_policy(world.core, world.sessions["sara"], read_toml(lenient), world.now)
@@ -141,3 +147,57 @@ def test_those_whom_he_shuts_out_approve_nothing_and_he_does_not_either(world):
         people.deactivate(world.core, world.sessions["sara"], person)
     assert refusal(world.approve, ORDER, "adam") == "session_is_not_valid"
     nothing_left(world)
+
+
+DICE = random.Random(11)
+
+
+def enrols(world: World, person: str) -> Device:
+    """A passkey of somebody, approved by the security administrator; that takes no passkey."""
+    device = device_at(LOCALHOST.origin, DICE.randbytes)
+    challenge = keys.new_challenge(world.core)
+    found = device.registration(challenge)
+    made = keys.propose_key(world.core, world.sessions[person], "a device", found, challenge, LOCALHOST)
+    proposals.approve(world.core, world.sessions["sara"], made.proposal_id, made.payload_sha256)
+    keys.enrol(world.core, made.proposal_id)
+    return device
+
+
+def test_stolen_passwords_pay_nothing_and_the_keys_of_the_founding_do(database, tmp_path):
+    """The policy that comes along: with the sessions of every approver nothing is approved; a key that the thief enrols
+    now waits a day; the two keys of the founding let the payment go, and gateway, notary and bank agree.
+    """
+    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as world:
+        devices = {person: enrols(world, person) for person in ("adam", "bella")}
+        world.pay_in("c1", 30_000_00)
+        placed = placing.place_withdrawal(
+            world.desk, ORDER, "c1", 20_000_00, payee_account=PAYEE, by=world.sessions["tina"]
+        )
+        with world.core.connection() as connection:
+            asked = proposals.proposals_of_order(connection, 1, placed.order_id)
+        assert [each.act for each in asked] == ["hold_release", "payout"]
+        thiefs = enrols(world, "rita")
+        for each in asked:
+            for person in ("adam", "bella"):
+                assert refused(world, person, each, None) == "approval_must_be_signed"
+        challenge = approval_challenge(asked[0].payload)
+        assert refused(world, "rita", asked[0], thiefs.assertion(challenge)) == "passkey_must_wait"
+        world.turn()
+        assert list(world.bank.balances().values()) == [30_000_00]
+        for each in asked:
+            for person, device in devices.items():
+                signed = device.assertion(approval_challenge(each.payload))
+                if not refused(world, person, each, signed) and each.act == "payout":
+                    break
+        world.turn()
+        assert list(world.bank.balances().values()) == [10_000_00]
+
+
+def refused(world: World, person: str, asked: proposals.Proposal, assertion: Any) -> str:
+    """The name of the refusal of an approval; nothing if it counts."""
+    session = world.sessions[person]
+    try:
+        proposals.approve(world.core, session, asked.proposal_id, asked.payload_sha256, assertion=assertion)
+    except Refused as no:
+        return no.name
+    return ""

@@ -27,7 +27,8 @@ from drill import (
     withheld,
 )
 from origin_world import Shop, withdrawal
-from ringfence.authority.policy import default_toml, read_toml
+from policies import unsigned_toml
+from ringfence.authority.policy import read_toml
 from ringfence.banking.instruction import parse_instruction
 from ringfence.custody import placing
 from ringfence.ledger.codes import EventName
@@ -44,7 +45,7 @@ SECOND = UUID(int=0xBAE, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml())) as found:
         found.pay_in("c1", 60_000_00)
         yield found
 
@@ -148,8 +149,8 @@ def test_stolen_sessions_of_approvers_sign_nothing(database, tmp_path):
         '"5000000", people = 1, roles = ["approver"] }',
         '"5000000", people = 1, roles = ["approver"], signed = true }',
     )
-    assert one in default_toml()
-    policy = read_toml(default_toml().replace(one, signed))
+    assert one in unsigned_toml()
+    policy = read_toml(unsigned_toml().replace(one, signed))
     with custody_world(database, tmp_path, policy=policy) as world:
         world.pay_in("c1", 60_000_00)
         core = TakenCore(world, database)
@@ -187,7 +188,7 @@ def test_a_transfer_that_breaks_a_rule_is_named_and_one_by_hand_does_not_come_in
 
 def test_a_forged_policy_is_nobodys(world, core):
     """A policy under which nobody is asked: as a first one, by a proposal of nobody, and as a mere event."""
-    lenient = default_toml().replace(
+    lenient = unsigned_toml().replace(
         '"5000000", people = 1, roles = ["approver"]', '"900000000", people = 0, roles = []'
     )
     document = read_toml(lenient).document

@@ -13,7 +13,8 @@ import pytest
 
 from custody_world import PAYEE, custody_world
 from drill import POOL, TakenCore, alarm, everybody_acts, ordered, sent, withheld
-from ringfence.authority.policy import default_toml, read_toml
+from policies import unsigned_toml
+from ringfence.authority.policy import read_toml
 from ringfence.authority.verification import record_of, verified_terms
 from ringfence.banking.clearance import Waiting, cleared
 from ringfence.banking.desk import custodian_accounts
@@ -28,7 +29,7 @@ ORDER = UUID(int=0xBAD, version=4)
 
 @pytest.fixture
 def world(database, tmp_path):
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as found:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml())) as found:
         found.pay_in("c1", 60_000_00)
         placing.place_withdrawal(found.desk, ORDER, "c1", 20_000_00, payee_account=PAYEE, by=found.sessions["tina"])
         found.approve(ORDER, "adam", "bella")

@@ -43,6 +43,7 @@ GOOD = Figures(
     notary_alarms=0,
     payouts_unanswered=0,
     clock_skew_ms=0,
+    days_unproven=0,
     monitors_on=(),
 )
 
@@ -108,6 +109,8 @@ LATE = DueFile("bank:north:1", "camt.053", date(2026, 2, 27), ago(minutes=5))
         ("monitors_on", {"monitors_on": (UNCOVERED,)}, 1, "amber"),
         ("monitors_on", {"monitors_on": (UNCOVERED,) * 10}, 10, "red"),
         ("monitors_on", {"monitors_on": None}, None, "amber"),
+        ("days_unproven", {"days_unproven": 1}, 1, "red"),
+        ("days_unproven", {"days_unproven": None}, None, "green"),
         ("clock_skew", {"clock_skew_ms": -5_000}, 5_000, "red"),
         ("clock_skew", {"clock_skew_ms": 500}, 500, "amber"),
         ("clock_skew", {"clock_skew_ms": None}, None, "green"),

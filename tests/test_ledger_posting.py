@@ -179,7 +179,7 @@ def test_one_transfer_as_json(platform):
         assert refused(answer) == (status, name), (changes, answer.text)
 
 
-def test_a_hold_is_posted_voided_and_corrected(platform):
+def test_a_hold_is_posted_and_voided_and_moved_back(platform):
     program = platform.program("journal:post")
     hold, other = platform.line(10_00, Kind.PENDING), platform.line(20_00, Kind.PENDING)
     assert {word for word, *_ in results(post(program, rows_of(hold, other)))} == {"posted"}
@@ -188,7 +188,7 @@ def test_a_hold_is_posted_voided_and_corrected(platform):
     words = [
         taken,
         platform.line(0, Kind.VOID, refers_to=other.id),
-        platform.line(7_00, Kind.CORRECTION, who="c2", to="c1", refers_to=taken.id),
+        platform.line(7_00, who="c2", to="c1"),
         platform.line(1, Kind.POST, refers_to=hold.id),
     ]
     assert [word for word, *_ in results(post(program, rows_of(*words)))] == [
@@ -216,6 +216,7 @@ def tampered(platform: Platform, **columns) -> bytes:
 @pytest.mark.parametrize(
     ("columns", "status", "name"),
     [
+        ({"kind": 6}, 403, "correction_is_not_posted"),
         ({"kind": 7}, 422, "row_must_move_money"),
         ({"kind": 16}, 422, "row_must_move_money"),
         ({"kind": 17}, 422, "row_must_move_money"),

@@ -1,11 +1,16 @@
 """The tree of liabilities: it is RFC 6962's, it adds up, and every known way to cheat with it is refused by name."""
 
+import importlib
+import io
 import json
+import sys
 from base64 import b64decode
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +19,7 @@ from ringfence.liabilities import tree
 from ringfence.liabilities.tree import Leaf, Mode, Node, check, grow, grow_over, identity, nonce
 from ringfence.refusal import Refused
 
+VERIFIER = Path(__file__).parents[1] / "verifier"
 VECTORS = Path(__file__).parents[1] / "docs" / "reference" / "liabilities-vectors.json"
 MODES = pytest.mark.parametrize("mode", list(Mode))
 
@@ -119,7 +125,7 @@ def test_attack_overflow_at_a_node(mode: Mode) -> None:
 
 def test_attack_the_larger_of_both_instead_of_the_sum() -> None:
     """Maxwell's tree hashed one sum for both children, so that each child could be shown a sibling of any sum. Here
-    the node names both sums: a path that claims a smaller sibling leads elsewhere, and so does a root built on maxima."""
+    the node names both sums: a path that claims a smaller sibling leads elsewhere, and maxima do not add up."""
     leaves = leaves_of(500, 300)
     honest = grow(Mode.SUM, leaves)
     [sibling] = honest.path(0)
@@ -182,3 +188,31 @@ def test_ids_and_nonces_do_not_run_into_each_other() -> None:
     assert tree.nonce(bytes(32), bytes(32), "2026-03-02", "EUR") != tree.nonce(
         bytes(32), bytes(32), "2026-03-02E", "UR"
     )
+
+
+def test_the_verifier_takes_the_pages_proofs_and_none_of_the_wrong_ones(tmp_path: Path) -> None:
+    """Four proofs with the keys to verify them by, and changes of the first that must each be caught."""
+    said = json.loads(VECTORS.read_text(encoding="utf-8"))
+    for each in said["proofs"]:
+        assert verdict(tmp_path, each, each["proof"]) == 0
+    first = said["proofs"][0]
+    for wrong in said["wrong"]:
+        assert verdict(tmp_path, first, first["proof"] | wrong["set"]) == 1, wrong["name"]
+
+
+def verdict(folder: Path, given: dict[str, Any], proof: dict[str, Any]) -> int:
+    """What the stranger's program says of a proof."""
+    file = folder / "proof.json"
+    file.write_bytes(rfc8785.dumps(proof))
+    sys.path.insert(0, str(VERIFIER))
+    try:
+        program = importlib.import_module("verify")
+    finally:
+        sys.path.remove(str(VERIFIER))
+    keys = [word for key in given["keys"] for word in ("--key", key)]
+    auditors = [word for key in given["auditors"] for word in ("--auditor", key)]
+    with redirect_stdout(io.StringIO()) as printed:
+        code = program.main(["--json", str(file), *keys, *auditors])
+    [check] = json.loads(printed.getvalue())["checks"]
+    assert check["valid"] == (code == 0)
+    return int(code)

@@ -43,6 +43,7 @@ ORDER = (
     "escrow",
     "reconciliation",
     "safeguarding",
+    "liabilities",
     "takeover",
 )
 # What a domain's edge may import besides: its pages and routes the web, its verbs what every verb shares.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from authority_world import enrolled, world_of
+from authority_world import enrolled, money_moves, world_of
 from ringfence.authority import people, proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import approval_challenge
@@ -44,6 +44,7 @@ Said = dict[str, Any]
 def rows(database) -> list[tuple[Any, Said]]:
     """Two people with passkeys sign a payout; one approves a small one without signing; then both keys end."""
     with world_of(database, policy=signing_policy()) as world:
+        money_moves(world)
         devices = {person: enrolled(world, person) for person in ("abel", "anna")}
         world.later(hours=25)
         world.signed_in.clear()
@@ -167,6 +168,10 @@ def test_a_passkey_is_its_owners_by_a_proposal_that_somebody_else_approved(rows)
     unapproved = [each for each in rows[:place] if each[0].code != EventName.PROPOSAL_APPROVED]
     assert verdict([*unapproved, *rows[place:]]) == "passkey_is_not_its_owners"
     assert verdict([*rows[: place + 1], *rows[place:]]) == "passkey_is_not_its_owners"
+    sooner = changed(rows, EventName.PASSKEY_ENROLLED, lambda said: said | {"wait_hours": 23})
+    assert verdict(sooner) == "passkey_waits_too_briefly"
+    founding = [each for each in sooner if each[0].kind != Kind.TRANSFER]
+    assert verdict(founding) == (5, 2, 2)
     other = changed(rows, EventName.PASSKEY_ENROLLED, lambda said: said | {"wait_hours": 26})
     assert verdict(other) == "approval_is_by_another_passkey"
     off_the_curve = changed(rows, EventName.PASSKEY_ENROLLED, flipped("public_key", 20))

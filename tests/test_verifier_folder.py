@@ -190,7 +190,7 @@ def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
     assert base64.b64decode(said["root"]) == verdict.root
     assert [check["name"] for check in said["checks"]] == [
         "manifest", "files", "key", "checkpoint", "entries", "root", "tiles", "checkpoints", "journal", "replay",
-        "approvals", "origins", "requirements", "escrow", "book", "receipts",
+        "approvals", "origins", "requirements", "escrow", "liabilities", "book", "receipts",
     ]  # fmt: skip
     assert all(check.keys() == {"name", "valid", "detail"} for check in said["checks"])
     details = {check["name"]: check["detail"] for check in said["checks"]}
@@ -509,7 +509,7 @@ def test_a_receipt_stands_alone(verifier, exported, copied, capsys):
     altered = copied / "receipt.json"
     for at in range(len(whole)):
         altered.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert not verifier.verify_receipt(altered, NOTARY_KEY(verifier)).valid
+        assert not verifier.verify_file(altered, NOTARY_KEY(verifier)).valid
 
 
 def test_a_receipt_under_another_name_is_found(verifier, copied):

@@ -10,8 +10,9 @@ import pytest
 
 from custody_world import PAYEE, custody_world
 from origin_world import Person, Shop
+from policies import unsigned_toml
 from ringfence.authority import signing
-from ringfence.authority.policy import default_toml, read_toml
+from ringfence.authority.policy import read_toml
 from ringfence.custody import own, placing
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.encoding import leaves
@@ -36,7 +37,7 @@ BY_PROGRAM, BY_STAFF, UNDER_MANDATE = (UUID(int=0xABE1 + each, version=4) for ea
 @pytest.fixture
 def rows(database, tmp_path) -> list[tuple[Any, dict[str, Any]]]:
     """A program withdraws a little; a treasurer, whose order somebody approves; a customer; then the key ends."""
-    with custody_world(database, tmp_path, policy=read_toml(default_toml())) as world:
+    with custody_world(database, tmp_path, policy=read_toml(unsigned_toml())) as world:
         world.pay_in("c1", 10_000_00)
         shop = Shop(world).add()
         assert shop.withdraws(BY_PROGRAM).state == "released"

@@ -4,15 +4,20 @@ from base64 import b64decode
 from uuid import UUID
 
 import pytest
+import rfc8785
 from fastapi.openapi.models import OpenAPI
 
 from console_world import PASSWORD, SCRIPT, console_world, modules
-from custody_world import PAYEE
+from custody_world import DAY, PAYEE
+from origin_world import Person
 from ringfence.authority.clients import SCOPES
 from ringfence.diligence.advancing import advance
 from ringfence.evidence.checkpoint import parse_text
 from ringfence.evidence.tree import check_record, record_hash
+from ringfence.liabilities import proving
+from ringfence.liabilities.settings import Proving
 from ringfence.refusal import declared
+from ringfence.safeguarding.day import close_day
 from ringfence.web.answers import RefusalAnswer
 from ringfence.web.visit import Scoped
 
@@ -59,6 +64,8 @@ def test_a_program_reaches_as_far_as_its_scopes(console):
         "/api/v1/sessions/current",
         "/api/v1/proposals/{id}/decisions",
         "/api/v1/policy/proposals",
+        "/api/v1/rule-packs/proposals",
+        "/api/v1/corrections",
         "/api/v1/people",
         "/api/v1/people/{id}/deactivation",
         "/api/v1/clients",
@@ -347,3 +354,42 @@ def test_the_description_is_read_by_people_too(console):
     assert "/api/v1/withdrawals" in text
     assert "order_id_already_has_other_content" in text
     assert SCRIPT not in text
+
+
+def test_a_customers_proof_is_a_file_and_the_statement_carries_it(console):
+    """Of a day that is closed and signed; before that there is none. A customer asks for the own only."""
+    world = console.world
+    Person(world, password=PASSWORD).add()
+    reader = console.program("evidence:read", "statements:read")
+    assert reader.get("/api/v1/liabilities").json() == {"trees": []}
+    answer = reader.get(f"/api/v1/customers/evil/proofs/{DAY}")
+    assert (answer.status_code, answer.json()["refused"]) == (404, "liabilities_are_not_proven")
+    world.wait(hours=16)
+    world.bank.close_day(DAY, world.now)
+    world.turn()
+    close_day(world.core, DAY)
+    world.notary.step(world.now)
+    world.sign_in_again()
+    assert proving.prove_all(proving.Desk(world.core, world.desk.vault, Proving(world.gateway.evidence))) == 1
+    assert reader.get(f"/api/v1/customers/evil/proofs/{DAY}").json()["refused"] == "liabilities_are_not_notarised_yet"
+    world.notary.step(world.now)
+    [tree] = reader.get("/api/v1/liabilities").json()["trees"]
+    assert (tree["count"], tree["auditors"], tree["mode"]) == (4, [], "auditor")
+    [listed] = reader.get("/api/v1/customers/evil/proofs").json()["proofs"]
+    proof = reader.get(listed["address"])
+    assert rfc8785.dumps(proof.json()) == proof.content  # as the verifier wants it
+    assert "attachment" in proof.headers["content-disposition"]
+    assert (proof.json()["amount"], proof.json()["holder"]) == ("6900", "customer:evil")  # what waits is still his
+    statement = reader.get(f"/api/v1/customers/evil/statements/{DAY}").json()
+    assert statement["proof"] == proof.json()
+    assert statement["balance"] == {"amount": "69.00", "currency": "EUR"}
+    moved = sorted(row["change"]["amount"] for row in statement["rows"])
+    assert [each for each in moved if each != "0.00"] == ["-1.00", "-50.00", "50.00", "70.00"]
+    ann = console.browser("ann")
+    [listed] = ann.get("/api/v1/my/proofs").json()["proofs"]
+    assert ann.get(listed["address"]).json()["holder"] == "customer:c1"
+    assert ann.get(f"/api/v1/my/statements/{DAY}").json()["proof"]["holder"] == "customer:c1"
+    assert ann.get("/api/v1/customers/evil/proofs").status_code == 403
+    page = console.browser("tina").get("/liabilities").text
+    assert tree["total"]["amount"].partition(".")[0][-3:] in page
+    assert reader.get("/api/v1/customers/c4/proofs").json()["refused"] == "customer_must_exist"

@@ -5,7 +5,8 @@ by a proposal of that person which others approved; PASSKEY_REVOKED, or the pers
 of a signed approval says the credential, the challenge (SHA-256 of the proposal's bytes under a tag; they are not in
 the journal), the client data, the authenticator data and the signature. It holds if the key was that person's, had
 waited as long as its enrolment says, and made the signature over this challenge on a page of its own host, having
-verified its user.
+verified its user. An enrolment says the wait of the policy under which it was proposed, and none if it is of the staff
+and no row before it moves or holds money: the founding of a book.
 """
 
 import base64
@@ -19,11 +20,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from book import EVENT, Row
+from book import EVENT, MOVEMENTS, Row
 from words import Wrong
 
-PROPOSAL_MADE, PROPOSAL_APPROVED, PERSON_CHANGED, PASSKEY_ENROLLED, PASSKEY_REVOKED = 1020, 1021, 1030, 1032, 1033
+PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1020, 1021, 1023
+PERSON_CHANGED, PASSKEY_ENROLLED, PASSKEY_REVOKED = 1030, 1032, 1033
 ENROLMENT: Final = "key_enrolment"
+WAIT_HOURS: Final = 24  # of a policy that says nothing of it
 HOUR_MICROSECONDS: Final = 3_600_000_000
 PRESENT_AND_VERIFIED: Final = 0x05
 # A P-256 key in COSE, in the one form that CTAP2 has for it.
@@ -45,6 +48,7 @@ class Proposal:
     maker: str
     people: int
     signed: bool
+    policy: int | None
     approved_by: set[str] = field(default_factory=set)
 
 
@@ -55,10 +59,13 @@ class Approvals:
     proposals: dict[str, Proposal] = field(default_factory=dict)
     passkeys: dict[str, Passkey] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    waits: dict[int, int] = field(default_factory=dict)  # by version of the policy: hours that a new passkey waits
+    moved: bool = False  # has any row moved or held money?
     approvals: int = 0
     signed: int = 0
 
     def add(self, row: Row, payload: bytes) -> None:
+        self.moved = self.moved or row.kind in MOVEMENTS
         if row.kind != EVENT or row.code not in _READERS:
             return
         try:
@@ -67,8 +74,13 @@ class Approvals:
             raise Wrong("approval_is_malformed", sequence=row.sequence) from None
 
     def _made(self, _: Row, said: dict[str, Any]) -> None:
-        made = Proposal(said["act"], said["maker"], said["people"], said.get("signed", False) is True)
+        signed, policy = said.get("signed", False) is True, said.get("policy_version")
+        made = Proposal(said["act"], said["maker"], said["people"], signed, policy)
         self.proposals[said["proposal"]] = made
+
+    def _policy(self, _: Row, said: dict[str, Any]) -> None:
+        document = json.loads(said["document"])
+        self.waits[said["version"]] = int(document.get("passkeys", {}).get("wait_hours", WAIT_HOURS))
 
     def _approved(self, row: Row, said: dict[str, Any]) -> None:
         asked = self.proposals.get(said["proposal"])
@@ -96,7 +108,10 @@ class Approvals:
         if point is None:
             raise Wrong("approval_is_malformed", sequence=row.sequence)
         numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(point[1]), int.from_bytes(point[2]), ec.SECP256R1())
-        waits_until = row.posted_at + int(said["wait_hours"]) * HOUR_MICROSECONDS
+        hours, founding = int(said["wait_hours"]), asked.maker == person and not self.moved
+        if not founding and hours < self.waits.get(asked.policy or 0, 0):
+            raise Wrong("passkey_waits_too_briefly", sequence=row.sequence, person=person)
+        waits_until = row.posted_at + hours * HOUR_MICROSECONDS
         self.passkeys[said["credential"]] = Passkey(person, said["rp_id"], numbers.public_key(), waits_until)
 
     def _revoked(self, _: Row, said: dict[str, Any]) -> None:
@@ -121,6 +136,7 @@ class Approvals:
 _READERS: Final = {
     PROPOSAL_MADE: Approvals._made,  # noqa: SLF001 - the class's own
     PROPOSAL_APPROVED: Approvals._approved,  # noqa: SLF001
+    POLICY_SET: Approvals._policy,  # noqa: SLF001
     PERSON_CHANGED: Approvals._person,  # noqa: SLF001
     PASSKEY_ENROLLED: Approvals._enrolled,  # noqa: SLF001
     PASSKEY_REVOKED: Approvals._revoked,  # noqa: SLF001

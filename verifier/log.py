@@ -20,6 +20,7 @@ from words import Wrong
 WIDTH: Final = 256
 ENTRIES: Final = -1
 ED25519, COSIGNED_ED25519, ML_DSA_44 = 1, 4, 6
+COSIGNERS: Final = (COSIGNED_ED25519, ML_DSA_44)
 _PUBLIC: Final = {ED25519: 32, COSIGNED_ED25519: 32, ML_DSA_44: 1_312}
 _KEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+=*)")

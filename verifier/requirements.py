@@ -8,6 +8,10 @@ it.
   proposals   PROPOSAL_MADE asks for exactly these people of these roles, signed or not
   payments    PAYMENT_ORDERED: as many others approved as the policy asked for when risk decided; what risk held was
               released by as many; a customer is paid at a payee of that customer, which stands
+  movements   a correction names as its order a proposal of the act `correction` that was approved, one for each; the
+              platform's own money for a shortfall was approved as `funding` where the policy asks somebody
+  rules       every RISK_DECISION is by the rules that RULE_PACK_SET put in force, with every list that they want; each
+              pack but the first was approved (act `rule_pack`)
   payees      PAYEE_ADDED: the first of a customer, or one that others approved (act new_payee). Above the sum that the
               policy lets go to a new one, it was added long enough before
 """
@@ -17,13 +21,15 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from book import EVENT, Row
+from book import CORRECTION, EVENT, PENDING, TRANSFER, Row
 from words import Wrong
 
 ORDER_STATE, RISK_DECISION, PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1000, 1010, 1020, 1021, 1023
 PAYMENT_ORDERED, PAYEE_ADDED, PAYEE_REMOVED = 1040, 1160, 1161
+RULE_PACK_SET, FUNDING = 1195, 106
 ACTS: Final = {"withdrawal": "payout", "fee_sweep": "fee_sweep"}
 WORST: Final = 100
 HOUR_MICROSECONDS: Final = 3_600_000_000
@@ -82,10 +88,14 @@ class Requirements:
     about: dict[tuple[str, bytes], list[Proposal]] = field(default_factory=dict)  # by act and order
     payees: dict[str, Payee] = field(default_factory=dict)
     of_customers: dict[str, list[Payee]] = field(default_factory=dict)
+    packs: dict[int, tuple[int, str, list[str]]] = field(default_factory=dict)  # version: from when on, SHA-256, lists
+    spent: set[str] = field(default_factory=set)  # proposals of corrections that were made
     payments: int = 0
     waited: int = 0
 
     def add(self, row: Row, payload: bytes) -> None:
+        if self.policies and (row.kind == CORRECTION or (row.kind in (TRANSFER, PENDING) and row.code == FUNDING)):
+            self._moved(row)
         if row.kind != EVENT or row.code not in _READERS or not (self.policies or row.code == POLICY_SET):
             return
         try:
@@ -107,7 +117,44 @@ class Requirements:
         placed = Order(said["kind"], said["customer"], amount, said["currency"], said["payee"], said["maker"])
         self.orders.setdefault(row.order_id, placed)
 
+    def _moved(self, row: Row) -> None:
+        """A correction, or the platform's own money, stands on its approvals."""
+        if row.kind == CORRECTION:
+            name = str(UUID(bytes=row.order_id))
+            asked = self.proposals.get(name)
+            agreed = asked is not None and asked.act == "correction" and asked.approved_by_enough(asked.people)
+            if not agreed or name in self.spent:
+                raise Wrong("correction_lacks_its_approvals", sequence=row.sequence)
+            self.spent.add(name)
+            return
+        order, document = self.orders.get(row.order_id), self._in_force(row.posted_at)
+        about = self.about.get(("funding", row.order_id), [])
+        if any(each.approved_by_enough(each.people) for each in about):
+            return
+        maker = order.maker if order else "system"
+        if order is None or document is None or needed(document, "funding", order, row.posted_at, WORST, maker).people:
+            raise Wrong("funding_lacks_its_approvals", sequence=row.sequence)
+
+    def _pack(self, row: Row, said: dict[str, Any]) -> None:
+        asked = self.proposals.get(said.get("proposal") or "")
+        agreed = asked is not None and asked.act == "rule_pack" and asked.approved_by_enough(asked.people)
+        if said["version"] != len(self.packs) + 1 or (self.packs and not agreed):
+            raise Wrong("rule_pack_lacks_its_approvals", sequence=row.sequence)
+        begins = row.posted_at
+        if said.get("effective_from"):
+            begins = max(begins, _microseconds(datetime.fromisoformat(said["effective_from"])))
+        self.packs[said["version"]] = (begins, said["sha256"], said["lists"])
+
+    def _judged(self, row: Row, said: dict[str, Any]) -> None:
+        standing = [version for version, (begins, *_) in self.packs.items() if begins <= row.posted_at]
+        if not standing:
+            return
+        _, sha256, lists = self.packs[max(standing)]
+        if said["rules"]["sha256"] != sha256 or not set(lists) <= {each["list"] for each in said["lists"]}:
+            raise Wrong("decision_is_by_other_rules", sequence=row.sequence)
+
     def _decision(self, row: Row, said: dict[str, Any]) -> None:
+        self._judged(row, said)
         at, outcome, score = self.decisions.get(row.order_id, (row.posted_at, said["outcome"], 0))
         given = said.get("score")
         self.decisions[row.order_id] = (at, outcome, max(score, given if isinstance(given, int | float) else WORST))
@@ -118,8 +165,9 @@ class Requirements:
         made = Proposal(said["act"], row.order_id, said["maker"], said["people"])
         self.proposals[said["proposal"]] = made
         self.about.setdefault((made.act, made.order), []).append(made)
-        if order is None and any(row.order_id) and "bands" in document["acts"][said["act"]]:
-            return  # of an agreement, whose amount is not an order's: `escrow` looks at those
+        apart = any(row.order_id) or said["act"] == "correction"
+        if order is None and apart and "bands" in document["acts"][said["act"]]:
+            return  # of an agreement or a correction, whose amount is no order's; `escrow` looks at agreements
         asked = needed(document, said["act"], order, row.posted_at, score, said["maker"])
         told = Needed(said["people"], tuple(said["roles"]), said.get("signed", False) is True)
         if begins > row.posted_at or told != asked:
@@ -218,6 +266,7 @@ def _microseconds(at: datetime) -> int:
 
 _READERS: Final = {
     POLICY_SET: Requirements._policy,  # noqa: SLF001 - the class's own
+    RULE_PACK_SET: Requirements._pack,  # noqa: SLF001
     ORDER_STATE: Requirements._state,  # noqa: SLF001
     RISK_DECISION: Requirements._decision,  # noqa: SLF001
     PROPOSAL_MADE: Requirements._made,  # noqa: SLF001

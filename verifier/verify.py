@@ -1,7 +1,8 @@
 """Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
 
-    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--json] [--lang en|zh]
+    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--auditor VKEY] [--json] [--lang en|zh]
     python verify.py receipts/<id>.json --key VKEY [--key VKEY]
+    python verify.py PROOF.json --key VKEY [--key VKEY] [--witnesses POLICY] [--auditor VKEY]
 
 The folder is described in docs/reference/evidence-format.md. Ends with 0 if everything in it agrees with what was
 signed, 1 if anything does not, 2 if it cannot be read or the call is wrong. Needs Python 3.11 or later and the package
@@ -24,6 +25,8 @@ The checks, each of which names the place where it fails:
     origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
     requirements proposals ask for whom the policy says, payments have them, and go to payees that are old enough
     escrow       money in escrow moved only while its condition was true by the rows before
+    liabilities  what customers are owed, all of them, is what was proven of each day, and what the bank's statement
+                 was reconciled with
     book         book.json says what the journal and the checkpoint say
     receipts     every receipt is a row of this book, proven up to a signed root
 """
@@ -44,13 +47,23 @@ try:
     from approvals import Approvals
     from book import Book, Journal, Row, decode
     from escrow import Escrow
+    from liabilities import (
+        LEAVES_BYTES_MAX,
+        PROOF_FORMAT,
+        Liabilities,
+        Proof,
+        Stands,
+        cut_off_of,
+        prove,
+        stand,
+    )
     from origins import Origins
     from requirements import Requirements
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
-from folder import Folder, check_files, check_manifest, parse_object
+from folder import Folder, canonical, check_files, check_manifest, parse_object
 
 RECEIPT_FORMAT: Final = "ringfence-receipt-1"
 RECEIPT_FIELDS: Final = {"checkpoint": str, "format": str, "index": int, "leaf": str, "path": list}
@@ -111,9 +124,12 @@ def needed(value: Value | None, check: str) -> Value:
     return value
 
 
-def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> Verdict:
+def verify(
+    path: Path, given: log.Key | None, policy: Policy | None = None, auditors: tuple[log.Key, ...] = ()
+) -> Verdict:
     """All checks of a folder. Raises `Unreadable` if there is nothing to check."""
     verdict = Verdict()
+    stands: Stands = {}
     folder = Folder(path)
     manifest = verdict.check("manifest", the_manifest, folder)
     verdict.check("files", the_files, folder, manifest)
@@ -125,12 +141,13 @@ def verify(path: Path, given: log.Key | None, policy: Policy | None = None) -> V
     verdict.check("root", the_root, tree, signed, manifest)
     verdict.check("tiles", the_tiles, folder, tree)
     verdict.check("checkpoints", older_checkpoints, folder, key, signed, tree)
-    verdict.check("journal", the_journal, folder, tree)
-    book = verdict.check("replay", the_replay, folder, tree)
+    verdict.check("journal", the_journal, folder, tree, stands)
+    book = verdict.check("replay", the_replay, folder, tree, stands)
     verdict.check("approvals", the_approvals, folder, tree)
     verdict.check("origins", the_origins, folder, tree)
     verdict.check("requirements", the_requirements, folder, tree)
     verdict.check("escrow", the_escrow, folder, tree)
+    verdict.check("liabilities", the_liabilities, folder, tree, signed, stands if book else None, auditors)
     verdict.check("book", the_book, folder, book, signed, manifest)
     verdict.check("receipts", the_receipts, folder, key, signed, tree)
     if signed is not None:
@@ -251,17 +268,22 @@ def rows(folder: Folder, size: int) -> Iterator[tuple[Row, bytes]]:
             sequence += 1
 
 
-def the_journal(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+def the_journal(check: Check, folder: Folder, tree: log.Tree | None, stands: Stands) -> None:
+    """Beside, it notes in `stands` where the replay has to look at what customers have."""
     journal = Journal()
-    for row, _ in rows(folder, needed(tree, "entries").size):
+    for row, payload in rows(folder, needed(tree, "entries").size):
         journal.add(row)
+        if (cut_off := cut_off_of(row, payload)) is not None:
+            stands[cut_off] = {}
     journal.close()
     check.right("journal_is_right", rows=journal.rows)
 
 
-def the_replay(check: Check, folder: Folder, tree: log.Tree | None) -> Book:
+def the_replay(check: Check, folder: Folder, tree: log.Tree | None, stands: Stands) -> Book:
     book = Book()
     for row, payload in rows(folder, needed(tree, "entries").size):
+        if row.sequence in stands:
+            stands[row.sequence] = stand(book.accounts)
         book.apply(row, payload)
     book.close()
     check.right(
@@ -296,6 +318,31 @@ def the_escrow(check: Check, folder: Folder, tree: log.Tree | None) -> None:
         found.add(row, payload)
     agreements = len(found.agreements)
     check.right("escrow_is_right", agreements=agreements, released=found.released, returned=found.returned)
+
+
+def the_liabilities(
+    check: Check,
+    folder: Folder,
+    tree: log.Tree | None,
+    signed: log.Checkpoint | None,
+    stands: Stands | None,
+    auditors: tuple[log.Key, ...],
+) -> None:
+    tree, origin = needed(tree, "entries"), needed(signed, "checkpoint").origin
+    found = Liabilities(origin, needed(stands, "replay"), tree.root, auditors)
+    for row, payload in rows(folder, tree.size):
+        found.add(row, payload)
+    leaves = sorted(path for path in folder.files if path.startswith("liabilities/"))
+    for path in leaves:
+        found.check_leaves(path, folder.read(path, LEAVES_BYTES_MAX))
+    check.right(
+        "liabilities_are_right",
+        days=len(found.proven),
+        open=found.open_days,
+        leaves=len(leaves),
+        attested=found.attested,
+        known=found.known,
+    )
 
 
 def the_requirements(check: Check, folder: Folder, tree: log.Tree | None) -> None:
@@ -370,13 +417,15 @@ def prove_receipt(content: bytes, key: log.Key, path: str) -> Receipt:
     return Receipt(found["index"], leaf, UUID(bytes=row.id), signed)
 
 
-def verify_receipt(path: Path, key: log.Key) -> Verdict:
-    """One receipt alone, as a customer holds it."""
+def verify_file(path: Path, key: log.Key, policy: Policy | None = None, auditors: tuple[log.Key, ...] = ()) -> Verdict:
+    """One receipt or one proof alone, as a customer holds it."""
     try:
         with path.open("rb") as file:
             content = file.read(RECEIPT_BYTES_MAX)
     except OSError as error:
         raise Unreadable("file_cannot_be_read", path=path, cause=error.strerror) from None
+    if PROOF_FORMAT.encode() in content:
+        return verify_proof(path, content, key, policy, auditors)
     verdict = Verdict()
     receipt = verdict.check("receipt", one_receipt, content, key, path.name)
     if receipt is not None:
@@ -389,6 +438,44 @@ def one_receipt(check: Check, content: bytes, key: log.Key, path: str) -> Receip
     signed = receipt.signed
     check.right("receipt_is_right", sequence=receipt.index, origin=signed.origin, id=receipt.id, size=signed.size)
     return receipt
+
+
+def verify_proof(
+    path: Path, content: bytes, key: log.Key, policy: Policy | None, auditors: tuple[log.Key, ...]
+) -> Verdict:
+    """One customer's proof alone."""
+    verdict = Verdict()
+    proof = verdict.check("liability", one_proof, content, key, path.name, policy, auditors)
+    if proof is not None:
+        verdict.size, verdict.root = proof.signed.size, proof.signed.root
+    return verdict
+
+
+def one_proof(
+    check: Check, content: bytes, key: log.Key, path: str, policy: Policy | None, auditors: tuple[log.Key, ...]
+) -> Proof:
+    def event(receipt: bytes, place: str) -> tuple[int, bytes, log.Checkpoint]:
+        found = prove_receipt(receipt, key, place)
+        if policy is not None:
+            names = list(who_signed(json.loads(receipt)["checkpoint"].encode(), policy, place))
+            if not policy.enough(names):
+                raise Wrong("too_few_witnesses", path=place, names=", ".join(names) or "-", quorum=policy.quorum)
+        return found.index, found.leaf, found.signed
+
+    proof = prove(content, path, event, canonical, auditors)
+    said = proof.said
+    check.right(
+        "proof_is_right" if proof.auditors or said.mode == "sum" else "proof_is_right_without_auditor",
+        holder=proof.holder,
+        day=said.day,
+        amount=said.major(proof.balance),
+        total=said.major(said.total),
+        currency=said.currency,
+        count=said.count,
+        auditors=", ".join(proof.auditors) or "-",
+        banks="; ".join(f"{each['account']} {said.major(each['closing'])}" for each in said.says["statements"]),
+    )
+    return proof
 
 
 # The verdict
@@ -429,6 +516,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--witnesses", type=Path, metavar="POLICY", help="whose cosignatures you ask for (C2SP tlog-policy)"
     )
+    parser.add_argument("--auditor", action="append", default=[], metavar="VKEY", help="a key of an auditor you trust")
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
     options = parser.parse_args(arguments)
@@ -439,10 +527,12 @@ def main(arguments: list[str] | None = None) -> int:
         except Wrong:
             parser.error(say(options.lang, "key_option_is_malformed", {}))
     try:
+        policy = options.witnesses and read_policy(options.witnesses)
+        auditors = tuple(log.parse_key(each.strip(), "--auditor", *log.COSIGNERS) for each in options.auditor)
         if not options.path.is_file():
-            verdict = verify(options.path, key, options.witnesses and read_policy(options.witnesses))
+            verdict = verify(options.path, key, policy, auditors)
         elif key is not None:
-            verdict = verify_receipt(options.path, key)
+            verdict = verify_file(options.path, key, policy, auditors)
         else:
             parser.error(say(options.lang, "receipt_needs_a_key", {}))
     except Unreadable as unreadable:

@@ -240,6 +240,26 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence}: the signature of {person} was not made by the enrolled passkey.",
         "第 {sequence} 行：{person} 的签名并非由已登记的通行密钥所作。",
     ),
+    "correction_lacks_its_approvals": (
+        "Row {sequence} takes a transfer back, and nobody approved that.",
+        "第 {sequence} 行冲正一笔转账，而未经批准。",
+    ),
+    "funding_lacks_its_approvals": (
+        "Row {sequence} books own money for a shortfall, and nobody approved that.",
+        "第 {sequence} 行入账补足缺口的自有资金，而未经批准。",
+    ),
+    "rule_pack_lacks_its_approvals": (
+        "Row {sequence} puts other risk rules in force, and nobody approved them.",
+        "第 {sequence} 行使新的风险规则生效，而未经批准。",
+    ),
+    "decision_is_by_other_rules": (
+        "Row {sequence}: risk decided by other rules or lists than those that were in force.",
+        "第 {sequence} 行：风险判定所依的规则或名单并非当时生效者。",
+    ),
+    "passkey_waits_too_briefly": (
+        "Row {sequence}: the passkey of {person} approves sooner than the policy lets a new one.",
+        "第 {sequence} 行：{person} 的通行密钥早于政策允许的时间即可批准。",
+    ),
     "passkey_is_not_its_owners": (
         "Row {sequence}: the passkey was not proposed by {person} and approved by somebody else, or is enrolled twice.",
         "第 {sequence} 行：该通行密钥并非由 {person} 提出并经他人批准，或重复登记。",
@@ -306,6 +326,62 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Row {sequence} orders the payment {order}, for which nobody is known to have asked.",
         "第 {sequence} 行所下的付款 {order} 无法证实由谁发起。",
     ),
+    # liabilities
+    "liability_is_not_unsigned": (
+        "{amount} is no amount of the tree: it is not an unsigned 64-bit number.",
+        "{amount} 不是无符号 64 位整数，不能作为树中的金额。",
+    ),
+    "liability_sum_overflows": (
+        "{left} and {right} add up to more than 64 bits hold.",
+        "{left} 与 {right} 之和超出 64 位。",
+    ),
+    "liability_path_has_wrong_length": (
+        "The path is longer or shorter than its place in the tree asks for.",
+        "路径长度与其在树中的位置不符。",
+    ),
+    "liabilities_row_is_wrong": (
+        "Row {sequence} about liabilities is not what the rows and checkpoints that it names make of it: {part}.",
+        "第 {sequence} 行（负债）与其所指的行及检查点不符：{part}。",
+    ),
+    "liabilities_are_others": (
+        "Row {sequence} says {part} {said}; it is {found}.",
+        "第 {sequence} 行称 {part} 为 {said}，实为 {found}。",
+    ),
+    "leaf_is_out_of_order": (
+        "{path}, line {line}: ids do not ascend, so that somebody may stand twice.",
+        "{path} 第 {line} 行：标识未递增，可能有人出现两次。",
+    ),
+    "leaf_is_wrong": ("{path}, line {line}: the {part} is not right.", "{path} 第 {line} 行：{part} 有误。"),
+    "leaf_is_of_nobody": (
+        "{path}, line {line}: the journal knows no customer {holder}.",
+        "{path} 第 {line} 行：日志中没有客户 {holder}。",
+    ),
+    "holder_is_left_out": ("{path}: {holder} is left out.", "{path}：遗漏了 {holder}。"),
+    "leaves_make_another_root": (
+        "{path}: the leaves do not make the root and total of row {sequence}.",
+        "{path}：诸叶不能得出第 {sequence} 行的树根与总额。",
+    ),
+    "attestation_is_of_another_tree": (
+        "{path}: the auditor's note is about another tree.",
+        "{path}：审计说明针对的是另一棵树。",
+    ),
+    "proof_is_of_another_row": (
+        "{path}: row {sequence} does not prove liabilities.",
+        "{path}：第 {sequence} 行并非负债证明。",
+    ),
+    "proof_is_of_another_day": (
+        "{path} says {field} {found}; the row that was signed says {wanted}.",
+        "{path} 的 {field} 为 {found}，而签名的行为 {wanted}。",
+    ),
+    "proof_has_another_id": ("{path}: the id is not that of {holder}.", "{path}：标识不属于 {holder}。"),
+    "proof_has_another_amount": (
+        "{path}: {amount} is in the tree, the balance is {balance}.",
+        "{path}：树中为 {amount}，余额为 {balance}。",
+    ),
+    "proof_leads_to_another_root": (
+        "{path}: leaf and path do not lead to the root that was signed.",
+        "{path}：叶与路径不能推出已签名的树根。",
+    ),
     # escrow
     "escrow_row_does_not_keep_its_agreement": (
         "Row {sequence} is not what escrow agreement {agreement} and the rows before it make of it.",
@@ -363,6 +439,36 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{signed} of {approvals} approvals are signed, and every signature holds; {passkeys} passkeys.",
         "{approvals} 个批准中 {signed} 个有签名，签名均有效；通行密钥 {passkeys} 个。",
     ),
+    "liabilities_are_right": (
+        (
+            "{days} days proven ({open} closed and not yet), each with every customer of the journal, the day's test"
+            " and the bank's statements; {leaves} with leaves; {attested} auditors' notes, {known} by keys you gave."
+        ),
+        (
+            "已证明 {days} 日（另有 {open} 日已日终未证明），均与日志全体客户、当日测试及银行对账单一致；"
+            "{leaves} 日附叶；审计说明 {attested} 份，其中 {known} 份由您所给密钥签署。"
+        ),
+    ),
+    "proof_is_right": (
+        (
+            "{holder} had {amount} {currency} on {day}, and that is in the total of {total} {currency} owed to {count}"
+            " customers. Auditors whose keys you gave: {auditors}. The bank's statements: {banks}."
+        ),
+        (
+            "{day}，{holder} 有 {amount} {currency}，已计入应付 {count} 位客户的总额 {total} {currency}。"
+            "您所给密钥的审计方：{auditors}。银行对账单：{banks}。"
+        ),
+    ),
+    "proof_is_right_without_auditor": (
+        (
+            "{holder} had {amount} {currency} on {day}, and that is in the tree of {count} customers. That it adds up"
+            " to {total} {currency} is for an auditor to say; no key of one was given. The bank's statements: {banks}."
+        ),
+        (
+            "{day}，{holder} 有 {amount} {currency}，已在 {count} 位客户的树中。合计是否为 {total} {currency}"
+            " 须由审计方证明，而未给出其密钥。银行对账单：{banks}。"
+        ),
+    ),
     "escrow_is_right": (
         "{agreements} escrow agreements; {released} tranches released and {returned} returned, each while it might be.",
         "担保协议 {agreements} 份；放款 {released} 期、退回 {returned} 期，均在条件成立时。",
@@ -407,6 +513,8 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "origins": ("origins", "发起"),
     "requirements": ("requirements", "审批要求"),
     "escrow": ("escrow", "担保"),
+    "liabilities": ("liabilities", "负债"),
+    "liability": ("liability", "负债"),
     "book": ("book", "账簿"),
     "receipts": ("receipts", "回执"),
     "receipt": ("receipt", "回执"),

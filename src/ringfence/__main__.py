@@ -8,6 +8,7 @@ from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
 from ringfence.banking.verbs import statement
+from ringfence.custody.corrections.verbs import correct
 from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
@@ -19,7 +20,9 @@ from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
 from ringfence.ledger.verbs import bench, book, journal
+from ringfence.liabilities.verbs import liabilities
 from ringfence.reconciliation.verbs import reconcile
+from ringfence.risk.verbs import rules
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
 from ringfence.vault.verbs import vault
@@ -39,9 +42,11 @@ app.command("placement")(placement)
 book.command("found")(authority.found)
 book.command("account")(account)
 book.command("client")(authority.client)
+book.command("correct")(correct)
 app.add_typer(book, name="book")
 app.add_typer(authority.authority, name="authority")
 app.add_typer(policy, name="policy")
+app.add_typer(rules, name="rules")
 app.add_typer(payee, name="payee")
 app.add_typer(clearing, name="clearing")
 app.add_typer(journal, name="journal")
@@ -56,6 +61,7 @@ app.add_typer(day, name="day")
 app.add_typer(brake, name="brake")
 app.add_typer(evidence, name="evidence")
 app.add_typer(witness, name="witness")
+app.add_typer(liabilities, name="liabilities")
 app.add_typer(bring_in, name="import")
 app.command("bench")(bench)
 

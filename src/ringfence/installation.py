@@ -38,9 +38,12 @@ from ringfence.ledger.journal import Journal
 from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
+from ringfence.liabilities import proving
+from ringfence.liabilities.settings import read_proving
+from ringfence.liabilities.verification import audit_for
 from ringfence.refusal import Fault, Refused, refusal
 from ringfence.risk import desk as risk_desk
-from ringfence.risk import lists, rules
+from ringfence.risk import lists, packs, rules
 from ringfence.risk.screening import Screen
 from ringfence.settings import Settings
 from ringfence.vault.keeping import Vault
@@ -100,8 +103,10 @@ def core_of(server: Server, book: str, clock: Clock = wall_clock) -> Iterator[Co
 def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | None) -> Desk:
     """Custody's desk: the risk rules of a profile, the sanctions lists (a description file; else the sample)."""
     listed = lists.load(sanctions) if sanctions else lists.load_sample()
+    pack = packs.founded(core, listed)
+    judged_by = rules.read(pack.document, profile, packs.NAME)
     with core.connection() as connection:
-        risk = risk_desk.open_desk(connection, core.book.book_id, rules.load(profile), Screen(listed), core.clock())
+        risk = risk_desk.open_desk(connection, core.book.book_id, judged_by, Screen(listed), core.clock())
     return Desk(core, risk, vault_of(settings, core))
 
 
@@ -117,6 +122,11 @@ def vault_of(settings: Settings, core: Core) -> Vault:
     found = Vault(core.book.book_id, core.connection, choice, index_key, core.clock, core.new_id)
     found.found()
     return found
+
+
+def liabilities_of(settings: Settings, core: Core, vault: Vault) -> proving.Desk:
+    """What proving liabilities holds, as `liabilities.toml` wants it."""
+    return proving.Desk(core, vault, read_proving(settings.home))
 
 
 def posting_of(core: Core) -> Posting:
@@ -194,7 +204,8 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=[audit], put_aside=put_aside)
+    audits = [audit, audit_for(settings.home, signer.name)]
+    notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=audits, put_aside=put_aside)
     try:
         yield notary
     finally:

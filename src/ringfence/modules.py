@@ -11,7 +11,9 @@ from ringfence.escrow.pages import MODULE as ESCROW
 from ringfence.evidence.pages import MODULE as EVIDENCE
 from ringfence.incident.pages import MODULE as INCIDENT
 from ringfence.ledger.pages import MODULE as LEDGER
+from ringfence.liabilities.pages import MODULE as LIABILITIES
 from ringfence.reconciliation.pages import MODULE as RECONCILIATION
+from ringfence.risk.pages import MODULE as RISK
 from ringfence.safeguarding.pages import MODULE as SAFEGUARDING
 from ringfence.vault.pages import MODULE as VAULT
 from ringfence.web.shell import Module
@@ -19,12 +21,14 @@ from ringfence.web.shell import Module
 MODULES: Final[Sequence[Module]] = (
     LEDGER,
     AUTHORITY,
+    RISK,
     CUSTODY,
     DILIGENCE,
     ESCROW,
     BANKING,
     RECONCILIATION,
     SAFEGUARDING,
+    LIABILITIES,
     EVIDENCE,
     INCIDENT,
     VAULT,

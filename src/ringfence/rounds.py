@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority import proposals, signing
+from ringfence.authority import proposals, rule_packs, signing
 from ringfence.authority.passkeys import keys
 from ringfence.authority.providers import registration
 from ringfence.authority.standing import acts
 from ringfence.authority.standing import reading as stands
-from ringfence.custody import settlement
+from ringfence.custody import corrections, settlement
 from ringfence.custody.days import current_day
 from ringfence.custody.deciding import cool_all, decide_all
 from ringfence.custody.orders import Desk, orders
@@ -41,6 +41,8 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.storage import head_of
+from ringfence.liabilities import proving
+from ringfence.liabilities.reading import unproven
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
 from ringfence.safeguarding.position import live_position
@@ -54,13 +56,14 @@ Log = Callable[..., None]
 def one_round(desk: Desk) -> int:
     """One round; returns how many things moved."""
     core = desk.core
-    moved = settlement.note_files(desk)
+    moved = settlement.note_files(desk) + rule_packs.change_all(core)
+    risk_desk.renew(desk.risk, core)
     try:
         moved += settlement.take_statuses(desk)
         moved += settlement.take_advices(desk)
         moved += settlement.mark_sent(desk)
         moved += register.add_all(core, desk.vault)
-        moved += decide_all(desk) + cool_all(desk)
+        moved += decide_all(desk) + cool_all(desk) + corrections.carry_out_all(core)
         moved += releasing.turn(core)
         moved += expire(desk)
     except Refused as refused:
@@ -72,13 +75,14 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> int:
-    """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
+def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk, liabilities: proving.Desk) -> int:
+    """A round of the running core: the above, what enough people have said carried out, the liabilities of closed days
+    proven, and the indicators watched.
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
-    decided += registration.carry_out_all(desk.core) + advance_all(diligence)
+    decided += registration.carry_out_all(desk.core) + advance_all(diligence) + proving.prove_all(liabilities)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 
@@ -94,6 +98,7 @@ def figures(desk: Desk) -> Figures:
         sent = orders(connection, book, state="sent", limit=1_000)
         database_now = reading.clock(connection)
         watching = stands.monitors(connection, book)
+        refused = unproven(connection, book)
         reviews_due = due(connection, book, at.date() + timedelta(days=WARNING_DAYS))
     skew = abs(database_now - core.clock())
     return Figures(
@@ -112,6 +117,7 @@ def figures(desk: Desk) -> Figures:
         payouts_unanswered=len(sent),
         oldest_unanswered=min((each.moved_at for each in sent), default=None),
         reviews_due=reviews_due,
+        days_unproven=len(refused),
         clock_skew_ms=skew // timedelta(milliseconds=1),
         monitors_on=tuple(
             MonitorOn(each.monitor.name, each.currency, each.turn.said.value, each.turn.at)

@@ -78,6 +78,7 @@ def serve_core(
         diligence = installation.diligence_of(settings, desk, profile)
         if diligence.provider.name == SIMULATED:
             logger.warning("the identity provider is the simulated one; nobody real is found", file=CONFIGURATION)
+        liabilities = installation.liabilities_of(settings, core, desk.vault)
         thresholds = read_thresholds(default_toml())
         directory = read_directory(settings.home)
         door = authority_pages.door(core, directory)
@@ -93,6 +94,7 @@ def serve_core(
                 diligence,
                 lookout,
                 log_of_book,
+                liabilities,
                 calendar_of(profile),
                 installation.posting_of(core),
                 neighbourhood,
@@ -106,7 +108,7 @@ def serve_core(
             core.connection,
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
-        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
+        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence, liabilities), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         courier = read_courier(settings.home)
         sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None

@@ -9,11 +9,11 @@ file, is the first version of a new book, and is the form in which people read a
 >>> required(policy, "payout", 1_000_000, currency("EUR"))
 Requirement(people=0, roles=(), signed=False)
 >>> required(policy, "payout", 1_000_001, currency("EUR"))
-Requirement(people=1, roles=('approver',), signed=False)
+Requirement(people=1, roles=('approver',), signed=True)
 >>> required(policy, "payout", 1, currency("CHF"))
-Requirement(people=2, roles=('approver',), signed=False)
+Requirement(people=2, roles=('approver',), signed=True)
 >>> required(policy, "brake_release")
-Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=False)
+Requirement(people=2, roles=('approver', 'risk_officer', 'treasurer'), signed=True)
 
 What an act asks for may rise at night or with the score of risk (`escalations`): pass what is seen.
 
@@ -28,7 +28,7 @@ gateway verifies by itself before it pays, and the stranger's program afterwards
 Without `asked_by` nobody has to have asked.
 
 >>> required(policy, "payout", 1, currency("EUR"), maker="tina")
-Requirement(people=1, roles=('approver',), signed=False)
+Requirement(people=1, roles=('approver',), signed=True)
 
 It may also say which roles require a course, and for how many months a completion is good (`training`), how long a new
 passkey waits before it approves, and how long a new payee waits for its money (`cooling_off`).

@@ -15,6 +15,7 @@ class _Queries(NamedQueries):
     enrol_passkey: Query
     revoke_passkey: Query
     keys_enrolled: Query
+    money_moved: Query
     key_events: Query
     touch_session: Query
     end_own_session: Query
@@ -35,6 +36,11 @@ class _Queries(NamedQueries):
     found_policy: Query
     change_policy: Query
     policy_at: Query
+    rule_packs: Query
+    rule_pack_at: Query
+    found_rule_pack: Query
+    change_rule_pack: Query
+    require_rule_pack: Query
     policies: Query
     policy_version: Query
     make_proposal: Query
@@ -44,6 +50,7 @@ class _Queries(NamedQueries):
     decide: Query
     carry_out: Query
     carry_out_standing: Query
+    carry_out_correction: Query
     proposal: Query
     proposals_of_order: Query
     proposals_in_state: Query

@@ -132,6 +132,24 @@ REQUIREMENT_CHANGED_MEANWHILE: Final = refusal(
     en="What the policy asks for changed at this moment. Try again.",
     zh="授权政策的要求恰在此刻变化，请重试。",
 )
+RULE_PACK_MUST_EXIST: Final = refusal(
+    "rule_pack_must_exist",
+    Fault.STATE,
+    en="No risk rules are in force in this book yet.",
+    zh="该账簿尚无生效的风险规则。",
+)
+RULE_PACK_VERSION_MUST_BE_NEXT: Final = refusal(
+    "rule_pack_version_must_be_next",
+    Fault.STATE,
+    en="Other risk rules came into force in between. Propose again.",
+    zh="期间已有其他风险规则生效，请重新提出。",
+)
+RULES_CHANGED_MEANWHILE: Final = refusal(
+    "rules_changed_meanwhile",
+    Fault.STATE,
+    en="Other risk rules came into force at this moment. Try again.",
+    zh="风险规则恰在此刻变更，请重试。",
+)
 ROLES_CONFLICT: Final = refusal(
     "roles_conflict",
     Fault.STATE,
@@ -239,6 +257,8 @@ FROM_THE_DATABASE: Final[dict[str, Refusal]] = {
         EVENT_MUST_SAY_WHAT_HAPPENS,
         DECISION_WAS_COUNTED_MEANWHILE,
         REQUIREMENT_CHANGED_MEANWHILE,
+        RULE_PACK_VERSION_MUST_BE_NEXT,
+        RULES_CHANGED_MEANWHILE,
         ROLES_CONFLICT,
         MAKER_MAY_NOT_BE_CHECKER,
         PERSON_MUST_EXIST,

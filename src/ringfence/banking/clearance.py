@@ -8,7 +8,8 @@ this order:
   3  the journal has PAYMENT_ORDERED with the hash of exactly these bytes
   4  the journal has the hold: pending, of this amount, onto the custodian account that pays, and unresolved
   5  of a customer: every step of his due diligence in the journal, and the last leaves him verified, not restricted
-  6  risk decided on this order: allowed; or held, and then `hold_release` was approved
+  6  risk decided on this order, by the rules in force at that row, with every list they want: allowed; or held, and
+     then `hold_release` was approved
   7  somebody asked for it, as the policy of the time of the hold wants: a program by a signed request, perhaps within
      a customer's mandate; the customer by a passkey; or staff, and then others approved (`authority.origin`)
   8  the policy in force asks for so many people for this amount, and they approved these bytes: the creditor by name
@@ -36,6 +37,7 @@ from ringfence.authority.escalations import Seen
 from ringfence.authority.origin import Payment
 from ringfence.authority.origin.verification import Asking, require_origin
 from ringfence.authority.policy import policy_in_force, required
+from ringfence.authority.rule_packs import objection
 from ringfence.authority.terms import Terms
 from ringfence.authority.verification import record_of, score_of, verified_terms
 from ringfence.banking.desk import CustodianAccount, GatewayDesk
@@ -179,7 +181,10 @@ def _hold(connection: Connection, book: int, said: Instruction, account: Custodi
 
 def _risk(desk: GatewayDesk, connection: Connection, said: Instruction) -> None:
     row = _row(connection, desk.book.book_id, derived(said.order_id, "risk decision"))
-    outcome = json.loads(row[5]).get("outcome") if row and row[1] == Kind.EVENT else "no decision"
+    decided = json.loads(row[5]) if row and row[1] == Kind.EVENT else {}
+    outcome = decided.get("outcome", "no decision")
+    if row and decided and (because := objection(connection, desk.book.book_id, decided, row[6], int(row[0]))):
+        raise PAYMENT_WAS_NOT_ALLOWED_BY_RISK(outcome=because)
     if outcome == "hold":
         _approved(desk, connection, said, "hold_release")
     elif outcome != "allow":

@@ -89,7 +89,12 @@ LIFECYCLE: Final[dict[str, tuple[tuple[str | None, str, str], ...]]] = {
         ("awaiting_approval", "not decided in time", "cancelled"),
     ),
     "funding": (
+        (None, "proposed", "awaiting_approval"),
         (None, "announced", "expected"),
+        ("awaiting_approval", "approved", "expected"),
+        ("awaiting_approval", "rejected by a person", "rejected"),
+        ("awaiting_approval", "cancelled", "cancelled"),
+        ("awaiting_approval", "not decided in time", "cancelled"),
         ("expected", "received by the bank", "settled"),
         ("expected", "cancelled", "cancelled"),
     ),

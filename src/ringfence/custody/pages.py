@@ -9,6 +9,7 @@ from fastapi import Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
+from ringfence.authority.backing import CORRECTION
 from ringfence.authority.origin.mandates import PURPOSES
 from ringfence.authority.people import logins_of
 from ringfence.authority.policy import policy_in_force
@@ -19,14 +20,15 @@ from ringfence.banking.desk import custodian_accounts
 from ringfence.banking.payee import ACT as NEW_PAYEE
 from ringfence.banking.payment_status import Outcome
 from ringfence.banking.queries import QUERIES as BANKING
-from ringfence.custody import periods, placing
+from ringfence.custody import corrections, periods, placing
+from ringfence.custody.corrections import pages as correction_pages
+from ringfence.custody.corrections.routes import router
 from ringfence.custody.customers import customer, customers, fees_due, platform_funding
 from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
 from ringfence.custody.lifecycle import LIFECYCLE, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
 from ringfence.custody.own.pages import OWN_NOTICES, pages
-from ringfence.custody.own.routes import router
 from ringfence.custody.payees import pages as payee_pages
 from ringfence.custody.payees.telling import MAY_STOP, stopper, waits
 from ringfence.custody.personal import erasure
@@ -220,12 +222,15 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         statuses = connection.execute(BANKING.statuses_of, question).fetchall()
         withheld = connection.execute(BANKING.withheld_of, question).fetchall()
         masked = masks(connection, visit.book, [ORDER_ACCOUNT, PAYMENT], [str(order_id)])[str(order_id)]
+        moved = corrections.correctable(connection, visit.book, rows)
     rules = visit.desk(Desk).risk.rules
     return visit.page(
         "custody/order.html",
         order=found,
         steps=steps(found, rows),
         rows=rows,
+        moved=moved,
+        may_correct=visit.person.has_role(Role.TREASURER),
         decision=decision,
         reasons=[reason.sentence(rules, visit.language) for reason in decision.reasons] if decision else [],
         proposals=asked,
@@ -400,12 +405,13 @@ MODULE: Final = Module(
         Entry("/orders", msg("Orders"), Part.MONEY, 20),
         Entry("/receipts", msg("Unallocated receipts"), Part.MONEY, 22, _ownerless),
         Entry("/own-money", msg("Own money"), Part.MONEY, 24),
+        Entry("/corrections", msg("Corrections"), Part.MONEY, 26),
         Entry("/my", msg("My money"), Part.OWN, 1),
         Entry("/my/orders", msg("My orders"), Part.OWN, 2),
         Entry("/my/mandates", msg("My mandates"), Part.OWN, 3),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
-    | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out},
+    | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out, CORRECTION: correction_pages.carry_out},
     words={
         "order kind": list(LIFECYCLE),
         "order state": list(STATES),
@@ -419,10 +425,11 @@ MODULE: Final = Module(
         "fact": [
             "kind", "customer", "to_customer", "debtor_account", "creditor_name", "creditor_account", "reference",
             "payment_sha256", "receipt", "payer", "text", "payee", "payee_sha256",
+            "transfer", "debit", "credit", "debit_account", "credit_account", "journal_row", "purpose",
         ],
         "notice": [
             "order_cancelled", "owner_proposed", "funding_announced", "fee_sweep_placed", "payee_proposed",
-            "payee_removed", *OWN_NOTICES,
+            "payee_removed", *OWN_NOTICES, *correction_pages.NOTICES,
         ],
     },
 )  # fmt: skip

@@ -9,7 +9,8 @@
   7  one append: the order's state, who asked, the decision, the money (moved, held or left alone), and what follows at
      once: a proposal for people, or the payment order for the gateway
 
-If the hour turns or the payee is paid between 5 and 6, the append is refused whole and the path walked again.
+If the hour turns, the payee is paid or the risk rules change between 5 and 7, the append is refused whole and the path
+walked again.
 
 If the money is not there, the ledger refuses the append whole: nothing is left but the refusal's own rows, and the
 answer is final for that order id.
@@ -31,7 +32,8 @@ from ringfence.authority.passkeys.counter import journaled
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Drafted, draft
 from ringfence.authority.queries import QUERIES as AUTHORITY
-from ringfence.authority.refusals import REQUIREMENT_CHANGED_MEANWHILE
+from ringfence.authority.refusals import REQUIREMENT_CHANGED_MEANWHILE, RULES_CHANGED_MEANWHILE
+from ringfence.authority.rule_packs import judged
 from ringfence.banking.instruction import Instruction
 from ringfence.core import Core
 from ringfence.custody import lifecycle
@@ -72,10 +74,11 @@ from ringfence.ledger.reading import account
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Refused
 from ringfence.risk.decision import Decision, OrderFacts, Outcome
+from ringfence.risk.desk import renew
 from ringfence.vault.fields import MANDATE, PAYEE, Shape, mask
 
 _ATTEMPTS: Final = 5
-_TURNED_MEANWHILE: Final = (REQUIREMENT_CHANGED_MEANWHILE, PAYEE_WAS_PAID_MEANWHILE)
+_TURNED_MEANWHILE: Final = (REQUIREMENT_CHANGED_MEANWHILE, PAYEE_WAS_PAID_MEANWHILE, RULES_CHANGED_MEANWHILE)
 
 
 @dataclass(frozen=True)
@@ -189,13 +192,30 @@ def announce_deposit(desk: Desk, order_id: UUID, customer_id: str, amount: int, 
 
 
 def announce_funding(desk: Desk, order_id: UUID, account_name: str, amount: int, *, by: Actor, reference: str) -> Order:
-    """Expect the platform's own money, paid in to cover a shortfall."""
-    with desk.core.connection() as connection:
-        bank = custodian_account(connection, desk.core.book.book_id, account_name)
+    """Announce the platform's own money, paid in to cover a shortfall (act `funding`). It is expected once others have
+    agreed, or at once if the policy asks nobody; what the bank has before that is an unallocated receipt.
+    """
+    core, book = desk.core, desk.core.book.book_id
+    with core.connection() as connection:
+        bank = custodian_account(connection, book, account_name)
+        policy = policy_in_force(connection, book, core.clock())
     asked = Asked(
         order_id, "funding", amount, bank.currency, maker_of(by), account_name=account_name, reference=reference
     )
-    return _announce(desk, asked)
+    if known := _replayed(desk, asked):
+        return known
+    _check_amount(asked)
+    seen = Seen(core.clock())
+    if not required(policy, "funding", amount, currency(asked.currency), seen, maker=asked.maker).people:
+        return _announce(desk, asked)
+    with core.connection() as connection:
+        day = current_day(connection, book)
+    state = lifecycle.moves("funding", None, "proposed")
+    facts = {"kind": "funding", "debtor_account": account_name, "reference": reference}
+    drafted = _draft(core, by, policy, "funding", asked, facts, seen)
+    event = state_event(asked, state, None, day)
+    core.post(Unit([event, drafted.line], [*inserted(desk, asked, state, day), *drafted.also]))
+    return stored(core, order_id)
 
 
 def propose_allocation(desk: Desk, order_id: UUID, receipt: UUID, customer_id: str, *, by: Actor) -> Order:
@@ -254,6 +274,8 @@ def _place(
         except Refused as refused:
             if refused.refusal not in _TURNED_MEANWHILE or attempt == _ATTEMPTS - 1:
                 raise
+            if refused.refusal is RULES_CHANGED_MEANWHILE:
+                renew(desk.risk, core)
         else:
             break
     return stored(core, asked.order_id)
@@ -284,7 +306,7 @@ def _placed(
         people = required(policy, act, asked.amount, unit, seen, maker=asked.maker).people if act else 0
         state = lifecycle.moves(asked.kind, None, _first_act(ruling.decision, people, cooling=cooling))
         chain = [state_event(asked, state, None, day, desk), ruling.line]
-        also = [*inserted(desk, asked, state, day), *standing]
+        also = [*inserted(desk, asked, state, day), *standing, judged(core, ruling.line)]
         also += [pays(book, asked.order_id, payee.payee_id)] if payee else []
         if origin is not None:
             chain.append(origin.line)

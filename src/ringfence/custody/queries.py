@@ -33,6 +33,7 @@ class _Queries(NamedQueries):
     cash_movement_by_key: Query
     new_files: Query
     insert_file_noted: Query
+    posted_transfer: Query
 
 
 QUERIES = load(_Queries, "ringfence.custody")

@@ -166,6 +166,13 @@ ORDER_IS_SOMEBODY_ELSES = refusal(
     en="A program cancels only what it placed itself.",
     zh="程序只能撤销其自行提交的指令。",
 )
+TRANSFER_CANNOT_BE_CORRECTED = refusal(
+    "transfer_cannot_be_corrected",
+    Fault.STATE,
+    en="A transfer of purpose {code} is not taken back here: what a bank paid out comes back by the bank's word, and"
+    " money in escrow or on its way to another book has ways of its own.",
+    zh="用途为 {code} 的转账不能在此冲正：银行已付款项以银行通知为准退回，担保资金和跨账簿资金各有其流程。",
+)
 
 register(
     {

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ringfence.authority.rule_packs import judged
 from ringfence.banking.desk import sheet
 from ringfence.core import Core
 from ringfence.custody import lifecycle
@@ -174,10 +175,13 @@ def _take_debit(core: Core, advice: Advice, day: date) -> None:
 
 
 def _returned_order(core: Core, advice: Advice) -> Order | None:
-    """The settled payment that comes back with this credit (退汇)."""
+    """The settled payment that comes back with this credit (退汇): our own id, the same account, the whole amount. What
+    differs in any of these is a receipt like another, and people say whose it is.
+    """
     for reference in (advice.end_to_end_id, advice.original_reference):
         about = _order_named(core, reference)
-        if about is not None and about.state == "settled" and about.amount == advice.amount:
+        exactly = about is not None and (about.account_name, about.amount) == (advice.account_name, advice.amount)
+        if about is not None and exactly and about.state == "settled":
             return about
     return None
 
@@ -286,7 +290,7 @@ def _credit(
         event, placed = state_event(asked, state, None, day), inserted(desk, asked, state, day)
     key = advice.bank_reference or advice.key
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
-    also = [*placed, known, _receipt(core, advice, asked.order_id)]
+    also = [*placed, known, _receipt(core, advice, asked.order_id), *(judged(core, line) for line in decided)]
     if asked.customer_id is not None:
         also.append(required(core.book.book_id, asked.customer_id, "receive"))
     core.post(Unit([event, *decided, money], also))

@@ -35,6 +35,7 @@ PACKAGES = (
     "escrow",
     "reconciliation",
     "safeguarding",
+    "liabilities",
 )
 """The packages that own tables, in the order in which their schemas are made (each may refer to those before it)."""
 

@@ -1,4 +1,5 @@
-"""The approvers' devices in the demo, and how their passkeys are enrolled: by their owner and an administrator.
+"""The devices of those who approve in the demo, and how their passkeys are enrolled: by their owner and an
+administrator, when the book is founded, so that they need not wait.
 
 A device follows from a secret of the installation, so that a day that is played again has the same ones. They do not
 count their uses, because a day that was broken off would have forgotten how many there were.
@@ -8,14 +9,23 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from ringfence.authority.passkeys.assertions import relying_party
-from ringfence.authority.passkeys.keys import ACT
-from ringfence.demo.authenticator import Authenticator
-from ringfence.demo.platform import Platform
+from ringfence.authority import proposals
+from ringfence.authority.actors import Session
+from ringfence.authority.passkeys import keys
+from ringfence.authority.passkeys.assertions import (
+    Assertion,
+    Registration,
+    approval_challenge,
+    relying_party,
+    to_text,
+)
+from ringfence.authority.proposals import Drafted
+from ringfence.core import Core
+from ringfence.demo.authenticator import Authenticator, bytes_of
 from ringfence.keys import secret_key
 from ringfence.settings import Settings
 
-SIGNERS: Final = ("adam", "bella")
+SIGNERS: Final = ("adam", "bella", "rita")
 
 
 def device_of(settings: Settings, login: str, address: str) -> Authenticator:
@@ -24,22 +34,24 @@ def device_of(settings: Settings, login: str, address: str) -> Authenticator:
     return Authenticator(relying_party(address).rp_id, address, _drawn_from(secret), counts=False)
 
 
-def enrol(owner: Platform, checker: Platform, device: Authenticator) -> bool:
-    """Propose the device's key unless that was done, and approve it; true once it is enrolled."""
-    name = device.credential_id.hex()
-    if any(each["credential"] == name for each in owner.ask("GET", "/api/v1/passkeys")["passkeys"]):
-        return True
-    if not _waiting(checker, name):
-        asked = owner.ask("POST", "/api/v1/passkeys/challenges")
-        said = device.register(asked["challenge"]) | {"challenge": asked["challenge"], "label": "demo's own device"}
-        owner.ask("POST", "/api/v1/passkeys", said)
-    for proposal in _waiting(checker, name)[:1]:
-        checker.decide(proposal, "approve")
-    return False
+def enrol(core: Core, owner: Session, checker: Session, device: Authenticator, address: str) -> None:
+    """The owner proposes the device's key and an administrator approves it, unless that was done."""
+    with core.connection() as connection:
+        if any(each.credential_id == device.credential_id for each in keys.passkeys(connection, core.book.book_id)):
+            return
+    challenge = keys.new_challenge(core)
+    said = device.register(to_text(challenge))
+    found = Registration(bytes_of(said["client_data"]), bytes_of(said["attestation_object"]))
+    made = keys.propose_key(core, owner, "demo's own device", found, challenge, relying_party(address))
+    proposals.approve(core, checker, made.proposal_id, made.payload_sha256)
+    keys.enrol(core, made.proposal_id)
 
 
-def _waiting(checker: Platform, name: str) -> list[dict[str, object]]:
-    return [each for each in checker.proposals() if each["act"] == ACT and each["facts"]["credential"] == name]
+def approve(core: Core, session: Session, made: Drafted, device: Authenticator) -> None:
+    """Somebody approves a proposal, signed by the own device."""
+    said = device.sign(to_text(approval_challenge(made.payload)))
+    raw = (bytes_of(said[name]) for name in ("credential", "client_data", "authenticator_data", "signature"))
+    proposals.approve(core, session, made.proposal_id, made.payload_sha256, assertion=Assertion(*raw))
 
 
 def _drawn_from(secret: bytes) -> Callable[[int], bytes]:

@@ -1,25 +1,25 @@
-"""The demo's installation before its first day: the book, its people, its program's key, its banks. All of it may be
-done again.
+"""The demo's installation before its first day: the book, its people, their passkeys, its program's key, its banks. All
+of it may be done again.
 """
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ringfence.authority import clients, people, proposals, sessions, signing, training
+from ringfence.authority import clients, people, sessions, signing, training
 from ringfence.authority.actors import Session
 from ringfence.authority.people import Founder
-from ringfence.authority.policy import Policy, default_toml, read_document, read_toml
+from ringfence.authority.policy import Policy, default_toml, read_toml
 from ringfence.authority.refusals import BOOK_HAS_ITS_PEOPLE_ALREADY
 from ringfence.banking.simulated_bank import SimulatedBank
 from ringfence.core import Core
 from ringfence.custody import customers
 from ringfence.database import files
+from ringfence.demo.authenticator import Authenticator
+from ringfence.demo.devices import SIGNERS, approve, device_of, enrol
 from ringfence.demo.scenario import CURRENCY, PLATFORM, Bank
 from ringfence.demo.signer import Signer
 from ringfence.diligence.provider import CONFIGURATION
@@ -67,8 +67,10 @@ class Founded:
     signer: Signer
 
 
-def found(settings: Settings, core: Core) -> Founded:
-    """The people of the book, once, and a program with a key for this run, which a second person admits."""
+def found(settings: Settings, core: Core, address: str) -> Founded:
+    """The people of the book, once; before any money has moved, the passkeys of those who approve at the console's
+    address; and a program with a key for this run, which a second person admits.
+    """
     password = "-".join(secret_key(settings.keys, "demo.password", 8).hex()[at : at + 4] for at in (0, 4, 8, 12))
     try:
         people.found(core, [Founder(login, name, roles, password) for login, name, roles in STAFF], policy())
@@ -78,19 +80,24 @@ def found(settings: Settings, core: Core) -> Founded:
     choose_identity_provider(settings)
     session = sessions.session_of(core, sessions.sign_in(core, "sara", password).token)
     _record_training(core, session)
-    signer = _program(core, session, sessions.session_of(core, sessions.sign_in(core, "rita", password).token))
+    for login in SIGNERS:
+        owner = sessions.session_of(core, sessions.sign_in(core, login, password).token)
+        enrol(core, owner, session, device_of(settings, login, address), address)
+        sessions.sign_out(core, owner)
+    rita = sessions.session_of(core, sessions.sign_in(core, "rita", password).token)
+    signer = _program(core, session, rita, device_of(settings, "rita", address))
     sessions.sign_out(core, session)
     return Founded(password, signer)
 
 
-def _program(core: Core, sara: Session, rita: Session) -> Signer:
+def _program(core: Core, sara: Session, rita: Session, device: Authenticator) -> Signer:
     """A program that signs; an administrator adds its key, and somebody who is none lets it ask for payments."""
     name, key = f"platform-{secrets.token_hex(4)}", Ed25519PrivateKey.generate()
     clients.add_client(core, sara, name, SCOPES)
     public_key = key.public_key().public_bytes_raw()
     key_id = signing.add_key(core, sara, name, public_key, SCOPES, core.clock() + timedelta(days=KEY_DAYS))
     made = signing.propose_admission(core, sara, name, key_id.rpartition("/")[2])
-    proposals.approve(core, rita, made.proposal_id, made.payload_sha256)
+    approve(core, rita, made, device)
     signing.admit(core, made.proposal_id)
     signing.set_signed_only(core, sara, name, signed_only=True)
     sessions.sign_out(core, rita)
@@ -105,13 +112,8 @@ def choose_identity_provider(settings: Settings) -> None:
 
 
 def policy() -> Policy:
-    """The policy that comes along with a course, but payouts above the second limit are signed by passkeys, and these
-    approve at once: a demo has no day to wait.
-    """
-    said = json.loads(read_toml(default_toml() + COURSES).document)
-    said["acts"]["payout"]["otherwise"]["signed"] = True
-    said["passkeys"]["wait_hours"] = 0
-    return read_document(rfc8785.dumps(said))
+    """The policy that comes along, with a course."""
+    return read_toml(default_toml() + COURSES)
 
 
 def _record_training(core: Core, session: Session) -> None:

@@ -27,7 +27,7 @@ from ringfence.custody import days, orders
 from ringfence.database.server import Server
 from ringfence.demo import escrow, standing
 from ringfence.demo.children import Children
-from ringfence.demo.devices import SIGNERS, device_of, enrol
+from ringfence.demo.devices import SIGNERS, device_of
 from ringfence.demo.founding import Founded, bank_time, open_bank
 from ringfence.demo.platform import Platform
 from ringfence.demo.scenario import BOOK, CURRENCY, LISTED_NAME, Bank, Scenario
@@ -36,6 +36,7 @@ from ringfence.evidence.export import export
 from ringfence.evidence.keys import read_verifier
 from ringfence.ledger import reading
 from ringfence.ledger.ids import derived
+from ringfence.liabilities import reading as trees
 from ringfence.money import currency, format_minor
 from ringfence.refusal import Fault, refusal
 from ringfence.safeguarding import day as custody_day
@@ -96,13 +97,13 @@ def play(player: Player, core: Core) -> dict[str, Any]:
             _receipts(player, core)
             _orders(player, platform)
             _escrow(player, platform)
-            _passkeys(player, platform)
             _people(player, platform, core)
             _rest(player, core)
             _drill(player, platform, core)
             _close(player, core)
             platform.close()
         _close_the_past(player, core)
+        _liabilities(player, core)
         figures = _figures(player, core)
         figures |= _prove(player, core)
     finally:
@@ -202,18 +203,6 @@ def _escrow(player: Player, platform: Platform) -> None:
     escrow.speak(platform, found)
     _until(player, lambda: escrow.have_ended(platform, found), "escrow")
     player.progress.update(task, completed=len(found))
-
-
-def _passkeys(player: Player, platform: Platform) -> None:
-    """The approvers enrol a passkey each, and an administrator approves it; from now on they sign what they approve."""
-    task = _task(player, "passkeys are enrolled", "登记通行密钥", len(SIGNERS))
-    checker = player.person(platform, "sara")
-    for login in SIGNERS:
-        owner, device = player.person(platform, login), device_of(player.screen.settings, login, player.address)
-        _until(player, lambda owner=owner, device=device: enrol(owner, checker, device), "passkeys")  # type: ignore[misc]
-        owner.sign_out()
-        player.progress.advance(task)
-    checker.sign_out()
 
 
 def _people(player: Player, platform: Platform, core: Core) -> None:
@@ -344,6 +333,18 @@ def _lose_an_advice(player: Player, opened: SimulatedBank, bank: Bank) -> None:
     opened.set_switches(Switches())
 
 
+def _liabilities(player: Player, core: Core) -> None:
+    """The core proves what every customer is owed, as soon as the notary has signed the day's end."""
+    task = _task(player, "liabilities are proven", "证明负债", 1)
+
+    def proven() -> bool:
+        with core.connection() as connection:
+            return bool(trees.history(connection, core.book.book_id, day=player.day, currency=CURRENCY))
+
+    _until(player, proven, "the proof of liabilities")
+    player.progress.advance(task)
+
+
 def _figures(player: Player, core: Core) -> dict[str, Any]:
     unit = currency(CURRENCY)
     with core.connection() as connection:
@@ -352,6 +353,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         customers = files.counted(connection, core.book.book_id)
         transfers = custody_day.transfers_of(connection, core.book.book_id, player.day)
         decided = proposals.latest(connection, core.book.book_id, PROPOSALS_MAX)
+        tree = trees.proven(connection, core.book.book_id, player.day, CURRENCY)
     signed = sum(each.assertion is not None for proposal in decided for each in proposal.decisions)
     return {
         "book": BOOK,
@@ -366,6 +368,7 @@ def _figures(player: Player, core: Core) -> dict[str, Any]:
         "discrepancies": summary.discrepancies,
         "payouts_held": sum(each["orders"] for each in counted if _is_held_payout(each)),
         "approvals_signed": signed,
+        "liabilities": {"total": format_minor(tree.total, unit), "count": tree.count},
         "customers_verified": customers.get("verified", 0),
         "customers_unverified": sum(customers.get(state, 0) for state in ("applied", "documents", "screened")),
         "customers_restricted": customers.get("restricted", 0),

@@ -80,7 +80,8 @@ def _live(screen: Screen, day: date, seed: int, customers: int, port: int) -> An
         progress.advance(task)
         core = stack.enter_context(installation.core_of(server, BOOK))
         task = screen.begin(progress, "people and accounts", "人员与账户", 2)
-        founded = found(settings, core)
+        address = f"http://localhost:{port}"  # by name, because passkeys belong to one
+        founded = found(settings, core, address)
         progress.advance(task)
         told = scenario(seed, day, customers)
         open_accounts(settings, core, told.banks, day)
@@ -91,7 +92,6 @@ def _live(screen: Screen, day: date, seed: int, customers: int, port: int) -> An
         children.start("core", ["serve", *place, "--port", str(port)])
         children.start("gateway", ["gateway", *place])
         children.start("notary", ["notary", *place])
-        address = f"http://localhost:{port}"  # by name, because passkeys belong to one
         player = Player(screen, server, told, children, progress, address, datetime.now(UTC), founded)
         figures = play(player, core)
         progress.stop()

@@ -22,6 +22,7 @@ from ringfence.authority.actors import Actor, maker_of, token_of
 from ringfence.authority.escalations import Seen
 from ringfence.authority.policy import PolicyVersion, policy_in_force, required
 from ringfence.authority.proposals import Proposal, draft
+from ringfence.authority.rule_packs import judged
 from ringfence.core import Core
 from ringfence.custody import lifecycle
 from ringfence.custody.customers import Customer, customer
@@ -229,7 +230,7 @@ def _refuse(
     for each in placed:
         if each.ruling.decision.outcome == Outcome.REFUSE:
             chain += [state_event(each.asked, state, None, day, desk), each.ruling.line]
-            also += inserted(desk, each.asked, state, day)
+            also += [*inserted(desk, each.asked, state, day), judged(desk.core, each.ruling.line)]
         else:
             desk.risk.features.forget(each.asked.order_id)
     desk.core.post(Unit(chain, [*also, _row(desk.core, terms, document, reference, by)]))
@@ -257,7 +258,7 @@ def _unit(
         hold = Line(Kind.PENDING, each.hold, *accounts, each.asked.amount)
         hold = replace(hold, order_id=each.asked.order_id, code=PURPOSES[KIND], value_date=day)
         chain += [state_event(each.asked, state, None, day, desk), each.ruling.line, hold]
-        also += inserted(desk, each.asked, state, day)
+        also += [*inserted(desk, each.asked, state, day), judged(core, each.ruling.line)]
         if each.ruling.decision.outcome == Outcome.HOLD:
             asking.append(_ask_release(core, policy, each, by))
     also.append(_row(core, terms, document, reference, by))

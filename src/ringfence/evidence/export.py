@@ -9,8 +9,9 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -74,8 +75,11 @@ class Exported:
     receipts: int
 
 
-def export(target: Path, log: Path, verifier: Verifier, receipts: Collection[UUID] = ()) -> Exported:
-    """Write the log's last checkpoint, all that it covers, and a receipt for each of the rows with these ids.
+def export(
+    target: Path, log: Path, verifier: Verifier, receipts: Collection[UUID] = (), further: Iterable[File] = ()
+) -> Exported:
+    """Write the log's last checkpoint, all that it covers, a receipt for each of the rows with these ids, and what
+    another package gives for whoever gets the folder (`further`).
 
     The log's origin is the verifier's name.
     """
@@ -87,7 +91,7 @@ def export(target: Path, log: Path, verifier: Verifier, receipts: Collection[UUI
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         listed = {}
-        for file in _files(log, verifier, note, checkpoint, receipts):
+        for file in chain(_files(log, verifier, note, checkpoint, receipts), further):
             write_files(unfinished, [file])
             listed[file.path] = {"bytes": len(file.content), "sha256": hashlib.sha256(file.content).hexdigest()}
         manifest = {

@@ -75,9 +75,9 @@ def log_folder(home: Path, book: str) -> Path:
     return home / "evidence" / book
 
 
-def read_verifier(log: Path) -> Verifier:
+def read_verifier(log: Path, file: str = "notary.vkey") -> Verifier:
     """The public keys that lie beside a log. Whoever does not trust the folder has them from elsewhere."""
-    return parse_keys(read_file(log, "notary.vkey").decode("utf-8", "replace"))
+    return parse_keys(read_file(log, file).decode("utf-8", "replace"))
 
 
 def parse_keys(text: str) -> Verifier:

@@ -76,6 +76,7 @@ class Figures:
     clock_skew_ms: int | None = None
     reviews_due: int | None = None  # verified customers whose due diligence lapses within 30 days
     monitors_on: tuple[MonitorOn, ...] | None = None
+    days_unproven: int | None = None  # closed days whose tree of liabilities was refused
 
 
 @dataclass(frozen=True)
@@ -256,5 +257,6 @@ _VALUES: Final[dict[str, Callable[[Figures], int | None]]] = {
     "payouts_stuck": _payouts_stuck,
     "monitors_on": _monitors_on,
     "reviews_due": lambda figures: figures.reviews_due,
+    "days_unproven": lambda figures: figures.days_unproven,
     "clock_skew": lambda figures: None if figures.clock_skew_ms is None else abs(figures.clock_skew_ms),
 }

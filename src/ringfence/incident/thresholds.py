@@ -81,6 +81,7 @@ INDICATORS: Final = (
     "payouts_stuck",
     "monitors_on",
     "reviews_due",
+    "days_unproven",
     "clock_skew",
 )
 UNITS: Final = {

@@ -97,3 +97,6 @@ class EventName(IntEnum):
     ESCROW_RELEASED = 1175
     ESCROW_RETURNED = 1176
     ESCROW_CALLED_OFF = 1177  # before it was in force
+    LIABILITIES_PROVEN = 1180  # the tree over what every customer is owed at the end of a day
+    LIABILITIES_ATTESTED = 1181  # an auditor signed it
+    RULE_PACK_SET = 1195  # the risk rules and lists by which orders are judged from now on

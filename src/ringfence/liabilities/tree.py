@@ -155,7 +155,7 @@ def require_order(identities: Iterable[bytes]) -> None:
 
 
 def check(mode: Mode, leaf: Leaf, index: int, path: Sequence[Node], *, count: int, total: int, root: bytes) -> None:
-    """Does the leaf stand at `index` in the tree of `count` leaves with this root, and in mode `sum` with this total?"""
+    """Does the leaf stand at `index` in the tree of `count` leaves with this root, in mode `sum` with this total?"""
     if not 0 <= index < count:
         raise LEAF_INDEX_IS_BEYOND_TREE(index=index, count=count)
     join, node = JOINS[mode], leaf.node

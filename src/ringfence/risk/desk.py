@@ -13,12 +13,14 @@ the journal, and the same order may be placed again. An order that is in the jou
 `reading.decision_of` first; the id of the line follows from the order's, so a second decision is refused by the book.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ringfence.authority.rule_packs import pack_in_force
 from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
@@ -29,7 +31,9 @@ from ringfence.risk import features
 from ringfence.risk.decision import Decision, Match, OrderFacts, judge
 from ringfence.risk.features import FeatureStore
 from ringfence.risk.names import words
-from ringfence.risk.rules import RuleBook
+from ringfence.risk.packs import NAME
+from ringfence.risk.refusals import LIST_OF_THE_RULES_IS_MISSING
+from ringfence.risk.rules import RuleBook, read
 from ringfence.risk.screening import Screen
 
 
@@ -43,23 +47,35 @@ class Ruling:
     matches: tuple[Match, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
-    """What risk holds while the core runs."""
+    """What risk holds while the core runs. `renew` exchanges rules and features for those of the pack in force."""
 
     rules: RuleBook
     screen: Screen
     features: FeatureStore
+    version: int = 0  # of the pack that the rules are of
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def now(self) -> "Desk":
+        """The desk as it is now, whatever `renew` does meanwhile."""
+        with self._lock:
+            return Desk(self.rules, self.screen, self.features, self.version)
+
+    def put(self, rules: RuleBook, features: FeatureStore, version: int) -> None:
+        with self._lock:
+            self.rules, self.features, self.version = rules, features, version
 
     @contextmanager
     def ruling(self, facts: OrderFacts) -> Iterator[Ruling]:
         """Judge an order and keep its place while the block appends it."""
-        found = decide(self, facts)
+        desk = self.now()
+        found = decide(desk, facts)
         try:
             yield found
         except Refused as refused:
             if refused.refusal.fault is not Fault.MACHINE:
-                self.features.forget(facts.order_id)
+                desk.features.forget(facts.order_id)
             raise
 
 
@@ -68,6 +84,27 @@ def open_desk(connection: Connection, book: int, rules: RuleBook, screen: Screen
     store = FeatureStore(rules)
     features.follow(store, connection, book, at)
     return Desk(rules, screen, store)
+
+
+def renew(desk: Desk, core: Core) -> bool:
+    """Judge by the pack in force from now on. Other rules mean features read anew from the journal. False: it was so.
+    `list_of_the_rules_is_missing`.
+    """
+    with core.connection() as connection:
+        pack = pack_in_force(connection, core.book.book_id, core.clock())
+        if pack.version == desk.version:
+            return False
+        held = {each.name for each in desk.screen.lists}
+        for name in pack.lists:
+            if name not in held:
+                raise LIST_OF_THE_RULES_IS_MISSING(list=name)
+        rules = read(pack.document, desk.rules.profile, NAME)
+        store = desk.features
+        if rules.sha256 != desk.rules.sha256:
+            store = FeatureStore(rules)
+            features.follow(store, connection, core.book.book_id, core.clock())
+    desk.put(rules, store, pack.version)
+    return True
 
 
 def follow(desk: Desk, core: Core) -> int:

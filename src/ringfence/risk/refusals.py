@@ -70,3 +70,16 @@ SANCTIONS_LISTS_ARE_DESCRIBED_WRONGLY = refusal(
     en="The description of sanctions lists {file} is wrong at {field}: {problem}.",
     zh="制裁名单说明 {file} 在 {field} 处有误：{problem}。",
 )
+LIST_OF_THE_RULES_IS_MISSING = refusal(
+    "list_of_the_rules_is_missing",
+    Fault.MACHINE,
+    en="The risk rules in force want the list {list} screened, and this installation does not hold it. No order is"
+    " judged.",
+    zh="现行风险规则要求筛查名单 {list}，而本系统未载入该名单。所有指令暂不判定。",
+)
+LIST_HAS_A_NAME_OF_ONE_WORD = refusal(
+    "list_has_a_name_of_one_word",
+    Fault.INPUT,
+    en="{list!r} cannot be the name of a list in a rule pack: it is one word.",
+    zh="{list!r} 不能作为规则包中的名单名称：须为不含空格的一个词。",
+)

@@ -38,7 +38,7 @@ class Shape(StrEnum):
     IDENTITY = "identity"
     PHONE = "phone"
     ACCOUNT = "account"  # a bank account or card
-    PAYMENT = "payment"  # canonical bytes; nothing of them is shown
+    PAYMENT = "payment"  # canonical bytes, or a secret; nothing of them is shown
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ PAYEE: Final = Field("custody.payee.account", Shape.ACCOUNT, indexed=True)
 PAYMENT: Final = Field("banking.payment_order.payload", Shape.PAYMENT)
 ORIGIN: Final = Field("banking.payment_order.origin", Shape.PAYMENT)
 MANDATE: Final = Field("authority.mandate.document", Shape.PAYMENT)
+LIABILITY_SECRET: Final = Field("liabilities.holder.secret", Shape.PAYMENT)
 ENTRY_ACCOUNT: Final = Field("banking.entry.counterparty_account", Shape.ACCOUNT)
 ADVICE_ACCOUNT: Final = Field("banking.advice.counterparty_account", Shape.ACCOUNT)
 FIELDS: Final = {
@@ -82,6 +83,7 @@ FIELDS: Final = {
         PAYMENT,
         ORIGIN,
         MANDATE,
+        LIABILITY_SECRET,
         ENTRY_ACCOUNT,
         ADVICE_ACCOUNT,
     )

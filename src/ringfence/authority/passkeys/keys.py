@@ -100,6 +100,9 @@ def enrol(core: Core, proposal_id: UUID) -> None:
     with core.connection() as connection:
         found = proposals.proposal_of(connection, core.book.book_id, proposal_id)
         hours = policy_version(connection, core.book.book_id, found.policy_version).policy.wait_hours
+        moved = connection.execute(QUERIES.money_moved, {"book": core.book.book_id}).fetchone() is not None
+    if not moved and not found.maker.startswith("customer:"):
+        hours = 0  # of the founding
     event = derived(proposal_id, "carried out")
     line = Line(
         Kind.EVENT, event, code=EventName.PASSKEY_ENROLLED, payload=_enrolled(found.terms.facts, hours, proposal_id)

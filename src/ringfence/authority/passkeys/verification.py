@@ -5,7 +5,8 @@ Of an approval that carries an assertion, checked in this order:
   1. PROPOSAL_APPROVED says the same credential, challenge and raw bytes, and the challenge is that of the
      proposal's bytes;
   2. PASSKEY_ENROLLED says the key for this person before the approval, and the table says the same key at that row;
-  3. it had waited as long as the journal says, and neither the table nor the journal revokes it before the approval;
+  3. it had waited as long as the journal says, and that is as long as the policy wants of it: not at all if the staff
+     enrolled it before any money had moved; and neither the table nor the journal revokes it before the approval;
   4. the client data, flags and signature hold for the challenge, by the public key that the journal says.
 """
 
@@ -43,6 +44,7 @@ class EnrolledKey:
     enrolled: int
     approves_from: datetime
     revoked: int | None
+    wait_hours: int = 0  # how long it has to wait, found from the policy and the journal
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def _objection(approval: SignedApproval, keys: Sequence[EnrolledKey], events: Se
     enrolment = _enrolment_of(approval, key, event.sequence, events)
     if key is None or enrolment is None:
         return "the journal does not say that the passkey was enrolled for this person."
-    if approval.at < enrolment.posted_at + timedelta(hours=int(enrolment.says.get("wait_hours", 0))):
+    waits = int(enrolment.says.get("wait_hours", 0))
+    if waits < key.wait_hours:
+        return "the journal says a shorter wait for the passkey than the policy."
+    if approval.at < enrolment.posted_at + timedelta(hours=waits):
         return "the passkey had not waited long enough."
     if _revoked(key, event.sequence, events):
         return "the passkey had been revoked."

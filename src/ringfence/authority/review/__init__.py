@@ -9,6 +9,7 @@ findings out, in the order of RULES:
   gaps        an act that nobody may propose, or that too few people could approve for any proposer; a checking role
               whose holders all are makers of the act; a role that nobody holds, or one person only
   sleep       people who never signed in, or not for long
+  passkeys    people whom the policy asks for signed approvals, and who have no passkey
   training    people whose course is missing or lapsed, or soon will be
   keys        keys of programs that have ended or soon will
   review      nobody has reviewed all this for six months
@@ -89,6 +90,7 @@ class Colleague:
     roles: list[str]
     added_at: datetime
     seen_at: datetime | None
+    has_passkey: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,11 @@ PERSON_NEVER_SIGNED_IN: Final = Rule(
 PERSON_HAS_NOT_SIGNED_IN: Final = Rule(
     "person_has_not_signed_in", "{person} was last here on {seen}.", "{person} 最近一次登录在 {seen}。"
 )
+CHECKER_HAS_NO_PASSKEY: Final = Rule(
+    "checker_has_no_passkey",
+    "{person} has no passkey, and can approve nothing that is signed as {roles}.",
+    "{person} 没有通行密钥，无法以 {roles} 批准须签名的事项。",
+)
 COURSE_IS_MISSING: Final = Rule(
     "course_is_missing",
     "{person} has not completed {course}, or not for too long, and approves nothing as {roles}.",
@@ -184,6 +191,7 @@ RULES: Final = (
     ROLE_IS_HELD_BY_ONE,
     PERSON_NEVER_SIGNED_IN,
     PERSON_HAS_NOT_SIGNED_IN,
+    CHECKER_HAS_NO_PASSKEY,
     COURSE_IS_MISSING,
     COURSE_LAPSES_SOON,
     CLIENT_KEY_ENDS,
@@ -213,7 +221,7 @@ def findings(state: State, at: datetime) -> list[Finding]:
     for version in state.versions:
         found += [*_both_sides(state, version), *_acts(state, version, at)]
     if state.versions:
-        found += [*_roles(state), *_training(state, at)]
+        found += [*_roles(state), *_passkeys(state), *_training(state, at)]
     listed = list(RULES)
     return sorted(found, key=lambda each: (listed.index(each.rule), *map(str, each.facts.values())))
 
@@ -314,6 +322,15 @@ def _roles(state: State) -> Iterator[Finding]:
             yield Finding(ROLE_IS_HELD_BY_NOBODY, {"role": role})
         elif len(holders) == 1:
             yield Finding(ROLE_IS_HELD_BY_ONE, {"role": role, "person": holders[0]})
+
+
+def _passkeys(state: State) -> Iterator[Finding]:
+    acts = state.versions[0].policy.acts.values()
+    signing = {role for act in acts for needed in _requirements(act) if needed.signed for role in needed.roles}
+    for each in state.people:
+        roles = [role for role in each.roles if role in signing]
+        if roles and not each.has_passkey:
+            yield Finding(CHECKER_HAS_NO_PASSKEY, {"person": each.person_id, "roles": ", ".join(roles)})
 
 
 def _training(state: State, at: datetime) -> Iterator[Finding]:

@@ -20,7 +20,9 @@ SELECT true FROM authority.proposal p
  UNION ALL
 SELECT true FROM authority.mandate m WHERE %(code)s = 1152 AND m.book_id = %(book)s AND m.given = %(sequence)s
  UNION ALL
-SELECT true FROM authority.mandate m WHERE %(code)s = 1153 AND m.book_id = %(book)s AND m.revoked = %(sequence)s;
+SELECT true FROM authority.mandate m WHERE %(code)s = 1153 AND m.book_id = %(book)s AND m.revoked = %(sequence)s
+ UNION ALL
+SELECT true FROM authority.rule_pack r WHERE %(code)s = 1195 AND r.book_id = %(book)s AND r.sequence = %(sequence)s;
 
 -- name: hold
 SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j
@@ -28,5 +30,12 @@ SELECT j.kind, j.amount, a.currency, a.name, j.posted_at FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.sequence < %(before)s;
 
 -- name: event
-SELECT j.payload, j.posted_at FROM ledger.journal j
+SELECT j.payload, j.posted_at, j.sequence FROM ledger.journal j
  WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.kind = 16 AND j.sequence < %(before)s;
+
+-- name: currency
+SELECT a.currency FROM ledger.account a WHERE a.book_id = %(book)s AND a.account = %(account)s;
+
+-- name: first_of_order
+SELECT j.posted_at FROM ledger.journal j
+ WHERE j.book_id = %(book)s AND j.order_id = %(order)s AND j.kind = 16 AND j.code = 1000 ORDER BY j.sequence LIMIT 1;

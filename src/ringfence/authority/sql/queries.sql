@@ -114,6 +114,25 @@ SELECT authority.found_policy(%(book)s, %(event)s, %(document)s);
 -- name: change_policy
 SELECT authority.change_policy(%(book)s, %(event)s, %(proposal)s);
 
+-- name: rule_packs
+SELECT version, effective_from, document, sha256, lists, sequence FROM authority.rule_pack
+ WHERE book_id = %(book)s ORDER BY version DESC;
+
+-- In force at a time, by what stands before a row of the journal (null: all).
+-- name: rule_pack_at
+SELECT version, effective_from, document, sha256, lists, sequence FROM authority.rule_pack
+ WHERE book_id = %(book)s AND effective_from <= %(at)s AND (%(before)s::bigint IS NULL OR sequence < %(before)s)
+ ORDER BY version DESC LIMIT 1;
+
+-- name: found_rule_pack
+SELECT authority.found_rule_pack(%(book)s, %(event)s, %(document)s, %(lists)s);
+
+-- name: change_rule_pack
+SELECT authority.change_rule_pack(%(book)s, %(event)s, %(proposal)s);
+
+-- name: require_rule_pack
+SELECT authority.require_rule_pack(%(book)s, %(event)s);
+
 -- name: policy_at
 SELECT version, effective_from, document, sha256, sequence FROM authority.policy
  WHERE book_id = %(book)s AND effective_from <= %(at)s ORDER BY version DESC LIMIT 1;
@@ -150,6 +169,9 @@ SELECT authority.carry_out(%(book)s, %(event)s, %(number)s, %(proposal)s, %(act)
 
 -- name: carry_out_standing
 SELECT authority.carry_out_standing(%(book)s, %(standing)s, %(proposal)s);
+
+-- name: carry_out_correction
+SELECT authority.carry_out_correction(%(book)s, %(correction)s, %(proposal)s);
 
 -- name: proposal
 SELECT proposal_id, act, order_id, payload, payload_sha256, maker, people, roles, signed, policy_version, made_at, expires_at,
@@ -189,9 +211,22 @@ SELECT sequence, id, code, posted_at, payload FROM ledger.journal
  WHERE book_id = %(book)s AND kind = 16 AND code = 1030 AND sequence <= %(last)s
    AND convert_from(payload, 'UTF8')::jsonb->>'person' = ANY(%(persons)s) ORDER BY sequence;
 
+-- Keys, and how long each has to wait: as the policy of its proposal says, but not at all if the staff enrolled it before
+-- any row moved or held money.
 -- name: keys_enrolled
-SELECT credential_id, person_id, rp_id, public_key, enrolled, approves_from, revoked FROM authority.passkey
- WHERE book_id = %(book)s AND credential_id = ANY(%(credentials)s) ORDER BY enrolled;
+SELECT k.credential_id, k.person_id, k.rp_id, k.public_key, k.enrolled, k.approves_from, k.revoked,
+       CASE WHEN p.maker NOT LIKE 'customer:%%'
+                 AND coalesce((SELECT j.sequence FROM ledger.journal j
+                                WHERE j.book_id = k.book_id AND j.kind BETWEEN 1 AND 6
+                                ORDER BY j.sequence LIMIT 1) > k.enrolled, true) THEN 0
+            ELSE coalesce((convert_from(q.document, 'UTF8')::jsonb #>> '{passkeys,wait_hours}')::integer, 24) END
+  FROM authority.passkey k
+  JOIN authority.proposal p ON p.book_id = k.book_id AND p.proposal_id = k.proposal_id
+  JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
+ WHERE k.book_id = %(book)s AND k.credential_id = ANY(%(credentials)s) ORDER BY k.enrolled;
+
+-- name: money_moved
+SELECT true FROM ledger.journal j WHERE j.book_id = %(book)s AND j.kind BETWEEN 1 AND 6 ORDER BY j.sequence LIMIT 1;
 
 -- name: key_events
 SELECT sequence, id, code, posted_at, payload FROM ledger.journal

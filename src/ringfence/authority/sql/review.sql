@@ -7,7 +7,9 @@ SELECT p.person_id,
               WHERE r.book_id = p.book_id AND r.person_id = p.person_id AND r.withdrawn IS NULL ORDER BY r.role) AS roles,
        (SELECT j.posted_at FROM ledger.journal j WHERE j.book_id = p.book_id AND j.sequence = p.added) AS added_at,
        (SELECT max(s.seen_at) FROM authority.session s
-         WHERE s.book_id = p.book_id AND s.person_id = p.person_id) AS seen_at
+         WHERE s.book_id = p.book_id AND s.person_id = p.person_id) AS seen_at,
+       EXISTS (SELECT FROM authority.passkey k
+                WHERE k.book_id = p.book_id AND k.person_id = p.person_id AND k.revoked IS NULL) AS has_passkey
   FROM authority.person p WHERE p.book_id = %(book)s AND p.active
    AND NOT EXISTS (SELECT FROM authority.customer_login l WHERE l.book_id = p.book_id AND l.person_id = p.person_id)
  ORDER BY p.person_id;

@@ -296,12 +296,35 @@ BEGIN
     END IF;
 END $$;
 
+-- The same for a transfer that is taken back: called in the append of the correction, whose order is the proposal. People
+-- approved this transfer, these accounts and this amount.
+CREATE FUNCTION authority.carry_out_correction(book integer, correction uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record;
+    terms jsonb;
+BEGIN
+    SELECT j.sequence, j.posted_at AS at, j.refers_to, j.debit_account, j.credit_account, j.amount INTO now
+      FROM ledger.head b JOIN ledger.journal j ON j.book_id = b.book_id
+     WHERE b.book_id = book AND b.append_by = pg_current_xact_id_if_assigned()
+       AND j.id = correction AND j.sequence >= b.append_from AND j.kind = 6 AND j.order_id = proposal;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'no such row in this append');
+    END IF;
+    terms := authority.spend(book, now.sequence, now.at, proposal, 'correction');
+    IF (now.refers_to::text, now.debit_account::text, now.credit_account::text, now.amount::text)
+       IS DISTINCT FROM (terms #>> '{facts,transfer}', terms #>> '{facts,debit_account}',
+                         terms #>> '{facts,credit_account}', terms->>'amount_minor') THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'the row is not the one that was approved');
+    END IF;
+END $$;
+
 -- Who may what: nobody writes a table.
 GRANT SELECT ON authority.proposal, authority.approval
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.require_nobody, authority.objection, authority.decide, authority.carry_out,
-    authority.carry_out_standing
+    authority.carry_out_standing, authority.carry_out_correction
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.approval_challenge
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;

@@ -159,8 +159,17 @@ BEGIN
     PERFORM authority.tell(book, who, 'password_changed', now.sequence, now.at);
 END $$;
 
+-- Whether any row before this one moves or holds money (kinds 1 to 6). By the sequence, whatever the planner believes: a
+-- book that has money had it early.
+CREATE FUNCTION authority.money_moved_before(book integer, place bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off AS $$
+    SELECT coalesce((SELECT j.sequence FROM ledger.journal j
+                      WHERE j.book_id = book AND j.kind BETWEEN 1 AND 6 ORDER BY j.sequence LIMIT 1) < place, false);
+$$;
+
 -- A key is enrolled as a complete proposal says, for the person who made it; the policy of the proposal says for how long
--- it waits before it approves anything. Keys are P-256 in the one form that CTAP2 has for them.
+-- it waits before it approves anything. One of the staff that is enrolled before any money has moved does not wait (the
+-- founding of the book). Keys are P-256 in the one form that CTAP2 has for them.
 CREATE FUNCTION authority.enrol_passkey(book integer, event uuid, proposal uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -174,6 +183,9 @@ BEGIN
       INTO maker, hours
       FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
      WHERE p.book_id = book AND p.proposal_id = proposal;
+    IF maker NOT LIKE 'customer:%' AND NOT authority.money_moved_before(book, now.sequence) THEN
+        hours := 0;
+    END IF;
     maker := regexp_replace(maker, '^customer:', '');
     IF maker IS DISTINCT FROM facts->>'person' THEN
         PERFORM authority.refuse('passkey_is_of_its_maker');

@@ -14,22 +14,25 @@ The core cannot write proposals, decisions or people; what it can write, the jou
 
 import json
 
-from ringfence.authority.backing import require_backing
+from ringfence.authority.backing import require_backing, require_movement
 from ringfence.authority.queries import QUERIES
 from ringfence.authority.standing import acts
 from ringfence.authority.verification import Record, record_of, verified_terms
 from ringfence.database.connection import Connection
-from ringfence.evidence.authorisation import ROW_LACKS_AUTHORISATION, SaidRow, StandingRow
+from ringfence.evidence.authorisation import ROW_LACKS_AUTHORISATION, MovedRow, SaidRow, StandingRow, ToAuthorise
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Account, Kind
 from ringfence.refusal import Refused
 
 
-def authorised(connection: Connection, row: StandingRow | SaidRow) -> None:
+def authorised(connection: Connection, row: ToAuthorise) -> None:
     """Return if people allowed exactly this row; else raise `row_lacks_authorisation` with its sequence, the proposal
     that it names and why. What an event says is backed, or `row_says_what_nobody_did`. Role notary, in the snapshot in
-    which the row was read.
+    which the row was read. A movement that people approve: `movement_lacks_approval`.
     """
+    if isinstance(row, MovedRow):
+        require_movement(connection, row)
+        return
     if isinstance(row, SaidRow):
         require_backing(connection, row)
         return

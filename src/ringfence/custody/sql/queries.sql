@@ -142,3 +142,14 @@ SELECT f.sha256, f.bank, f.message, f.outcome, f.reason FROM banking.file f
 
 -- name: insert_file_noted
 INSERT INTO custody.file_noted (book_id, sha256) VALUES (%(book)s, %(sha256)s);
+
+-- A transfer, or the post of a held one, by its id, and whether a correction refers to it.
+-- name: posted_transfer
+SELECT j.sequence, j.id, j.kind, j.debit_account, d.name AS debit_name, j.credit_account, c.name AS credit_name, d.currency,
+       j.amount, j.code, j.value_date,
+       EXISTS (SELECT FROM ledger.journal k
+                WHERE k.book_id = j.book_id AND k.refers_to = j.id AND k.kind = 6) AS corrected
+  FROM ledger.journal j
+  JOIN ledger.account d ON d.book_id = j.book_id AND d.account = j.debit_account
+  JOIN ledger.account c ON c.book_id = j.book_id AND c.account = j.credit_account
+ WHERE j.book_id = %(book)s AND j.id = %(id)s AND j.kind IN (1, 3);

@@ -1219,12 +1219,35 @@ BEGIN
     END IF;
 END $$;
 
+-- The same for a transfer that is taken back: called in the append of the correction, whose order is the proposal. People
+-- approved this transfer, these accounts and this amount.
+CREATE FUNCTION authority.carry_out_correction(book integer, correction uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record;
+    terms jsonb;
+BEGIN
+    SELECT j.sequence, j.posted_at AS at, j.refers_to, j.debit_account, j.credit_account, j.amount INTO now
+      FROM ledger.head b JOIN ledger.journal j ON j.book_id = b.book_id
+     WHERE b.book_id = book AND b.append_by = pg_current_xact_id_if_assigned()
+       AND j.id = correction AND j.sequence >= b.append_from AND j.kind = 6 AND j.order_id = proposal;
+    IF NOT FOUND THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'no such row in this append');
+    END IF;
+    terms := authority.spend(book, now.sequence, now.at, proposal, 'correction');
+    IF (now.refers_to::text, now.debit_account::text, now.credit_account::text, now.amount::text)
+       IS DISTINCT FROM (terms #>> '{facts,transfer}', terms #>> '{facts,debit_account}',
+                         terms #>> '{facts,credit_account}', terms->>'amount_minor') THEN
+        PERFORM authority.refuse('event_must_say_what_happens', 'the row is not the one that was approved');
+    END IF;
+END $$;
+
 -- Who may what: nobody writes a table.
 GRANT SELECT ON authority.proposal, authority.approval
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.make_proposal, authority.require_nobody, authority.objection, authority.decide, authority.carry_out,
-    authority.carry_out_standing
+    authority.carry_out_standing, authority.carry_out_correction
    TO ringfence_core;
 GRANT EXECUTE ON FUNCTION authority.approval_challenge
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
@@ -1389,8 +1412,17 @@ BEGIN
     PERFORM authority.tell(book, who, 'password_changed', now.sequence, now.at);
 END $$;
 
+-- Whether any row before this one moves or holds money (kinds 1 to 6). By the sequence, whatever the planner believes: a
+-- book that has money had it early.
+CREATE FUNCTION authority.money_moved_before(book integer, place bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off AS $$
+    SELECT coalesce((SELECT j.sequence FROM ledger.journal j
+                      WHERE j.book_id = book AND j.kind BETWEEN 1 AND 6 ORDER BY j.sequence LIMIT 1) < place, false);
+$$;
+
 -- A key is enrolled as a complete proposal says, for the person who made it; the policy of the proposal says for how long
--- it waits before it approves anything. Keys are P-256 in the one form that CTAP2 has for them.
+-- it waits before it approves anything. One of the staff that is enrolled before any money has moved does not wait (the
+-- founding of the book). Keys are P-256 in the one form that CTAP2 has for them.
 CREATE FUNCTION authority.enrol_passkey(book integer, event uuid, proposal uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -1404,6 +1436,9 @@ BEGIN
       INTO maker, hours
       FROM authority.proposal p JOIN authority.policy q ON q.book_id = p.book_id AND q.version = p.policy_version
      WHERE p.book_id = book AND p.proposal_id = proposal;
+    IF maker NOT LIKE 'customer:%' AND NOT authority.money_moved_before(book, now.sequence) THEN
+        hours := 0;
+    END IF;
     maker := regexp_replace(maker, '^customer:', '');
     IF maker IS DISTINCT FROM facts->>'person' THEN
         PERFORM authority.refuse('passkey_is_of_its_maker');
@@ -2689,6 +2724,90 @@ REVOKE ALL ON FUNCTION authority.guard_notification, authority.tell, authority.c
     authority.read_notifications, authority.unsent_notifications, authority.notification_was_sent FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.came_from, authority.notifications_of, authority.read_notifications,
     authority.unsent_notifications, authority.notification_was_sent TO ringfence_core;
+-- authority, rule packs: the risk rules of a book, version by version, as people approved them.
+
+-- `document` is the file of rules (TOML), byte for byte; RISK_DECISION says its SHA-256. `lists` are the sanctions lists by
+-- name that have to be screened; what stands on them their issuers say, and RISK_DECISION says the SHA-256 of each.
+CREATE TABLE authority.rule_pack (
+    book_id         integer     NOT NULL REFERENCES ledger.book,
+    version         integer     NOT NULL,
+    effective_from  timestamptz NOT NULL,
+    document        bytea       NOT NULL,
+    sha256          bytea       NOT NULL,
+    lists           text[]      NOT NULL,
+    sequence        bigint      NOT NULL,
+    CONSTRAINT rule_pack_version_must_be_next PRIMARY KEY (book_id, version),
+    CONSTRAINT rule_pack_hash_is_of_the_document CHECK (sha256 = sha256(document))
+);
+CREATE TRIGGER rule_pack_keeps_its_history BEFORE UPDATE OR DELETE OR TRUNCATE ON authority.rule_pack
+    FOR EACH STATEMENT EXECUTE FUNCTION authority.refuse_change();
+
+CREATE FUNCTION authority.put_rule_pack(book integer, next integer, from_time timestamptz, text bytea, lists text[],
+                                        event uuid)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1195);
+BEGIN
+    IF next <> 1 + (SELECT coalesce(max(r.version), 0) FROM authority.rule_pack r WHERE r.book_id = book)
+       OR from_time IS NULL OR from_time < now.at THEN
+        PERFORM authority.refuse('rule_pack_version_must_be_next');
+    END IF;
+    PERFORM authority.must_say(now.said, jsonb_build_object('version', next, 'sha256', encode(sha256(text), 'hex'),
+                                                            'lists', to_jsonb(put_rule_pack.lists)));
+    INSERT INTO authority.rule_pack (book_id, version, effective_from, document, sha256, lists, sequence)
+    VALUES (book, next, from_time, text, sha256(text), put_rule_pack.lists, now.sequence);
+END $$;
+
+-- The first pack of a book needs nobody; it is in force at once.
+CREATE FUNCTION authority.found_rule_pack(book integer, event uuid, document bytea, lists text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1195);
+BEGIN
+    PERFORM authority.put_rule_pack(book, 1, now.at, document, found_rule_pack.lists, event);
+END $$;
+
+-- A further pack is what a complete proposal says.
+CREATE FUNCTION authority.change_rule_pack(book integer, event uuid, proposal uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1195);
+    facts jsonb  := authority.carry_out(book, event, 1195, proposal, 'rule_pack')->'facts';
+    words text[] := string_to_array(facts->>'lists', ' ');
+BEGIN
+    PERFORM authority.must_say(now.said, jsonb_build_object('effective_from', facts->'effective_from',
+                                                            'sha256', facts->'sha256', 'proposal', proposal));
+    PERFORM authority.put_rule_pack(book, (facts->>'version')::integer,
+                                    greatest((facts->>'effective_from')::timestamptz, now.at),
+                                    convert_to(facts->>'document', 'UTF8'), words, event);
+END $$;
+
+-- Whether a decision of risk is by the pack that is in force at a time: by exactly these rules, and every list that the pack
+-- names was screened. Null: the book has no pack.
+CREATE FUNCTION authority.is_by_the_pack(book integer, said jsonb, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT (said #>> '{rules,sha256}') IS NOT DISTINCT FROM encode(r.sha256, 'hex')
+           AND r.lists <@ ARRAY(SELECT each->>'list' FROM jsonb_array_elements(said->'lists') each)
+      FROM authority.rule_pack r WHERE r.book_id = book AND r.effective_from <= at ORDER BY r.version DESC LIMIT 1;
+$$;
+
+-- In the append of risk's decision.
+CREATE FUNCTION authority.require_rule_pack(book integer, event uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now record := authority.said_now(book, event, 1010);
+BEGIN
+    IF NOT authority.is_by_the_pack(book, now.said, now.at) THEN
+        PERFORM authority.refuse('rules_changed_meanwhile');
+    END IF;
+END $$;
+
+-- Who may what: nobody writes a table.
+GRANT SELECT ON authority.rule_pack
+   TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authority FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION authority.found_rule_pack, authority.change_rule_pack, authority.require_rule_pack
+   TO ringfence_core;
 -- authority: a row is there for whoever serves its book (ledger/sql/schema_serving.sql).
 SELECT ledger.keep_books_apart('authority');
 SELECT ledger.fix_search_paths('authority');

@@ -48,6 +48,11 @@ def load_cosigners(home: Path) -> list[Cosigner]:
     path = key_file(home)
     if not path.exists():
         raise WITNESS_HAS_NO_KEY(home=home)
+    return read_cosigners(path)
+
+
+def read_cosigners(path: Path) -> list[Cosigner]:
+    """The keys of a witness's file, wherever it lies."""
     try:
         mode, lines = path.stat().st_mode & 0o777, path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as failed:

@@ -4,11 +4,12 @@ A platform with an order book of its own asks for no order, no risk rule and no 
 needs the scope `journal:post`, which no program has unless a security administrator gives it. The path must not be a
 way around the others, so before anything is appended each row of a request is looked at, all of them in columns:
 
-  kind        1 to 6; a chain ends within its request
+  kind        1 to 5; a chain ends within its request. A correction takes people (act `correction`); a program moves the
+              money the other way
   id          a UUID of version 7 of a time that has come, and even (its last bit is zero). What follows from orders
               (`ids.derived`) is odd or of version 8: so nobody takes here the id that an order's hold, post or void is
               going to have
-  refers_to   what a post, void, expiry or correction refers to, for them alone, and like an id: nobody resolves the
+  refers_to   what a post, void or expiry refers to, for them alone, and like an id: nobody resolves the
               hold of an order here
   order_id    empty; it is set to the id of the program (`stamp`), so that the journal says who posted
   code        102 (customer transfer), or one of the platform's own, 200 to 999
@@ -62,7 +63,7 @@ PACKED: Final = ROW.newbyteorder("<")
 RESULT: Final = np.dtype([("result", "<i2"), ("sequence", "<i8"), ("replayed", "u1")])
 assert (PACKED.itemsize, RESULT.itemsize) == (92, 11)  # noqa: S101 - the format's own arithmetic
 
-_REFERRING: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.CORRECTION)
+_REFERRING: Final = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 _ACCOUNT_MAX: Final = 2**31
 
 
@@ -139,6 +140,7 @@ class Posting:
         """The checks of this module, in their declared order; the refusal names the first row that breaks it."""
         kind, debit, credit = rows["kind"], rows["debit_account"], rows["credit_account"]
         _none(refusals.ROW_MUST_MOVE_MONEY, (kind < Kind.TRANSFER) | (kind > Kind.CORRECTION))
+        _none(refusals.CORRECTION_IS_NOT_POSTED, kind == Kind.CORRECTION)
         if rows["flags"][-1]:
             raise RESULT_REFUSALS[Result.LINKED_CHAIN_MUST_BE_CLOSED](row=len(rows) - 1)
         refers = rows["refers_to"] != np.void(NO_ID)

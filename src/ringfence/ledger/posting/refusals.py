@@ -29,8 +29,14 @@ ROW_MUST_NOT_NAME_AN_ORDER = refusal(
 ROW_MUST_MOVE_MONEY = refusal(
     "row_must_move_money",
     Fault.INPUT,
-    en="Row {row} is no transfer, pending transfer, post, void, expiry or correction (kinds 1 to 6).",
-    zh="第 {row} 行不是转账、待定转账、入账、撤销、到期或更正（种类 1 至 6）。",
+    en="Row {row} is no transfer, pending transfer, post, void or expiry (kinds 1 to 5).",
+    zh="第 {row} 行不是转账、待定转账、入账、撤销或到期（种类 1 至 5）。",
+)
+CORRECTION_IS_NOT_POSTED = refusal(
+    "correction_is_not_posted",
+    Fault.PERMISSION,
+    en="Row {row} is a correction, and people approve those. A program moves the money the other way.",
+    zh="第 {row} 行为冲正，须经人员审批。程序可反向转账。",
 )
 ID_MUST_BE_OF_VERSION_7 = refusal(
     "id_must_be_of_version_7",
@@ -47,8 +53,8 @@ ID_MUST_BE_EVEN = refusal(
 ROW_REFERS_AS_ITS_KIND_DOES = refusal(
     "row_refers_as_its_kind_does",
     Fault.INPUT,
-    en="Row {row}: a post, void, expiry or correction refers to another row, a transfer to none.",
-    zh="第 {row} 行：入账、撤销、到期、更正须引用另一行，转账不得引用。",
+    en="Row {row}: a post, void or expiry refers to another row, a transfer to none.",
+    zh="第 {row} 行：入账、撤销、到期须引用另一行，转账不得引用。",
 )
 CODE_MUST_BE_OPEN_TO_POSTING = refusal(
     "code_must_be_open_to_posting",

@@ -30,6 +30,7 @@ RESULTS_TYPE: Final = "application/vnd.ringfence.results"
 WHOLE: Final = (
     refusals.ONLY_PROGRAMS_POST_ROWS,
     refusals.ROW_MUST_MOVE_MONEY,
+    refusals.CORRECTION_IS_NOT_POSTED,
     RESULT_REFUSALS[Result.LINKED_CHAIN_MUST_BE_CLOSED],
     refusals.ROW_REFERS_AS_ITS_KIND_DOES,
     refusals.ID_MUST_BE_OF_VERSION_7,
@@ -109,10 +110,10 @@ Program = Annotated[Caller, Depends(program)]
 
 
 class Asked(Answer):
-    """One transfer. A post, void, expiry or correction names the row that it is about and that row's accounts."""
+    """One transfer. A post, void or expiry names the row that it is about and that row's accounts."""
 
     id: UUID = Field(description="Given by the maker, of version 7 and even; the same again is the same row.")
-    kind: Literal["transfer", "pending", "post", "void", "expire", "correction"] = "transfer"
+    kind: Literal["transfer", "pending", "post", "void", "expire"] = "transfer"
     debit: str = Field(max_length=200, examples=["customer:c0001:available"])
     credit: str = Field(max_length=200, examples=["customer:c0002:available"])
     amount: Money
