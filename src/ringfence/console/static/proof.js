@@ -420,11 +420,17 @@ export function minorUnits(text, decimals) {
 /** A customer's id as it stands on the statement, with or without its kind. */
 export const holderOf = (text) => (text.trim().startsWith("customer:") ? text.trim() : `customer:${text.trim()}`);
 
-/** What a statement carries: the proof inside a page, or the file itself. */
+/** What a statement carries, as a page or as JSON: the proof inside. Anything else is taken for the proof itself. */
 export function proofIn(content) {
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   const found = [...text.matchAll(/<script type="application\/json" data-proof>([^<]*)<\/script>/g)];
-  return found.length === 1 ? utf8.encode(found[0][1].replaceAll("\\u003c", "<")) : content;
+  if (found.length === 1) return utf8.encode(found[0][1].replaceAll("\\u003c", "<"));
+  try {
+    const { holder, proof } = JSON.parse(text);
+    return holder && proof?.format ? utf8.encode(canonical(proof)) : content;
+  } catch {
+    return content;
+  }
 }
 
 /** Verify a proof.
