@@ -221,7 +221,7 @@ function show() {
   const auditor = lines.find((each) => each.name === "auditor");
   if (verdict === "valid" && auditor.state !== "holds") head.append(made("p", "", sentence(auditor)));
   for (const each of lines.filter((one) => one.state === "fails")) {
-    head.append(made("p", "", made("b", "", `${say(LINES[each.name])}: `), sentence(each)));
+    head.append(made("p", "", made("b", "", sentence(each))));
   }
   const rows = lines.map((each) => {
     const row = made("li", each.state, made("span", "shape", SHAPES[each.state]), made("span", "title", say(LINES[each.name])), made("span", "said", sentence(each)));
