@@ -1,4 +1,4 @@
-"""A customer's own proofs in the console of a whole platform, up to the check in a real Chromium: nobody learns of it."""
+"""A customer's own proofs in the console of a whole platform, up to the check in a real Chromium: nobody hears of it."""
 
 import subprocess
 import sys

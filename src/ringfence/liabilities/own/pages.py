@@ -2,6 +2,7 @@
 
 from datetime import date
 from hashlib import sha256
+from typing import Any
 
 import rfc8785
 from fastapi import APIRouter
@@ -52,7 +53,7 @@ def own_statement_file(visit: Signed, proven_day: date) -> Response:
     return HTMLResponse(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def embedded(proof: dict[str, object]) -> Markup:
+def embedded(proof: dict[str, Any]) -> Markup:
     """A proof as it stands inside a page: canonical, and nothing in it ends the element that holds it."""
     return Markup(rfc8785.dumps(proof).decode().replace("<", "\\u003c"))  # noqa: S704 - no markup can be in it
 
