@@ -542,12 +542,15 @@ def test_nothing_is_requested_while_a_proof_is_checked(
 @BROWSER
 def test_a_statement_carries_its_proof(tab: Tab, tmp_path: Path) -> None:
     fresh(tab)
-    proof = canonical(Published().proof()).replace(b"<", b"\\u003c")
+    proof = json.dumps(canonical(Published().proof()).decode()).replace("<", "\\u003c").encode()
     file = tmp_path / "statement.html"
     file.write_bytes(
         b'<!doctype html><p>all of it</p><script type="application/json" data-proof>' + proof + b"</script>"
     )
     assert "Your money is in the total" in check_by_hand(tab, file)
+    program = tmp_path / "statement.json"
+    program.write_text(json.dumps({"holder": "customer:c-0001", "proof": Published().proof()}), encoding="utf-8")
+    assert "Your money is in the total" in check_by_hand(tab, program)
     without = tmp_path / "without.html"
     without.write_bytes(b"<!doctype html><p>a statement without</p>")
     assert "It is no proof" in check_by_hand(tab, without)

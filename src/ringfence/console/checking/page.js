@@ -136,7 +136,8 @@ function say(pair, facts = {}) {
 }
 
 function made(tag, kind, ...inside) {
-  const found = Object.assign(document.createElement(tag), { className: kind });
+  const found = document.createElement(tag);
+  found.className = kind;
   found.append(...inside);
   return found;
 }

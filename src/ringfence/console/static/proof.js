@@ -420,12 +420,12 @@ export function minorUnits(text, decimals) {
 /** A customer's id as it stands on the statement, with or without its kind. */
 export const holderOf = (text) => (text.trim().startsWith("customer:") ? text.trim() : `customer:${text.trim()}`);
 
-/** What a statement carries, as a page or as JSON: the proof inside. Anything else is taken for the proof itself. */
+/** What a statement carries: in a page as a string of JSON, in JSON as itself. Anything else is taken for the proof. */
 export function proofIn(content) {
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   const found = [...text.matchAll(/<script type="application\/json" data-proof>([^<]*)<\/script>/g)];
-  if (found.length === 1) return utf8.encode(found[0][1].replaceAll("\\u003c", "<"));
   try {
+    if (found.length === 1) return utf8.encode(JSON.parse(found[0][1]));
     const { holder, proof } = JSON.parse(text);
     return holder && proof?.format ? utf8.encode(canonical(proof)) : content;
   } catch {
@@ -455,8 +455,8 @@ export async function verify(content, given) {
 
   await line("file", [], () => {
     found.proof = readProof(content);
-    const note = readNote(found.proof.receipt.note, "event.checkpoint");
-    Object.assign(found, { note, checkpoint: readCheckpoint(note.text) });
+    found.note = readNote(found.proof.receipt.note, "event.checkpoint");
+    found.checkpoint = readCheckpoint(found.note.text);
   });
   await line("key", ["checkpoint"], async () => {
     const keys = await readKeys(given.keys);
