@@ -46,6 +46,7 @@ def tab() -> Iterator[Tab]:
 
 
 def fresh(tab: Tab, address: str = FILE.as_uri()) -> None:
+    tab.open("about:blank")  # so that the page before is not taken for the one that comes
     tab.open(address)
     taken = "verify, identity, leaf, climb, u64, proofIn, minorUnits, decimal, Wrong"
     tab.script(
