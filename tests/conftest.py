@@ -200,6 +200,22 @@ def database(
     found.close()
 
 
+@pytest.fixture(scope="module")
+def module_database(
+    request: pytest.FixtureRequest,
+    run_home: Path,
+    server: Server,
+    template: str,
+    new_database: Callable[[str | None], str],
+) -> Iterator[Database]:
+    """The same for all tests of a file, which leave it as others need it."""
+    _require_built((run_home / "template").read_text(), request.module.__name__)
+    found = Database(server, new_database(template))
+    yield found
+    found.close()
+    _drop(server, found.name)
+
+
 @pytest.fixture
 def empty_database(
     server: Server, new_database: Callable[[str | None], str], dropping: Callable[[str], str]

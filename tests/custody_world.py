@@ -36,6 +36,7 @@ from ringfence.diligence.applying import application
 from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.simulated_provider import SimulatedProvider
+from ringfence.diligence.verification import WalletAudit
 from ringfence.escrow.verification import audit
 from ringfence.evidence.authorisation import Authorised, StandingRow
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
@@ -252,7 +253,11 @@ def custody_world(
         signer_for(load_key(home), "demo"),
         book.book_id,
         authorised=asks,
-        audits=[audit, audit_for(home, "ringfence/demo")],
+        audits=[
+            *([] if asks is authorised_standing_alone else [WalletAudit()]),
+            audit,
+            audit_for(home, "ringfence/demo"),
+        ],
     )
     with core_pool, gateway_pool, SimulatedBank.open(home / "banks" / "alpha", name="Alpha", code="ALPHALT2") as bank:
         core = Core(book, writer, core_pool, now, uuid7_source())

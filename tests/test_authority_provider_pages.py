@@ -19,7 +19,7 @@ from ringfence.authority.pages import MODULE, door
 from ringfence.authority.providers import Directory, registration
 from ringfence.console.application import application
 from ringfence.ledger.pages import MODULE as LEDGER
-from test_authority_providers import approve, registered
+from test_authority_providers import Corp, approve, logout_token, registered, still_there
 
 REFRESH = re.compile(r'http-equiv="refresh" content="0; url=([^"]+)"')
 
@@ -160,3 +160,19 @@ def test_a_real_browser_comes_back_from_another_site_and_is_in(place):
         assert "ringfence" in left
         assert "ringfence-way" not in left
         assert not [each for each in tab.happened if each.get("method") == "Log.entryAdded"]
+
+
+def test_a_provider_logs_somebody_out_over_http(place):
+    """The provider's own request: a form without a cookie or token; what is no logout token is refused by name."""
+    registered(place.world, place.directory)
+    place.binds("tess")
+    browser = place.browser()
+    corp = Corp(place.world, place.server, place.directory)
+    assert still_there(corp, corp.sign_in())
+    there = "/api/v1/providers/corp/logouts"
+    answer = browser.post(there, data={"logout_token": logout_token(corp)})
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert browser.post(there, data={"logout_token": "x"}).json()["refused"] == "id_token_is_not_valid"
+    assert browser.post(there, data={}).status_code == 422
+    nowhere = there.replace("corp", "other")
+    assert browser.post(nowhere, data={"logout_token": logout_token(corp)}).json()["refused"] == "provider_must_exist"

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import random
 import time
@@ -15,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from authority_world import World, enrolled, world_of
-from conftest import Database
 from provider_world import (
     CLIENT,
     IdentityServer,
@@ -109,15 +109,10 @@ def fresh(database, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def shared(server, template, new_database, tmp_path_factory):
-    name = new_database(template)
-    found = Database(server, name)
-    with corporation(found, tmp_path_factory.mktemp("home")) as corporate:
+def shared(module_database, tmp_path_factory):
+    with corporation(module_database, tmp_path_factory.mktemp("home")) as corporate:
         bound(corporate)
         yield corporate
-    found.close()
-    with server.connect_as_administrator() as administrator:
-        administrator.execute(psycopg.sql.SQL("drop database {} with (force)").format(psycopg.sql.Identifier(name)))
 
 
 @pytest.fixture
@@ -628,3 +623,72 @@ def test_the_database_and_the_library_agree_on_rsa_signatures_and_no_padding_but
         for padded in (full, *forged):
             signature = pow(int.from_bytes(padded), numbers.d, n).to_bytes(size)
             assert verifies(b"m", signature) is (padded is full), padded[:40].hex()
+
+
+# -- signing out there -------------------------------------------------------------------------------------------------
+
+LOGOUT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+
+
+def logout_token(corp, header=None, drop=(), **other):
+    """What the provider sends when employee-7 signs out there, with something else in it if a test wants that."""
+    now = int(corp.world.clock().timestamp())
+    claims = {"iss": corp.server.url, "aud": CLIENT, "sub": SUBJECT, "iat": now, "exp": now + 120, "events": LOGOUT}
+    claims |= {"jti": f"logout {next(NUMBERS)}"} | other
+    claims = {name: value for name, value in claims.items() if name not in drop}
+    head = {"alg": corp.server.key.alg, "kid": corp.server.key.kid, "typ": "logout+jwt"} | (header or {})
+    signed = f"{part_of(head)}.{part_of(claims)}"
+    return f"{signed}.{text_of(corp.server.key.sign(signed.encode()))}"
+
+
+NUMBERS = itertools.count(1)
+
+
+def still_there(corp, session):
+    """Whether a session has not been ended."""
+    asked = "SELECT revoked_at IS NULL FROM authority.session WHERE session_id = %s"
+    return corp.world.connect("auditor").execute(asked.encode(), [session.session_id]).fetchone()[0]
+
+
+def logs_out(corp, token):
+    try:
+        return flow.log_out(corp.world.core, "corp", token)
+    except Refused as no:
+        return no.name
+
+
+def test_who_signs_out_at_the_provider_is_signed_out_here(corp):
+    """Every session that the provider opened for the person, none that a password did; and the journal says so."""
+    first, second = corp.sign_in(), corp.sign_in()
+    token = logout_token(corp)
+    assert logs_out(corp, token) == "tess"
+    assert [still_there(corp, each) for each in (first, second)] == [False, False]
+    assert still_there(corp, corp.world.session("tess"))
+    assert logs_out(corp, token) == "challenge_was_used"
+    assert corp.sign_in()
+
+
+def test_what_is_no_logout_token_ends_nothing(corp):
+    """Each rule of Back-Channel Logout 1.0, 2.6; an ID token is no logout token."""
+    session = corp.sign_in()
+    for changes, name in (
+        ({"events": {}}, "id_token_is_not_valid"),
+        ({"drop": ("events",)}, "id_token_is_not_valid"),
+        ({"events": {next(iter(LOGOUT)): "yes"}}, "id_token_is_not_valid"),
+        ({"nonce": "x"}, "id_token_is_not_valid"),
+        ({"drop": ("jti",)}, "id_token_is_not_valid"),
+        ({"drop": ("sub",), "sid": "theirs"}, "id_token_is_not_valid"),
+        ({"header": {"typ": "at+jwt"}}, "id_token_is_not_valid"),
+        ({"header": {"alg": "none"}}, "id_token_algorithm_is_not_allowed"),
+        ({"header": {"kid": "another"}}, "provider_key_is_not_known"),
+        ({"iss": "https://elsewhere.example"}, "id_token_is_of_another_issuer"),
+        ({"aud": "somebody else"}, "id_token_is_for_another_audience"),
+        ({"exp": 1}, "id_token_is_out_of_date"),
+        ({"drop": ("exp",)}, "id_token_is_out_of_date"),
+        ({"sub": "employee-8"}, "identity_is_not_bound"),
+    ):
+        assert logs_out(corp, logout_token(corp, **changes)) == name, changes
+    whole = logout_token(corp)
+    assert logs_out(corp, whole[:-8] + "AAAAAAAA") == "id_token_signature_does_not_verify"
+    assert logs_out(corp, "x") == "id_token_is_not_valid"
+    assert still_there(corp, session)

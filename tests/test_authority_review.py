@@ -10,8 +10,9 @@ from authority_world import World, world_of
 from policies import unsigned_toml
 from ringfence.authority import clients, people, policies, proposals, review, sessions, signing
 from ringfence.authority.policy import PolicyVersion, default_toml, read_toml
-from ringfence.authority.review import Colleague, State, findings
+from ringfence.authority.review import Colleague, State, findings, serving
 from ringfence.authority.training import Completion
+from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.refusal import Refused
 from test_authority_training import COURSES
@@ -250,3 +251,53 @@ def test_a_review_is_a_persons_word_about_exactly_this_state(world):
     session = sessions.sign_in(world.core, "otto", "correct horse " + b"otto".hex()).session
     review.record(world.core, session)
     assert len(review.reviews(world.connect("auditor"), world.book)) == 2
+
+
+# -- who serves which book ---------------------------------------------------------------------------------------------
+
+
+def served(login, role, *books, shared=False):
+    return serving.Login(login, shared, books, (role,) if isinstance(role, str) else role)
+
+
+def whole(book):
+    return [served(f"{role}_{book}", role, book) for role in ("core", "gateway", "notary")]
+
+
+def named(found):
+    return [(each.rule.name, *each.facts.values()) for each in found]
+
+
+def test_logins_that_join_what_is_apart_are_found_across_books():
+    """
+    two books by shared logins                              -> nothing: one trust domain, and it says so
+    one of them has its own                                 -> the other shares
+    a core that serves both; a login that is core and notary; a book without a notary   -> each by name
+    an auditor of both                                      -> nothing
+    """
+    shared = [served(f"ringfence_{role}", role, "east", "west", shared=True) for role in ("core", "gateway", "notary")]
+    assert serving.findings(["east", "west"], shared) == []
+    left = [served(f"ringfence_{role}", role, "west", shared=True) for role in ("core", "gateway", "notary")]
+    logins = [*left, *whole("east"), served("visitor", "auditor", "east", "west")]
+    assert named(serving.findings(["east", "west"], logins)) == [
+        ("book_shares_its_logins", "west", "ringfence_core, ringfence_gateway, ringfence_notary")
+    ]
+    both = [*whole("east"), *whole("west"), served("wide", "core", "east", "west")]
+    assert named(serving.findings(["east", "west"], both)) == [
+        ("login_serves_several_books", "wide", "core", "east, west")
+    ]
+    two = [*whole("east")[:2], served("two", ("core", "notary"), "east")]
+    assert named(serving.findings(["east"], two)) == [("login_has_several_roles", "two", "core, notary")]
+    assert named(serving.findings(["east"], whole("east")[:2])) == [("book_is_served_by_nobody", "east", "notary")]
+    assert all(each.sentence(language) for each in serving.findings(["east"], two) for language in ("en", "zh"))
+
+
+def test_the_database_says_who_serves_its_books(database):
+    with database.connect("core") as core:
+        reading.open_book(core, "demo", core.execute("SELECT now()").fetchone()[0])
+    books, logins = serving.read_logins(database.connect("owner"))
+    assert serving.findings(books, logins) == []
+    [told] = serving.served_by(books, logins)
+    assert {each["login"]: each["roles"] for each in told["logins"]} == {
+        f"ringfence_{role}": [role] for role in ("core", "gateway", "notary", "reader", "auditor")
+    }

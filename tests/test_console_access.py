@@ -1,5 +1,6 @@
 """The pages and endpoints about who may: training, access, sessions."""
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -10,6 +11,7 @@ from custody_world import PASSWORD
 from policies import unsigned_toml
 from ringfence.authority import policies, proposals
 from ringfence.authority.policy import read_toml
+from ringfence.serve import server_of
 from test_authority_training import COURSES
 
 
@@ -159,6 +161,23 @@ def test_an_address_that_guesses_waits_and_a_proxy_of_this_machine_says_which_on
     other = {"x-forwarded-for": "203.0.113.10"}
     assert browser.post("/api/v1/sessions", json=again, headers=other).status_code == 200
     assert post(browser, "/sign-in", again, form="/sign-in").status_code == 303
+
+
+def test_the_word_of_another_machine_for_an_address_is_left_aside(monkeypatch):
+    """The server of `ringfence serve`, as it is made: only a proxy on this machine is asked who its reader is."""
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    seen: list[str] = []
+
+    async def told(scope, _receive, _send):
+        seen.append(scope["client"][0])
+
+    made = server_of(told, "127.0.0.1", 8400)
+    made.load()
+    for host in ("192.0.2.1", "127.0.0.1"):
+        says = [(b"x-forwarded-for", b"203.0.113.9")]
+        scope = {"type": "http", "client": (host, 1), "scheme": "http", "headers": says}
+        asyncio.run(made.loaded_app(scope, None, None))
+    assert seen == ["192.0.2.1", "203.0.113.9"]
 
 
 def test_cookies_are_bound_to_the_host_where_readers_come_by_https(database, tmp_path):

@@ -22,9 +22,9 @@ from ringfence.ledger.reading import account
 from ringfence.ledger.storage import head_of, read_block
 from ringfence.refusal import Refused
 from ringfence.risk import packs
-from test_verifier_approvals import BOOK
 from test_verifier_origins import without
 from test_verifier_requirements import verdict
+from verifier_world import BOOK
 
 C1, C2, BANK, OWN = "customer:c1:available", "customer:c2:available", "bank:alpha:client", "platform:funding:EUR"
 

@@ -16,11 +16,14 @@ from ringfence.authority.policy import read_toml
 from ringfence.banking import gateway
 from ringfence.banking.queries import QUERIES as BANKING
 from ringfence.custody import own, placing
+from ringfence.custody.payees import register
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Kind, Line
+from ringfence.ledger.reading import rows_of_order
 from test_banking_clearance import THIEF, instruction
 from test_banking_origin import forge, refusal_of, verdicts
+from test_custody_payees import OTHER, added, withdraw
 
 ORDER = UUID(int=0xCAFE, version=4)
 
@@ -166,3 +169,66 @@ def test_a_core_that_was_taken_pays_nothing_in_a_customers_name(world):
     assert gateway.turn(world.gateway).sent == 1  # it was signed before the passkey was given up
     assert state_of(world, true.order_id) == "released"
     assert refusal_of(ann.withdraws, 5_00) == "passkey_is_not_known"
+
+
+# -- own payees, and what a customer stops -----------------------------------------------------------------------------
+
+
+def signs(ann, amount, payee_id):
+    document = own.draft(ann.world.desk, ann.session, amount, payee_id).canonical()
+    return own.place(ann.world.desk, ann.session, document, ann.signed(document), ann.rp)
+
+
+def test_a_customer_is_paid_at_any_own_payee_and_stops_what_waits_for_a_new_one(world):
+    """
+    sign   900.00 to a new payee   -> leaves at once, and is not called back
+    sign   1,500.00 to it          -> foretold: waits; cancelled by the customer; the money is free
+    sign   1,600.00 to it; remove  -> cancelled with the payee, and nobody draws up anything more to it
+    """
+    ann, found = Person(world).add().enrol(), added(world)
+    small = signs(ann, 900_00, found.payee_id)
+    assert small.state == "released"
+    assert refusal_of(own.cancel_order, world.desk, ann.session, small.order_id) == "order_may_not_do_that_now"
+    world.turn()
+    assert state_of(world, small.order_id) == "settled"
+
+    drafted = own.draft(world.desk, ann.session, 1_500_00, found.payee_id)
+    assert drafted.creditor_account == OTHER
+    assert "cancel it now" in own.foreseen(world.desk, drafted).warning()
+    assert own.foreseen(world.desk, own.draft(world.desk, ann.session, 1_500_00)) is None
+    large = signs(ann, 1_500_00, found.payee_id)
+    held = world.balance("customer:c1:available")[1]
+    assert (large.state, own.cancel_order(world.desk, ann.session, large.order_id).state) == (
+        "cooling_off",
+        "cancelled",
+    )
+    assert world.balance("customer:c1:available")[1] == held - 1_500_00
+    with world.core.connection() as connection:
+        said = rows_of_order(connection, 1, large.order_id)[-2].said
+    assert (said["state"], said["by"]) == ("cancelled", "customer:ann")
+
+    other = signs(ann, 1_600_00, found.payee_id)
+    assert own.remove_payee(world.desk, ann.session, found.payee_id).removed_by == "customer:ann"
+    world.turn(1)
+    assert state_of(world, other.order_id) == "cancelled"
+    assert refusal_of(own.draft, world.desk, ann.session, 1_00, found.payee_id) == "payee_must_exist"
+
+
+def test_a_customer_stops_nothing_of_another_and_nothing_but_withdrawals(world):
+    """Also not in the database, with the session of somebody else's login."""
+    ann, bob = Person(world).add(), Person(world, login="bob", customer="c2").add()
+    theirs = added(world)
+    waits = withdraw(world, 2_000_00)
+    assert waits.state == "awaiting_approval"
+    for stop in (
+        lambda: own.cancel_order(world.desk, bob.session, waits.order_id),
+        lambda: own.own_order(world.core, bob.session, waits.order_id),
+    ):
+        assert refusal_of(stop) == "order_must_exist"
+    assert refusal_of(own.remove_payee, world.desk, bob.session, theirs.payee_id) == "payee_must_exist"
+    assert refusal_of(own.draft, world.desk, bob.session, 1_00, theirs.payee_id) == "payee_must_exist"
+    assert refusal_of(register.remove, world.core, theirs.payee_id, by=bob.session) == "payee_must_exist"
+    by = world.sessions["tina"]
+    frozen = placing.place_freeze(world.desk, world.new_id(), "c1", 5_00, by=by, reference="court")
+    assert refusal_of(own.cancel_order, world.desk, ann.session, frozen.order_id) == "order_may_not_do_that_now"
+    assert own.cancel_order(world.desk, ann.session, waits.order_id).state == "cancelled"

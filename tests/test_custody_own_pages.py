@@ -17,11 +17,14 @@ from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import relying_party
 from ringfence.authority.policy import read_toml
 from ringfence.custody.orders import orders
+from ringfence.escrow import agreements
+from ringfence.escrow.document import order_of
+from test_custody_payees import OTHER, added
 
 
 @pytest.fixture
 def console(database, tmp_path) -> Iterator[Console]:
-    quick = unsigned_toml().replace("wait_hours = 24", "wait_hours = 0")
+    quick = unsigned_toml().replace("[passkeys]\nwait_hours = 24", "[passkeys]\nwait_hours = 0")
     with console_world(database, tmp_path, policy=read_toml(quick)) as found:
         yield found
         assert found.incidents() == []
@@ -190,3 +193,81 @@ def _sign_in(tab: Tab, address: str) -> None:
     tab.fill("#password", PASSWORD)
     tab.press("form[action='/sign-in'] button")
     tab.wait_for("location.pathname === '/my'")
+
+
+def test_a_customer_chooses_a_payee_is_told_to_wait_and_cancels_over_http_and_on_the_pages(console):
+    address = at_localhost(console)
+    console.world.pay_in("c3", 5_000_00)
+    ann = Person(console.world, customer="c3", password=PASSWORD, rp=relying_party(address)).add().enrol(waited=False)
+    found = added(console.world, customer="c3")
+    api, browser = own_program(console, address), console.browser("ann")
+    [new, first] = api.get("/api/v1/my/payees").json()["payees"]
+    assert (new["id"], new["registered"], first["registered"]) == (str(found.payee_id), False, True)
+    assert new["account"] in browser.get("/my").text
+    assert OTHER not in browser.get("/my/payees").text
+
+    def placed(amount):
+        ask = {"amount": {"amount": amount, "currency": "EUR"}, "payee": new["id"]}
+        asked = api.post("/api/v1/my/withdrawals/documents", json=ask).json()
+        said = {"document": asked["document"], "assertion": ann.device.sign(asked["challenge"])}
+        return api.post("/api/v1/my/withdrawals", json=said).json()
+
+    at_home = httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60)
+    console.browsers["at localhost"] = at_home
+    assert post(at_home, "/sign-in", {"name": "ann", "password": PASSWORD}, form="/sign-in").status_code == 303
+    shown = post(at_home, "/my/withdrawals/documents", {"amount": "1500.00", "payee": new["id"]}, form="/my")
+    assert "It will wait" in shown.text
+    assert OTHER in shown.text
+    first_waits, second_waits = placed("1500.00"), placed("1600.00")
+    there = f"/my/orders/{first_waits['id']}"
+    page = browser.get(there)
+    assert "cancel it now" in page.text
+    assert "Cooling off" in page.text
+    assert "waits" in browser.get("/my/orders").text
+    assert post(browser, f"{there}/cancellation", {}, form=there).status_code == 303
+    assert "cancelled" in browser.get(there).text
+    again = api.post(f"/api/v1/my/orders/{first_waits['id']}/cancellation")
+    assert refused(again) == (409, "order_may_not_do_that_now")
+    assert api.post(f"/api/v1/my/orders/{second_waits['id']}/cancellation").json()["state"] == "cancelled"
+    assert api.delete(f"/api/v1/my/payees/{new['id']}").json()["state"] == "removed"
+    assert post(browser, f"/my/payees/{first['id']}/removal", {}, form="/my/payees").status_code == 303
+    nowhere = api.post("/api/v1/my/withdrawals/documents", json={"amount": {"amount": "1.00", "currency": "EUR"}})
+    assert refused(nowhere) == (404, "payee_must_exist")
+    somebody = f"/my/orders/{latest(console, 'c1').order_id}"
+    assert browser.get(somebody).status_code == 404
+
+
+def test_a_customer_says_a_word_about_an_agreement_over_http_and_on_the_page(console):
+    """The page shows the agreement, what may be approved, and exactly what is signed."""
+    address, world = at_localhost(console), console.world
+    world.pay_in("c1", 500_00)
+    ann = Person(world, password=PASSWORD, rp=relying_party(address)).add().enrol(waited=False)
+    given = {
+        "agreement": str(world.new_id()), "payer": "c1", "currency": "EUR", "claims": None,
+        "parties": {"buyer": "customer:c1", "courier": "person:bella"},
+        "tranches": [{
+            "name": "goods", "payees": [{"customer": "c2", "amount": "25.00"}], "return": None,
+            "release": {"call": "milestone_approved@1", "milestone": "delivered", "needed": 1, "parties": ["buyer"]},
+        }],
+        "expires_at": "2026-03-20T12:00:00Z",
+    }  # fmt: skip
+    made = agreements.propose(world.desk, given, by=world.sessions["tina"])
+    for each in (made.agreement_id, order_of(made.agreement_id, "goods", "c2")):
+        world.approve(each, "adam", "bella", "rita")
+    assert agreements.decide(world.core, made.agreement_id).state == "in_force"
+    api = own_program(console, address)
+    assert str(made.agreement_id) in [each["id"] for each in api.get("/api/v1/my/escrow").json()["agreements"]]
+    browser = httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60)
+    console.browsers["at localhost"] = browser
+    assert post(browser, "/sign-in", {"name": "ann", "password": PASSWORD}, form="/sign-in").status_code == 303
+    assert "Approve delivered as buyer" in browser.get("/my/escrow").text
+    ask = {"milestone": "delivered", "party": "buyer"}
+    there = f"/my/escrow/{made.agreement_id}/words/documents"
+    shown = post(browser, there, ask, form="/my/escrow").text
+    assert "What exactly you sign" in shown
+    assert "25.00" in shown
+    asked = api.post(f"/api/v1{there}", json=ask).json()
+    said = {"document": asked["document"], "assertion": ann.device.sign(asked["challenge"])}
+    assert api.post("/api/v1/my/escrow/words", json=said).status_code == 200
+    assert api.post("/api/v1/my/escrow/words", json=said).status_code == 200, "the same again changes nothing"
+    assert "Approve delivered" not in browser.get("/my/escrow").text

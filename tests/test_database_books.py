@@ -155,19 +155,9 @@ def another_book(database) -> Iterator[Apart]:
 
 
 @pytest.fixture(scope="module")
-def world_database(server, template, new_database) -> Iterator[Database]:
-    """One database for all of these tests, which leave the victim as it was."""
-    found = Database(server, new_database(template))
-    yield found
-    found.close()
-    with server.connect_as_administrator() as administrator:
-        administrator.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(found.name)))
-
-
-@pytest.fixture(scope="module")
-def apart(world_database, tmp_path_factory) -> Iterator[Apart]:
+def apart(module_database, tmp_path_factory) -> Iterator[Apart]:
     """The victim has lived a little: money came, an order was paid, another waits for people."""
-    with custody_world(world_database, tmp_path_factory.mktemp("victim")) as world:
+    with custody_world(module_database, tmp_path_factory.mktemp("victim")) as world:
         world.pay_in("c1", 60_000_00)
         for amount in (100_00, 20_000_00):
             placing.place_withdrawal(
@@ -175,7 +165,7 @@ def apart(world_database, tmp_path_factory) -> Iterator[Apart]:
             )
         world.turn()
         world.balance("customer:c1:available")
-        with another_book(world_database) as found:
+        with another_book(module_database) as found:
             yield found
 
 

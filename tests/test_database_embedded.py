@@ -75,7 +75,7 @@ def eventually(condition, seconds=20.0):
 
 def alive(number):
     found = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True, check=False)
-    return found.stdout.strip() not in ("", "Z", "Z+", "Zs")
+    return found.stdout.strip()[:1] not in ("", "Z")
 
 
 def stopped(home):

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from custody_world import PAYEE, custody_world, verified, verify
+from custody_world import PAYEE, authorised_standing_alone, custody_world, verified, verify
 from ringfence.authority import proposals
 from ringfence.custody import customers, deciding, placing
 from ringfence.custody.orders import order, unallocated
@@ -506,10 +506,17 @@ def test_of_a_restricted_customer_nothing_leaves_and_money_still_comes(world):
     assert waiting(world) == [7_00]
 
 
-def test_the_gateway_believes_the_journal_and_not_the_file(world, database):
-    """Somebody with every right in the database lifts a restriction there; the payment is withheld."""
-    world.pay_in("c1", 500_00)
-    restrict_customer(world.diligence, world.sessions["rita"], "c1", None, "the police ask")
+def test_the_gateway_believes_the_journal_and_not_the_file(database, tmp_path):
+    """Somebody with every right in the database lifts a restriction there; the payment is withheld, also while no
+    notary asks about customers.
+    """
+    with custody_world(database, tmp_path, customers_=1, asks=authorised_standing_alone) as world:
+        world.pay_in("c1", 500_00)
+        restrict_customer(world.diligence, world.sessions["rita"], "c1", None, "the police ask")
+        pays_nothing(world, database)
+
+
+def pays_nothing(world, database):
     with database.connect("owner") as owner:
         owner.execute("UPDATE diligence.file SET state = 'verified', restriction = NULL, direction = NULL")
     paid = withdraw(world, "c1", 100_00)

@@ -5,10 +5,8 @@ It has nobody's token.
 """
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -34,21 +32,9 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.storage import head_of, read_block
 from ringfence.refusal import Refused
+from verifier_world import BOOK, imported
 
-
-def imported() -> tuple[Any, Any]:
-    """The verifier's own modules, imported as the verifier imports them."""
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import book
-        import escrow
-    finally:
-        sys.path.remove(folder)
-    return book, escrow
-
-
-BOOK, ESCROW = imported()
+ESCROW = imported("escrow")
 
 
 @pytest.fixture

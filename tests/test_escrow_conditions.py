@@ -1,7 +1,6 @@
 """The evaluator of conditions: what each version means, what is refused, and a second one that was written apart."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,24 +29,13 @@ from ringfence.escrow.document import parts
 from ringfence.escrow.telling import formula, sentence, tell
 from ringfence.ledger.model import canonical, microseconds
 from ringfence.refusal import Refused
+from verifier_world import imported
 
 VECTORS = Path(__file__).parents[1] / "docs" / "reference" / "escrow-vectors.json"
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 
-def imported():
-    """The verifier's evaluator, imported as the verifier imports it."""
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import conditions
-        import escrow
-    finally:
-        sys.path.remove(folder)
-    return conditions, escrow
-
-
-THEIRS, THEIR_ESCROW = imported()
+THEIRS, THEIR_ESCROW = imported("conditions"), imported("escrow")
 
 
 def facts_of(said):

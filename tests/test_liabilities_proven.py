@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 from conftest import Database
 from custody_world import DAY, custody_world
 from liabilities_world import audited, cosigners
+from ringfence.authority import proposals
+from ringfence.authority.standing import acts
 from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint
 from ringfence.evidence.export import export, last_checkpoint
 from ringfence.evidence.keys import key_lines, load_key, read_verifier, signer_for
@@ -39,7 +41,7 @@ from ringfence.evidence.witness.keys import found_keys, key_file
 from ringfence.ledger import reading as ledger_reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
-from ringfence.ledger.model import Account, Kind, Line
+from ringfence.ledger.model import Kind, Line
 from ringfence.liabilities import attesting, auditing, pack, reading
 from ringfence.liabilities import proving as proving_
 from ringfence.liabilities import tree as trees
@@ -64,24 +66,25 @@ def a_database(server, template, new_database):
 
 
 def owes(world, amount):
-    """A customer who owes: an account without a minimum, and money that went to c1."""
-    core = world.core
+    """A customer who owes: people let c4 go below nothing, and money went to c1."""
+    core, people = world.core, world.sessions
+    made = acts.propose_limits(core, people["tina"], "customer:c4:available", -amount, None, "by contract")
+    for person in ("adam", "bella"):
+        decided = proposals.approve(core, people[person], made.proposal_id, made.payload_sha256)
+        if decided.complete:
+            break
+    acts.carry_out_all(core)
     with core.connection() as connection:
-        number = connection.execute("SELECT 1 + max(account) FROM ledger.account").fetchone()[0]
-        c1 = ledger_reading.account(connection, 1, "customer:c1:available").account
-    account = Account(number, "customer:c9:available", "EUR", "credit", None, None, "customer:c9", "client")
-    opened = Line(Kind.ACCOUNT_OPENED, core.new_id(), number, payload=account.payload())
-    moved = Line(Kind.TRANSFER, core.new_id(), number, c1, amount, value_date=DAY, code=102)
-    core.post(Unit([opened]))
-    core.post(Unit([moved]))
+        c1, c4 = (ledger_reading.account(connection, 1, f"customer:{each}:available").account for each in ("c1", "c4"))
+    core.post(Unit([Line(Kind.TRANSFER, core.new_id(), c4, c1, amount, value_date=DAY, code=102)]))
 
 
 @contextmanager
 def proven(mode, server, template, new_database, home):
-    """A day: c1 520.00, c2 300.00, c3 nothing, c9 owes 20.00, 40.00 unclaimed; bank 840.00: 20.00 short. Closed,
+    """A day: c1 520.00, c2 300.00, c3 nothing, c4 owes 20.00, 40.00 unclaimed; bank 840.00: 20.00 short. Closed,
     signed, proven; with the pack of the day.
     """
-    with a_database(server, template, new_database) as database, custody_world(database, home) as world:
+    with a_database(server, template, new_database) as database, custody_world(database, home, 4) as world:
         found = audited(world, home, mode)
         world.pay_in("c1", 500_00)
         world.pay_in("c2", 300_00)
@@ -186,7 +189,7 @@ def test_a_stranger_verifies_the_export_and_the_pack(book):
     assert "1 with leaves" in detail(said)[1]
 
 
-@pytest.mark.parametrize("customer", ["c1", "c2", "c3", "c9"])
+@pytest.mark.parametrize("customer", ["c1", "c2", "c3", "c4"])
 def test_every_customer_has_a_proof_that_stands_alone(book, tmp_path, customer):
     proof = proof_of(book.desk, book.log, f"customer:{customer}", DAY, "EUR")
     file = tmp_path / "proof.json"
@@ -196,13 +199,13 @@ def test_every_customer_has_a_proof_that_stands_alone(book, tmp_path, customer):
     assert f"customer:{customer} had " in detail(said, "liability")[1]
     assert proof["reveals"] == (["count"] if book.desk.proving.mode == "auditor" else ["count", "sums"])
     assert (proof["amount"], proof["balance"]) == {
-        "c1": ("52000", "52000"), "c2": ("30000", "30000"), "c3": ("0", "0"), "c9": ("0", "-2000"),
+        "c1": ("52000", "52000"), "c2": ("30000", "30000"), "c3": ("0", "0"), "c4": ("0", "-2000"),
     }[customer]  # fmt: skip
 
 
 def test_who_was_no_customer_then_has_no_proof(by_auditor):
     with pytest.raises(Refused, match="holder_is_not_in_tree"):
-        proof_of(by_auditor.desk, by_auditor.log, "customer:c4", DAY, "EUR")
+        proof_of(by_auditor.desk, by_auditor.log, "customer:c5", DAY, "EUR")
     with pytest.raises(Refused, match="liabilities_are_not_proven"):
         proof_of(by_auditor.desk, by_auditor.log, "customer:c1", DAY, "USD")
 
@@ -322,7 +325,7 @@ def test_attack_a_dummy_user_in_the_leaves_only(by_auditor, tmp_path):
 
 
 def test_attack_negative_balances_netted(by_auditor, tmp_path):
-    """What c9 owes is taken from what c1 is owed: 800.00 instead of 820.00, and all of it would be there."""
+    """What c4 owes is taken from what c1 is owed: 800.00 instead of 820.00, and all of it would be there."""
     netted = [leaf(each.holder, 500_00) if each.holder == "customer:c1" else each for each in packed(by_auditor)]
 
     def change(says):

@@ -5,11 +5,9 @@ import os
 import subprocess
 import sys
 
-import psycopg
 import pytest
 from lxml import html
 
-from conftest import Database
 from console_world import console_world, post
 from custody_world import PAYEE
 from ringfence import installation
@@ -27,16 +25,11 @@ SEEN = "custody.customer.identity_number"
 
 
 @pytest.fixture(scope="module")
-def console(server, template, new_database, tmp_path_factory):
+def console(module_database, tmp_path_factory):
     """One console for all tests of this file, each with customers of its own."""
-    database = Database(server, new_database(template))
-    with console_world(database, tmp_path_factory.mktemp("console")) as found:
+    with console_world(module_database, tmp_path_factory.mktemp("console")) as found:
         yield found
         assert found.incidents() == []
-    database.close()
-    with server.connect_as_administrator() as administrator:
-        statement = psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        administrator.execute(statement.format(psycopg.sql.Identifier(database.name)))
 
 
 def text_of(answer):

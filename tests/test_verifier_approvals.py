@@ -6,9 +6,7 @@ journal would change it.
 
 import json
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,25 +16,11 @@ from ringfence.authority import people, proposals
 from ringfence.authority.passkeys import keys
 from ringfence.authority.passkeys.assertions import approval_challenge
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.encoding import leaves
 from ringfence.ledger.model import Kind
-from ringfence.ledger.storage import head_of, read_block
 from test_authority_passkeys import payout, signing_policy
+from verifier_world import imported, rows_of
 
-
-def imported():
-    """The verifier's own modules, imported as the verifier imports them."""
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import approvals
-        import book
-    finally:
-        sys.path.remove(folder)
-    return approvals, book
-
-
-APPROVALS, BOOK = imported()
+APPROVALS = imported("approvals")
 Said = dict[str, Any]
 
 
@@ -64,12 +48,7 @@ def rows(database) -> list[tuple[Any, Said]]:
 def journal_of(world: Any) -> list[tuple[Any, Said]]:
     """The rows as the verifier reads them from their leaves, and what they say."""
     with world.core.connection() as connection:
-        block = read_block(connection, world.book, 0, head_of(connection, world.book))
-    found = []
-    for sequence, leaf in enumerate(leaves(world.book, 0, block.posted_at, block.batch)):
-        row, payload = BOOK.decode(leaf, sequence)
-        found.append((row, json.loads(payload or b"{}")))
-    return found
+        return rows_of(connection, world.book)
 
 
 def verdict(rows: list[tuple[Any, Said]]) -> Any:

@@ -190,7 +190,7 @@ def test_an_export_is_valid_and_says_what_was_checked(verifier, exported):
     assert base64.b64decode(said["root"]) == verdict.root
     assert [check["name"] for check in said["checks"]] == [
         "manifest", "files", "key", "checkpoint", "entries", "root", "tiles", "checkpoints", "journal", "replay",
-        "approvals", "origins", "requirements", "escrow", "liabilities", "book", "receipts",
+        "approvals", "origins", "requirements", "wallets", "escrow", "liabilities", "book", "receipts",
     ]  # fmt: skip
     assert all(check.keys() == {"name", "valid", "detail"} for check in said["checks"])
     details = {check["name"]: check["detail"] for check in said["checks"]}

@@ -1,8 +1,6 @@
 """The stranger's look at who asked for each payment: true origins hold from the journal alone; changed ones do not."""
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,22 +13,10 @@ from ringfence.authority import signing
 from ringfence.authority.policy import read_toml
 from ringfence.custody import own, placing
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.encoding import leaves
-from ringfence.ledger.storage import head_of, read_block
-from test_verifier_approvals import BOOK, changed, flipped
+from test_verifier_approvals import changed, flipped
+from verifier_world import imported, rows_of
 
-
-def imported():
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import origins
-    finally:
-        sys.path.remove(folder)
-    return origins
-
-
-ORIGINS = imported()
+ORIGINS = imported("origins")
 BY_PROGRAM, BY_STAFF, UNDER_MANDATE = (UUID(int=0xABE1 + each, version=4) for each in range(3))
 
 
@@ -52,12 +38,7 @@ def rows(database, tmp_path) -> list[tuple[Any, dict[str, Any]]]:
         world.turn()
         signing.revoke_key(world.core, world.sessions["sara"], "shop", shop.fingerprint)
         with world.core.connection() as connection:
-            block = read_block(connection, 1, 0, head_of(connection, 1))
-    found = []
-    for sequence, leaf in enumerate(leaves(1, 0, block.posted_at, block.batch)):
-        row, payload = BOOK.decode(leaf, sequence)
-        found.append((row, json.loads(payload or b"{}")))
-    return found
+            return rows_of(connection)
 
 
 def verdict(rows) -> Any:

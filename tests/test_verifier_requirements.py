@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from ringfence.banking.payee import payee_proposal
 from ringfence.custody import placing
 from ringfence.custody.payees import register
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.encoding import leaves
-from ringfence.ledger.storage import head_of, read_block
-from test_verifier_approvals import BOOK, changed
+from test_verifier_approvals import changed
 from test_verifier_origins import without
+from verifier_world import imported, rows_of
 
 OTHER = number("NL", "EXAM0000000042").text
 # From 17:10 in Shanghai on, ten minutes after the world begins, a payout needs one person.
@@ -32,17 +29,7 @@ signed = false
 """
 
 
-def imported():
-    folder = str(Path(__file__).parents[1] / "verifier")
-    sys.path.insert(0, folder)
-    try:
-        import requirements
-    finally:
-        sys.path.remove(folder)
-    return requirements
-
-
-REQUIREMENTS = imported()
+REQUIREMENTS = imported("requirements")
 
 
 def withdraw(world, amount, account=PAYEE):
@@ -70,12 +57,7 @@ def rows(database, tmp_path) -> list[tuple[Any, dict[str, Any]]]:
         world.wait(days=1, hours=1)
         world.turn()
         with world.core.connection() as connection:
-            block = read_block(connection, 1, 0, head_of(connection, 1))
-    found = []
-    for sequence, leaf in enumerate(leaves(1, 0, block.posted_at, block.batch)):
-        row, payload = BOOK.decode(leaf, sequence)
-        found.append((row, json.loads(payload or b"{}")))
-    return found
+            return rows_of(connection)
 
 
 def verdict(rows) -> Any:

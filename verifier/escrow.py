@@ -31,6 +31,8 @@ from folder import canonical
 from words import Wrong
 
 PROPOSED, AGREED, MILESTONE, OPENED, SETTLED, RELEASED, RETURNED, CALLED_OFF = range(1170, 1178)
+PERSON_CHANGED: Final = 1030
+WORD_TAG: Final = b"ringfence escrow word v1\0"
 FORM: Final = "ringfence escrow agreement v1"
 DOCUMENT_BYTES_MAX, PARTIES_MAX, TRANCHES_MAX, PAYEES_MAX, HOLDS_MAX = 16_384, 16, 20, 20, 60
 _FIELDS: Final = {
@@ -89,6 +91,7 @@ class Escrow:
     holds: dict[bytes, str] = field(default_factory=dict)  # of agreements that were proposed: whose they are
     announced: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # in this chain: kind and amount
     about: str = ""
+    logins: dict[str, str] = field(default_factory=dict)  # person: customer
     spent: set[str] = field(default_factory=set)  # proposals that put an agreement in force, or released a tranche
     released: int = 0
     returned: int = 0
@@ -98,6 +101,10 @@ class Escrow:
             if row.kind == EVENT and row.code in _READERS:
                 said = json.loads(payload)
                 self._read(row, said)
+            elif row.kind == EVENT and row.code == PERSON_CHANGED:
+                said = json.loads(payload)
+                if said.get("customer"):
+                    self.logins.setdefault(said["person"], said["customer"])
             elif row.kind in (PENDING, POST, VOID, EXPIRE, CORRECTION):
                 self._money(row)
         except (Unfit, ValueError, TypeError, KeyError, AttributeError):
@@ -146,14 +153,14 @@ class Escrow:
         found.in_force = True
 
     def _milestone(self, row: Row, said: dict[str, Any]) -> None:
-        found, party = self._speaker(said)
+        found, party = self._speaker(row, said)
         if party not in milestones(found.said)[said["milestone"]]:
             raise Unfit
         found.approvals.setdefault(said["milestone"], {}).setdefault(party, row.sequence)
         found.last = row.sequence
 
     def _opened(self, row: Row, said: dict[str, Any]) -> None:
-        found, party = self._speaker(said)
+        found, party = self._speaker(row, said)
         found.tranche(said["tranche"])
         if party not in found.said["claims"]["by"] or said["claim"] in found.claims or said["tranche"] in found.ended:
             raise Unfit
@@ -161,7 +168,7 @@ class Escrow:
         found.last = row.sequence
 
     def _settled(self, row: Row, said: dict[str, Any]) -> None:
-        found, party = self._speaker(said)
+        found, party = self._speaker(row, said)
         claim, rule = found.claims[said["claim"]], found.said["claims"]
         whole = sum(int(each["amount_minor"]) for each in found.tranche(claim.tranche)["payees"])
         get = said["payees_get"]
@@ -173,11 +180,26 @@ class Escrow:
             claim.settled, claim.payees_get = row.sequence, int(get)
         found.last = row.sequence
 
-    def _speaker(self, said: dict[str, Any]) -> tuple[Agreement, str]:
+    def _signer(self, row: Row, said: dict[str, Any]) -> str:
+        """The customer whose login signed exactly what the row says, by a passkey of its own."""
+        document = said["document"]
+        word = json.loads(document)
+        found, about = self.agreements[self.about], ("agreement", "agreement_sha256", "customer", "person", "event")
+        meant = (self.about, found.digest, self.logins.get(said["person"]), said["person"], row.code)
+        fits = tuple(word[name] for name in about) == meant and said["by"] == f"customer:{said['person']}"
+        challenge = hashlib.sha256(WORD_TAG + document.encode()).hexdigest()
+        if not fits or challenge != said["challenge"] or not word["says"].items() <= said.items():
+            raise Unfit
+        self.approvals.require_signature(row, said)
+        return str(word["customer"])
+
+    def _speaker(self, row: Row, said: dict[str, Any]) -> tuple[Agreement, str]:
         """The agreement in force that somebody speaks about, and the party for which he may."""
         found = self.agreements[self.about]
         identity, by = found.said["parties"][said["party"]], said["by"]
         own = identity in (by, f"person:{by}")
+        if by.startswith("customer:"):
+            own = identity == f"customer:{self._signer(row, said)}"
         if not found.in_force or not (own or (identity.startswith("customer:") and by.startswith("client:"))):
             raise Unfit
         return found, said["party"]

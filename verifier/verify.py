@@ -24,6 +24,7 @@ The checks, each of which names the place where it fails:
     approvals    every approval that says a signature has one that holds, and those that need one say it
     origins      every payment was asked for by somebody from whom the policy takes it, as a signature shows
     requirements proposals ask for whom the policy says, payments have them, and go to payees that are old enough
+    wallets      accounts of customers are of verified ones, who moved what they might
     escrow       money in escrow moved only while its condition was true by the rows before
     liabilities  what customers are owed, all of them, is what was proven of each day, and what the bank's statement
                  was reconciled with
@@ -59,6 +60,7 @@ try:
     )
     from origins import Origins
     from requirements import Requirements
+    from wallets import Wallets
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
@@ -146,6 +148,7 @@ def verify(
     verdict.check("approvals", the_approvals, folder, tree)
     verdict.check("origins", the_origins, folder, tree)
     verdict.check("requirements", the_requirements, folder, tree)
+    verdict.check("wallets", the_wallets, folder, tree)
     verdict.check("escrow", the_escrow, folder, tree)
     verdict.check("liabilities", the_liabilities, folder, tree, signed, stands if book else None, auditors)
     verdict.check("book", the_book, folder, book, signed, manifest)
@@ -351,6 +354,14 @@ def the_requirements(check: Check, folder: Folder, tree: log.Tree | None) -> Non
         found.add(row, payload)
     proposals, payees = len(found.proposals), len(found.payees)
     check.right("requirements_are_right", proposals=proposals, payments=found.payments, payees=payees)
+
+
+def the_wallets(check: Check, folder: Folder, tree: log.Tree | None) -> None:
+    found = Wallets()
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        found.add(row, payload)
+    customers, verified = len(found.customers), found.verified()
+    check.right("wallets_are_right", customers=customers, verified=verified, moved=found.moved)
 
 
 def the_book(

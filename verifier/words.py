@@ -382,6 +382,35 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{path}: leaf and path do not lead to the root that was signed.",
         "{path}：叶与路径不能推出已签名的树根。",
     ),
+    # wallets
+    "diligence_is_malformed": (
+        "Row {sequence} says something of a customer that cannot be read.",
+        "第 {sequence} 行关于客户的内容无法读取。",
+    ),
+    "step_is_not_the_next": (
+        "Row {sequence} is not the next step of the file of customer {customer}.",
+        "第 {sequence} 行不是客户 {customer} 档案的下一步。",
+    ),
+    "verification_lacks_approval": (
+        "Row {sequence} verifies customer {customer}, on whom people had to decide and did not.",
+        "第 {sequence} 行核实客户 {customer}，而此须经人工决定，实未决定。",
+    ),
+    "wallet_lacks_its_verification": (
+        "Row {sequence} opens an account of customer {customer}, who was not verified.",
+        "第 {sequence} 行为未经核实的客户 {customer} 开立账户。",
+    ),
+    "customer_was_not_verified": (
+        "Row {sequence} moves money of customer {customer}, who was not verified.",
+        "第 {sequence} 行变动未经核实的客户 {customer} 的资金。",
+    ),
+    "customer_is_restricted": (
+        "Row {sequence} moves money of customer {customer}, who was restricted.",
+        "第 {sequence} 行变动受限客户 {customer} 的资金。",
+    ),
+    "wallet_is_above_its_tier": (
+        "After row {sequence} customer {customer} holds more than the tier allows ({most} in minor units).",
+        "第 {sequence} 行之后，客户 {customer} 的余额超过其等级限额（{most}，最小货币单位）。",
+    ),
     # escrow
     "escrow_row_does_not_keep_its_agreement": (
         "Row {sequence} is not what escrow agreement {agreement} and the rows before it make of it.",
@@ -469,6 +498,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
             " 须由审计方证明，而未给出其密钥。银行对账单：{banks}。"
         ),
     ),
+    "wallets_are_right": (
+        "{customers} customers, {verified} of them verified now; {moved} movements of theirs were allowed to them.",
+        "客户 {customers} 位，现已核实 {verified} 位；其 {moved} 笔变动均属允许。",
+    ),
     "escrow_is_right": (
         "{agreements} escrow agreements; {released} tranches released and {returned} returned, each while it might be.",
         "担保协议 {agreements} 份；放款 {released} 期、退回 {returned} 期，均在条件成立时。",
@@ -512,6 +545,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "approvals": ("approvals", "批准"),
     "origins": ("origins", "发起"),
     "requirements": ("requirements", "审批要求"),
+    "wallets": ("wallets", "客户"),
     "escrow": ("escrow", "担保"),
     "liabilities": ("liabilities", "负债"),
     "liability": ("liability", "负债"),

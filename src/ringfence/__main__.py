@@ -7,8 +7,10 @@ import typer
 from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
+from ringfence.authority.signing import verbs as signing
 from ringfence.banking.verbs import statement
 from ringfence.custody.corrections.verbs import correct
+from ringfence.custody.own import verbs as own
 from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
@@ -44,6 +46,12 @@ book.command("account")(account)
 book.command("client")(authority.client)
 book.command("correct")(correct)
 app.add_typer(book, name="book")
+authority.authority.command("keys")(signing.keys_)
+authority.authority.command("admit")(signing.admit)
+authority.authority.command("login")(own.login_)
+authority.authority.command("logins")(own.logins)
+authority.authority.command("mandates")(own.mandates)
+authority.authority.command("revoke-mandate")(own.revoke_mandate)
 app.add_typer(authority.authority, name="authority")
 app.add_typer(policy, name="policy")
 app.add_typer(rules, name="rules")

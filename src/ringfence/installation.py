@@ -24,7 +24,9 @@ from ringfence.diligence.files import Desk as DiligenceDesk
 from ringfence.diligence.profiles import profile_of
 from ringfence.diligence.provider import read_provider
 from ringfence.diligence.standing import shut_so_far
+from ringfence.diligence.verification import WalletAudit
 from ringfence.escrow.verification import audit
+from ringfence.evidence.authorisation import Audit
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier
@@ -204,7 +206,7 @@ def notary_of(
     signer = signer_for(load_key(settings.home), book)
     log = settings.evidence(book)
     as_notary = lambda: server.connect("notary")  # noqa: E731 - a new connection each time
-    audits = [audit, audit_for(settings.home, signer.name)]
+    audits: list[Audit] = [WalletAudit(), audit, audit_for(settings.home, signer.name)]
     notary = Notary(as_notary, log, signer, found.book_id, authorised=authorised, audits=audits, put_aside=put_aside)
     try:
         yield notary

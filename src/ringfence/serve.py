@@ -116,9 +116,7 @@ def serve_core(
         gc.collect()
         gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
         try:
-            uvicorn.Server(
-                uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
-            ).run()
+            uvicorn.Server(server_of(app, host, port)).run()
         finally:
             for beside in (sender, watching):
                 if beside:
@@ -126,6 +124,11 @@ def serve_core(
             crossings.stop()
             core_rounds.stop()
             follower.stop()
+
+
+def server_of(app: Any, host: str, port: int) -> uvicorn.Config:
+    """The web server. Who a reader is, only a proxy on this machine is asked, or one that FORWARDED_ALLOW_IPS names."""
+    return uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
 
 
 def serve_gateway(settings: Settings, server: Server, book: str) -> None:

@@ -108,19 +108,28 @@ def client(
 
 @authority.command("lint")
 def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) -> None:
-    """List what is not as it should be with people, roles and policy; 1 if anything is / 检查人员、角色与政策。"""
+    """List what is wrong with people, roles, policy and logins; 1 if anything is / 检查人员、角色、政策与登录。"""
     from rich.table import Table
 
     from ringfence import installation
     from ringfence.authority import review
+    from ringfence.authority.review import serving
     from ringfence.core import wall_clock
     from ringfence.ledger.reading import book_named
 
     with verb(home, as_json=as_json) as screen:
         now = wall_clock()
-        with installation.opened(screen.settings) as server, server.of(book).connect("auditor") as connection:
-            state = review.read_state(connection, book_named(connection, book).book_id, now)
-        found = review.findings(state, now)
+        with installation.opened(screen.settings) as server:
+            with server.of(book).connect("auditor") as connection:
+                state = review.read_state(connection, book_named(connection, book).book_id, now)
+            with server.connect("owner") as owner:
+                books, logins = serving.read_logins(owner)
+        found = [*review.findings(state, now), *serving.findings(books, logins)]
+        served = serving.served_by(books, logins)
+        serves = Table(screen.word("book", "账簿"), screen.word("who serves it", "服务的数据库登录"))
+        for told in served:
+            serves.add_row(told["book"], ", ".join(each["login"] for each in told["logins"]))
+        screen.show(serves)
         table = Table(screen.word("finding", "发现"), screen.word("what", "说明"))
         for each in found:
             table.add_row(each.rule.name, each.sentence(screen.settings.language))
@@ -132,6 +141,7 @@ def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) ->
             {
                 "book": book,
                 "findings": [each.as_json(screen.settings.language) for each in found],
+                "served_by": served,
                 "state_sha256": state.sha256.hex(),
             }
         )

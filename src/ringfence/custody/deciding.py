@@ -32,8 +32,8 @@ from ringfence.custody.orders import (
 )
 from ringfence.custody.payees.register import payee_of_order
 from ringfence.custody.payees.waiting import Prospect, letting_go, prospect
-from ringfence.custody.refusals import ORDER_IS_SOMEBODY_ELSES, PAYEE_WAS_PAID_MEANWHILE
-from ringfence.custody.wallets import DEEDS, may_pay, require_receiver, wallet_of
+from ringfence.custody.refusals import ORDER_IS_SOMEBODY_ELSES, PAYEE_WAS_PAID_MEANWHILE, WALLET_HAS_NO_ROOM
+from ringfence.custody.wallets import DEEDS, may_pay, receiving, require_receiver, wallet_of
 from ringfence.database.connection import Connection
 from ringfence.diligence.refusals import (
     BALANCE_WOULD_BE_ABOVE_THE_TIER,
@@ -57,8 +57,9 @@ KEPT_OUT: Final = (
     CUSTOMER_MUST_BE_VERIFIED.name,
     CUSTOMER_IS_RESTRICTED.name,
     BALANCE_WOULD_BE_ABOVE_THE_TIER.name,
+    WALLET_HAS_NO_ROOM.name,
 )
-"""Refusals by which a receipt is kept from whom people gave it to."""
+"""Refusals by which money is kept from whom people gave it to."""
 
 
 def decide_order(desk: Desk, order_id: UUID) -> Order:
@@ -84,6 +85,8 @@ def decide_order(desk: Desk, order_id: UUID) -> Order:
         except Refused as refused:
             if refused.refusal is PAYEE_WAS_PAID_MEANWHILE:
                 return found  # the next round looks again
+            if found.kind == "transfer" and refused.name in KEPT_OUT:
+                return found  # it waits until who receives may, or until its time is over
             if found.kind != "allocation" or refused.name not in KEPT_OUT:
                 raise
             return end_order(desk, found, "kept out by a limit")
@@ -214,8 +217,8 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal], act: str, to: 
     chain = [moved]
     also = [move(core, found, becomes)]
     also += [proposals.carrying_out(core, each.proposal_id, each.act, moved) for each in about]
-    if found.customer_id:
-        also.append(standing_required(core.book.book_id, found.customer_id, DEEDS.get(found.kind, "receive")))
+    if found.customer_id and found.kind in DEEDS:
+        also.append(standing_required(core.book.book_id, found.customer_id, DEEDS[found.kind]))
     if found.kind in PAYOUTS:
         payment = desk.vault.open(PAYMENT, str(found.order_id)).encode()
         chain.append(payment_event(found.order_id, payment, day))
@@ -223,9 +226,11 @@ def _release(desk: Desk, found: Order, about: Sequence[Proposal], act: str, to: 
         also += [letting_go(core.book.book_id, found.order_id, to.let_go)] if to else []
     elif found.kind == "allocation":
         chain.append(_allocation_line(core, found, day))
+        also += receiving(core, str(found.customer_id), chain[-1].id)
     elif hold is not None:
         post = derived(found.order_id, "post")
         chain.append(replace(hold, kind=Kind.POST, id=post, refers_to=hold.id, value_date=day))
+        also += receiving(core, found.other_customer, post) if found.other_customer else []
     core.post(Unit(chain, also))
     return stored(core, found.order_id)
 

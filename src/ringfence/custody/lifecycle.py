@@ -110,6 +110,10 @@ def moves(kind: str, state: str | None, act: str) -> str:
     raise ORDER_MAY_NOT_DO_THAT_NOW(kind=kind, state=state or "new", act=act)
 
 
+def may_move(kind: str, state: str, act: str) -> bool:
+    return any((before, what) == (state, act) for before, what, _ in LIFECYCLE[kind])
+
+
 def states(kind: str) -> list[str]:
     """The states of a kind, in the order in which the table names them first."""
     named = [state for before, _, after in LIFECYCLE[kind] for state in (before, after) if state]

@@ -26,9 +26,9 @@ from ringfence.custody.corrections.routes import router
 from ringfence.custody.customers import customer, customers, fees_due, platform_funding
 from ringfence.custody.days import days
 from ringfence.custody.deciding import cancel, decide_order
-from ringfence.custody.lifecycle import LIFECYCLE, states
+from ringfence.custody.lifecycle import LIFECYCLE, may_move, states
 from ringfence.custody.orders import Desk, Order, order, orders, orders_by_state, unallocated
-from ringfence.custody.own.pages import OWN_NOTICES, pages
+from ringfence.custody.own.pages import OWN_NOTICES, all_left, left, pages
 from ringfence.custody.payees import pages as payee_pages
 from ringfence.custody.payees.telling import MAY_STOP, stopper, waits
 from ringfence.custody.personal import erasure
@@ -138,7 +138,7 @@ def one_customer(
         lines=lines,
         names=names,
         orders=recent,
-        waits=payee_pages.all_left(visit, recent),
+        waits=all_left(visit, recent),
         tones=TONES,
         code_word=code_word,
         before=before,
@@ -201,7 +201,7 @@ def list_orders(
         kinds=list(LIFECYCLE),
         states=STATES,
         tones=TONES,
-        waits=payee_pages.all_left(visit, found),
+        waits=all_left(visit, found),
         may_stop=visit.person.has_role(*MAY_STOP),
         older=f"/orders?{older}" if older else None,
         newest=f"/orders?{urlencode(kept)}" if before else None,
@@ -242,9 +242,9 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         may_see=visit.person.has_role(*MAY_SEE),
         tones=TONES,
         code_word=code_word,
-        may_cancel=visit.person.has_role(*MAY_STOP) and _may(found, "cancelled"),
+        may_cancel=visit.person.has_role(*MAY_STOP) and may_move(found.kind, found.state, "cancelled"),
         wait=(wait := waits(visit.core, [found], visit.now).get(order_id)),
-        left=payee_pages.left(visit, wait) if wait else None,
+        left=left(visit, wait) if wait else None,
     )
 
 
@@ -363,10 +363,6 @@ def steps(found: Order, rows: list[reading.JournalLine]) -> list[tuple[str, str]
         path.append((state, "ahead"))
 
 
-def _may(found: Order, act: str) -> bool:
-    return any((before, what) == (found.state, act) for before, what, _ in LIFECYCLE[found.kind])
-
-
 def _ownerless(visit: Visit) -> int:
     with visit.core.connection() as connection:
         return len(unallocated(connection, visit.book))
@@ -408,7 +404,8 @@ MODULE: Final = Module(
         Entry("/corrections", msg("Corrections"), Part.MONEY, 26),
         Entry("/my", msg("My money"), Part.OWN, 1),
         Entry("/my/orders", msg("My orders"), Part.OWN, 2),
-        Entry("/my/mandates", msg("My mandates"), Part.OWN, 3),
+        Entry("/my/payees", msg("My payees"), Part.OWN, 3),
+        Entry("/my/mandates", msg("My mandates"), Part.OWN, 4),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
     | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out, CORRECTION: correction_pages.carry_out},

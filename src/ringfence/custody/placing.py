@@ -65,7 +65,7 @@ from ringfence.custody.refusals import (
     PAYEE_WAS_PAID_MEANWHILE,
     RECEIPT_MUST_BE_UNALLOCATED,
 )
-from ringfence.custody.wallets import require_order, require_receiver, wallet_of
+from ringfence.custody.wallets import receiving, require_order, require_receiver, wallet_of
 from ringfence.database.connection import Connection
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
@@ -315,6 +315,7 @@ def _placed(
         payment = b""
         if state != "refused":
             chain.append(_money_line(asked, money, day, at_once=state == "settled"))
+            also += receiving(core, to.customer_id, chain[-1].id) if to and state == "settled" else []
             if act:
                 instruction = _instruction(desk, asked, day, policy.version, payee)
                 payment = instruction.canonical()

@@ -14,6 +14,7 @@ class _Queries(NamedQueries):
     customer: Query
     customers: Query
     open_to_posting: Query
+    require_room: Query
     insert_bank_account: Query
     insert_order: Query
     move_order: Query

@@ -166,6 +166,12 @@ ORDER_IS_SOMEBODY_ELSES = refusal(
     en="A program cancels only what it placed itself.",
     zh="程序只能撤销其自行提交的指令。",
 )
+WALLET_HAS_NO_ROOM = refusal(
+    "wallet_has_no_room",
+    Fault.STATE,
+    en="Other money came in at the same moment, and the wallet would hold more than the customer's tier allows.",
+    zh="同时有其他款项入账，客户余额将超出其等级的限额。",
+)
 TRANSFER_CANNOT_BE_CORRECTED = refusal(
     "transfer_cannot_be_corrected",
     Fault.STATE,
@@ -176,6 +182,7 @@ TRANSFER_CANNOT_BE_CORRECTED = refusal(
 
 register(
     {
+        "wallet_has_no_room": WALLET_HAS_NO_ROOM,
         "order_moves_from_the_state_that_was_seen": ORDER_MOVED_MEANWHILE,
         "status_is_acted_upon_once": ORDER_MOVED_MEANWHILE,
         "receipt_is_taken_once": ORDER_MOVED_MEANWHILE,

@@ -44,9 +44,9 @@ from ringfence.custody.orders import (
     state_event,
 )
 from ringfence.custody.queries import QUERIES
-from ringfence.custody.wallets import may_receive, wallet_of
+from ringfence.custody.refusals import WALLET_HAS_NO_ROOM
+from ringfence.custody.wallets import may_receive, receiving, wallet_of
 from ringfence.diligence.refusals import CUSTOMER_IS_RESTRICTED, CUSTOMER_MUST_BE_VERIFIED
-from ringfence.diligence.standing import required
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
@@ -62,6 +62,7 @@ KEPT_OUT: Final = (
     Result.ACCOUNT_MUST_BE_OPEN.word,
     CUSTOMER_MUST_BE_VERIFIED.name,
     CUSTOMER_IS_RESTRICTED.name,
+    WALLET_HAS_NO_ROOM.name,
 )
 """Refusals by which money that has arrived is kept from whose it is."""
 _REFERENCE: Final = re.compile(r"\bRF-([a-z0-9][a-z0-9-]{0,39})(?![a-z0-9-])", re.ASCII)
@@ -292,7 +293,7 @@ def _credit(
     known = _cash_movement(core, advice.account_name, money.id, "bank_reference", key)
     also = [*placed, known, _receipt(core, advice, asked.order_id), *(judged(core, line) for line in decided)]
     if asked.customer_id is not None:
-        also.append(required(core.book.book_id, asked.customer_id, "receive"))
+        also += receiving(core, asked.customer_id, money.id)
     core.post(Unit([event, *decided, money], also))
 
 

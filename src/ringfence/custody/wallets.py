@@ -7,9 +7,9 @@ Before an order is placed these are checked in this order:
   3  the payment, and all payments of the month, the year or ever with it, are within the tier of who pays
   4  the wallet of who receives has room for it
 
-The first two are asked of the database again in the append (`diligence.require_standing`), so that nobody is restricted
-in between. What a customer moves between available and frozen is his own, and a lawful order may want it frozen: for
-that he only has to be verified.
+All but the third are asked of the database again in the append (`diligence.require_standing`, `custody.require_room`),
+so that nobody is restricted and no other money comes in between: the notary looks at each row. What a customer moves
+between available and frozen is his own, and a lawful order may want it frozen: for that he only has to be verified.
 """
 
 from dataclasses import dataclass
@@ -74,6 +74,13 @@ def require_order(
             _require_room(core, connection, standing.require(connection, book, to.customer_id, "receive"), to, amount)
     asked = [standing.required(book, who.customer_id, deed)]
     return asked if to is None else [*asked, standing.required(book, to.customer_id, "receive")]
+
+
+def receiving(core: Core, customer_id: str, credited: UUID) -> list[Statement]:
+    """The statements with which the append of the row `credited` asks whether the customer may receive that money."""
+    book = core.book.book_id
+    room = (QUERIES.require_room, {"book": book, "customer": customer_id, "credited": credited})
+    return [standing.required(book, customer_id, "receive"), room]
 
 
 def may_pay(core: Core, customer_id: str, kind: str) -> bool:

@@ -20,7 +20,7 @@ from ringfence.diligence.refusals import CUSTOMER_IS_RESTRICTED, CUSTOMER_WAS_NO
 from ringfence.money import currency, format_minor
 
 AT_A_TIME: Final = 32
-_ACTS: Final = {number.value: act for act, number in EVENTS.items()}
+ACTS: Final = {number.value: act for act, number in EVENTS.items()}
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def steps(connection: Connection, book: int, customer_id: str) -> list[Step]:
         first = len(found) + 1
         ids = {step_id(book, customer_id, number): number for number in range(first, first + AT_A_TIME)}
         rows = connection.execute(QUERIES.steps_in_the_journal, {"book": book, "ids": list(ids)}).fetchall()
-        known = {ids[row[0]]: row for row in rows if row[1] in _ACTS}
+        known = {ids[row[0]]: row for row in rows if row[1] in ACTS}
         for number in range(first, first + AT_A_TIME):
             if number not in known:
                 return found
             _, code, payload, sequence, posted_at = known[number]
-            found.append(Step(number, _ACTS[code], json.loads(payload), sequence, posted_at))
+            found.append(Step(number, ACTS[code], json.loads(payload), sequence, posted_at))
 
 
 def require_verified(connection: Connection, book: int, customer_id: str, amount: int) -> None:

@@ -30,6 +30,9 @@ class _Queries(NamedQueries):
     lapsed: Query
     to_screen_again: Query
     steps_in_the_journal: Query
+    opened_in_the_journal: Query
+    hold_in_the_journal: Query
+    taken_over_in_the_journal: Query
 
 
 QUERIES = load(_Queries, "ringfence.diligence")

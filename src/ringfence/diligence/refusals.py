@@ -219,6 +219,13 @@ CUSTOMER_WAS_NOT_VERIFIED = refusal(
     en="The journal does not say that the customer is verified: {detail}.",
     zh="账簿中没有该客户已核实的记录：{detail}。",
 )
+ROW_CONTRADICTS_DILIGENCE = refusal(
+    "row_contradicts_diligence",
+    Fault.STATE,
+    en="Row {sequence} of the journal does not keep to what is known of customer {customer}: {because}. It is not"
+    " signed.",
+    zh="日志第 {sequence} 行与客户 {customer} 的尽职调查不符：{because}。不予签名。",
+)
 
 register(
     {

@@ -9,19 +9,35 @@ from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
+from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
+from ringfence.custody import own
 from ringfence.custody.orders import Desk
+from ringfence.custody.own.pages import FromForm
 from ringfence.custody.routes import maker, place_of
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.agreements import REFERENCE_CHARACTERS_MAX
 from ringfence.escrow.document import BYTES_MAX, read_json
 from ringfence.escrow.facts import Heard
-from ringfence.escrow.reading import Look, Standing, StandingTranche, agreement, counted, heard, look, waiting, words
+from ringfence.escrow.reading import (
+    Look,
+    Standing,
+    StandingTranche,
+    agreement,
+    agreements_of_party,
+    counted,
+    heard,
+    look,
+    waiting,
+    words,
+)
 from ringfence.escrow.reading import agreements as standing_agreements
 from ringfence.escrow.refusals import AGREEMENT_IS_NOT_VALID
 from ringfence.escrow.routes import after, router, settled_amount
 from ringfence.escrow.telling import Sentence, sentence
+from ringfence.escrow.word import challenge_of
+from ringfence.escrow.word import read as read_word
 from ringfence.ledger import reading
 from ringfence.ledger.routes import code_word
 from ringfence.web.fields import PAGE_ROWS, Text
@@ -222,6 +238,58 @@ def _may_approve(found: Standing, said: Heard, own: list[str]) -> list[tuple[str
     ]
 
 
+@pages.get("/my/escrow")
+def own_agreements(visit: Signed) -> Response:
+    """The agreements in which the customer is a party, with what the customer may still approve."""
+    who = own.whose(visit.core, session_of(visit)).customer_id
+    with visit.core.connection() as connection:
+        found = agreements_of_party(connection, visit.book, who)
+        said = {each.agreement_id: heard(connection, each) for each in found}
+    parties = {
+        each.agreement_id: [name for name, identity in each.terms.parties.items() if identity == f"customer:{who}"]
+        for each in found
+    }
+    return visit.page(
+        "escrow/my_escrow.html",
+        agreements=found,
+        parties=parties,
+        milestones={
+            each.agreement_id: _may_approve(each, said[each.agreement_id], parties[each.agreement_id])
+            if each.state == "in_force"
+            else []
+            for each in found
+        },
+        tones=TONES,
+    )
+
+
+@pages.post("/my/escrow/{agreement_id}/words/documents")
+def draw_up_words(visit: Signed, agreement_id: UUID, milestone: Word, party: Word) -> Response:
+    """The words as they are to be signed; nothing is kept of them yet."""
+    document = saying.draft_milestone(visit.core, session_of(visit), agreement_id, milestone, party)
+    with visit.core.connection() as connection:
+        found = agreement(connection, visit.book, agreement_id)
+    return visit.page(
+        "escrow/my_word_sign.html",
+        words=read_word(document),
+        agreement=found,
+        text=document.decode(),
+        document=to_text(document),
+        question=own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin)),
+    )
+
+
+@pages.post("/my/escrow/words")
+def say_signed(
+    visit: Signed,
+    document: Annotated[str, Form(max_length=8_000)],
+    used: FromForm,
+) -> Response:
+    signed = from_text("document", document)
+    saying.speak(visit.core, session_of(visit), signed, used, relying_party(visit.origin))
+    return visit.go("/my/escrow", said="milestone_approved")
+
+
 def _settles(found: Standing, own: list[str]) -> bool:
     return found.terms.claims is not None and not set(own).isdisjoint(found.terms.claims.arbiters)
 
@@ -245,7 +313,10 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("escrow", msg("Escrow"), 65, "escrow/panel.html", _panel)],
-    entries=[Entry("/escrow", msg("Escrow"), Part.MONEY, 21, _waiting)],
+    entries=[
+        Entry("/escrow", msg("Escrow"), Part.MONEY, 21, _waiting),
+        Entry("/my/escrow", msg("My agreements"), Part.OWN, 5),
+    ],
     carries_out=dict.fromkeys((agreements.ACT, releasing.ACT), _carry_out),
     words={
         "agreement state": list(STATES),

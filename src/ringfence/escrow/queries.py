@@ -12,6 +12,7 @@ class _Queries(NamedQueries):
     looked: Query
     agreement: Query
     agreements: Query
+    agreements_of_party: Query
     tranches: Query
     to_look_at: Query
     facts: Query

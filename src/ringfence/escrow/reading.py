@@ -122,6 +122,14 @@ def agreements(
     return _standing(connection, book, rows)
 
 
+def agreements_of_party(connection: Connection, book: int, customer: str, limit: int = 50) -> list[Standing]:
+    """Agreements in which a customer is a party, the latest first."""
+    asked = {"book": book, "party": f"customer:{customer}", "limit": limit}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(QUERIES.agreements_of_party, asked).fetchall()
+    return _standing(connection, book, rows)
+
+
 def _standing(connection: Connection, book: int, rows: list[dict[str, Any]]) -> list[Standing]:
     asked = {"book": book, "agreements": [row["agreement_id"] for row in rows]}
     parts: dict[UUID, list[StandingTranche]] = {}

@@ -147,6 +147,12 @@ REASON_OF_A_CLAIM_MUST_BE_SHORT = refusal(
     en="A claim has a reason of 1 to {characters} characters.",
     zh="争议须有 1 至 {characters} 个字符的理由。",
 )
+PARTY_MUST_SIGN = refusal(
+    "party_must_sign",
+    Fault.PERMISSION,
+    en="A customer speaks as a party by a passkey, over exactly these words. Nothing was written.",
+    zh="客户作为当事方发言须以通行密钥对这些内容签名。未写入任何内容。",
+)
 ROW_CONTRADICTS_ITS_AGREEMENT = refusal(
     "row_contradicts_its_agreement",
     Fault.STATE,
@@ -168,6 +174,7 @@ register(
         "amount_needs_approval": AMOUNT_NEEDS_APPROVAL,
         "proposal_is_about_something_else": PROPOSAL_IS_ABOUT_SOMETHING_ELSE,
         "party_must_be_named": PARTY_MUST_BE_NAMED,
+        "party_must_sign": PARTY_MUST_SIGN,
         "party_must_speak_for_itself": PARTY_MUST_SPEAK_FOR_ITSELF,
         "milestone_is_approved_already": MILESTONE_IS_APPROVED_ALREADY,
         "claim_is_open_already": CLAIM_IS_OPEN_ALREADY,

@@ -27,6 +27,7 @@ from ringfence.custody.days import current_day
 from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import hold_of, move, moved_event, order
 from ringfence.custody.refusals import ORDER_MOVED_MEANWHILE
+from ringfence.custody.wallets import receiving
 from ringfence.database.connection import Connection
 from ringfence.diligence import standing as diligence
 from ringfence.escrow import conditions
@@ -284,7 +285,7 @@ def _released_rows(core: Core, connection: Connection, case: _Case) -> tuple[lis
             post = replace(hold, kind=Kind.POST, id=derived(identity, "post"), amount=amount, refers_to=hold.id)
             rows = [moved_event(placed, becomes, case.day), replace(post, value_date=case.day)]
             statement = move(core, placed, becomes)
-            also += [diligence.required(book, terms.payer, "pay"), diligence.required(book, customer, "receive")]
+            also += [diligence.required(book, terms.payer, "pay"), *receiving(core, customer, post.id)]
         chain += rows
         also.append(statement)
     return chain, also

@@ -12,20 +12,26 @@ from fastapi import APIRouter, Body, Path, Query
 from pydantic import Field
 
 from ringfence.authority.actors import Actor
+from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.refusals import CHALLENGE_DOES_NOT_FIT, PASSKEY_MUST_WAIT, PASSKEYS_NEED_A_HOST_NAME
 from ringfence.authority.refusals import (
     MAKER_MAY_NOT_MAKE_THIS,
     PERSON_LACKS_THE_ROLE,
     SCOPE_IS_MISSING,
     SESSION_IS_NOT_VALID,
 )
+from ringfence.authority.routes import FOR_PEOPLE, OF_A_PASSKEY, assertion_of, session_of
+from ringfence.custody import own
 from ringfence.custody.orders import Desk
+from ringfence.custody.own.refusals import CUSTOMER_HAS_NO_PASSKEY_HERE
+from ringfence.custody.own.routes import OrderToSign, SignedWithdrawal
 from ringfence.custody.refusals import CUSTOMER_MUST_EXIST, CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT, NO_DAY_IS_OPEN
 from ringfence.custody.routes import READ, STANDING_IN_THE_WAY, WRITE, maker, place_of
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.agreements import REFERENCE_CHARACTERS_MAX
 from ringfence.escrow.conditions import Trace
 from ringfence.escrow.document import read_json, said_of
-from ringfence.escrow.reading import Standing, agreement, heard, look
+from ringfence.escrow.reading import Standing, agreement, agreements_of_party, heard, look
 from ringfence.escrow.reading import agreements as standing_agreements
 from ringfence.escrow.refusals import (
     AGREEMENT_ID_ALREADY_HAS_OTHER_CONTENT,
@@ -41,6 +47,7 @@ from ringfence.escrow.refusals import (
     DOCUMENT_IS_NOT_JSON,
     MILESTONE_IS_APPROVED_ALREADY,
     PARTY_MUST_BE_NAMED,
+    PARTY_MUST_SIGN,
     PARTY_MUST_SPEAK_FOR_ITSELF,
     REASON_OF_A_CLAIM_MUST_BE_SHORT,
     RELEASE_IS_NOT_ALLOWED,
@@ -50,10 +57,12 @@ from ringfence.escrow.refusals import (
     TRANCHE_MUST_EXIST,
 )
 from ringfence.escrow.telling import formula
+from ringfence.escrow.word import challenge_of
 from ringfence.incident.refusals import BRAKE_IS_PULLED
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, parse_minor
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Limit, Text
+from ringfence.web.refusals import ADDRESS_IS_FOR_CUSTOMERS
 from ringfence.web.visit import Client, Visit
 
 router = APIRouter()
@@ -158,6 +167,10 @@ class ReleaseAnswer(Answer):
     proposal: UUID | None
 
 
+class OwnAgreements(Answer):
+    agreements: list[AgreementAnswer]
+
+
 @router.get("/escrow/agreements", dependencies=READ, summary="Escrow agreements, the latest first", responses=refuses())
 def list_agreements(
     visit: Client,
@@ -259,6 +272,60 @@ def open_claim(
 ) -> AgreementAnswer:
     by = speaker(visit)
     done = saying.open_claim(visit.core, id, given.id, given.tranche, given.party, given.reason, by=by)
+    return agreement_answer(visit, done)
+
+
+@router.get(
+    "/my/escrow",
+    dependencies=FOR_PEOPLE,
+    summary="Agreements in which the customer is a party, the latest first (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS),
+)
+def own_agreements(visit: Client, limit: Limit = PAGE_ROWS) -> OwnAgreements:
+    who = own.whose(visit.core, session_of(visit)).customer_id
+    with visit.core.connection() as connection:
+        found = agreements_of_party(connection, visit.book, who, limit)
+    return OwnAgreements(agreements=[agreement_answer(visit, each) for each in found])
+
+
+@router.post(
+    "/my/escrow/{id}/words/documents",
+    dependencies=FOR_PEOPLE,
+    summary="Draw up the words by which the customer approves a milestone, to be signed (customers only)",
+    responses=refuses(
+        ADDRESS_IS_FOR_CUSTOMERS,
+        PASSKEYS_NEED_A_HOST_NAME,
+        CUSTOMER_HAS_NO_PASSKEY_HERE,
+        AGREEMENT_MUST_EXIST,
+        PARTY_MUST_BE_NAMED,
+    ),
+)
+def draw_up_words(visit: Client, id: UUID, given: Annotated[Milestone, Body()]) -> OrderToSign:  # noqa: A002
+    document = saying.draft_milestone(visit.core, session_of(visit), id, given.milestone, given.party)
+    asked = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
+    return OrderToSign.model_validate({"document": to_text(document)} | asked)
+
+
+@router.post(
+    "/my/escrow/words",
+    dependencies=FOR_PEOPLE,
+    summary="Say what was signed (customers only)",
+    responses=refuses(
+        ADDRESS_IS_FOR_CUSTOMERS,
+        PARTY_MUST_SIGN,
+        AGREEMENT_MUST_EXIST,
+        AGREEMENT_IS_NOT_IN_FORCE,
+        PARTY_MUST_BE_NAMED,
+        PARTY_MUST_SPEAK_FOR_ITSELF,
+        MILESTONE_IS_APPROVED_ALREADY,
+        CHALLENGE_DOES_NOT_FIT,
+        *OF_A_PASSKEY,
+        PASSKEY_MUST_WAIT,
+    ),
+)
+def say_signed(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> AgreementAnswer:
+    document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
+    done = saying.speak(visit.core, session_of(visit), document, used, relying_party(visit.origin))
     return agreement_answer(visit, done)
 
 

@@ -1,16 +1,22 @@
 """What parties say about an agreement in force: a milestone is approved, a claim is opened, a claim is settled.
 
 Each is an event of the journal and a fact of the agreement, in one append. The database finds the speaker by the token:
-a person speaks for himself, a program for itself and for the customers of its platform. Nothing that was said is taken
-back; an arbiter may say otherwise as long as the claim is not settled.
+a person speaks for himself, a program for itself and for the customers of its platform, a customer's own login for the
+customer by a passkey (`draft_milestone`, `speak`). Nothing that was said is taken back; an arbiter may say otherwise as
+long as the claim is not settled.
 """
 
+import secrets
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from ringfence.authority.actors import Actor, maker_of, token_of
+from ringfence.authority.actors import Actor, Session, SignedOrder, maker_of, token_of
+from ringfence.authority.passkeys.assertions import Assertion, RelyingParty, require_our_page
+from ringfence.authority.passkeys.counter import journaled
+from ringfence.authority.people import customer_of
 from ringfence.core import Core
 from ringfence.custody.days import current_day
 from ringfence.custody.refusals import NO_DAY_IS_OPEN
@@ -18,10 +24,14 @@ from ringfence.database.connection import Connection
 from ringfence.escrow.queries import QUERIES
 from ringfence.escrow.reading import Standing, agreement
 from ringfence.escrow.refusals import (
+    AGREEMENT_MUST_EXIST,
     CLAIM_IS_OPEN_ALREADY,
     MILESTONE_IS_APPROVED_ALREADY,
+    PARTY_MUST_BE_NAMED,
+    PARTY_MUST_SIGN,
     REASON_OF_A_CLAIM_MUST_BE_SHORT,
 )
+from ringfence.escrow.word import challenge_of, read, written
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
@@ -29,6 +39,7 @@ from ringfence.ledger.model import Kind, Line, Result
 from ringfence.refusal import Refusal, Refused
 
 REASON_CHARACTERS_MAX: Final = 500
+SIGNED: Final = ("credential", "client_data", "authenticator_data", "signature")
 
 
 def approve_milestone(core: Core, agreement_id: UUID, milestone: str, party: str, *, by: Actor) -> Standing:
@@ -79,16 +90,56 @@ def _say(
         agreement(connection, book, agreement_id)
         day = _day(connection, book, core.clock().date())
     payload = {"agreement": str(agreement_id), "by": maker_of(by)} | said
+    signed = by.order if isinstance(by, Session) else None
+    raw: dict[str, bytes | None] = dict.fromkeys(("document", *SIGNED))
+    if signed is not None:
+        used = signed.assertion
+        given = (used.credential_id, used.client_data, used.authenticator_data, used.signature)
+        raw |= {"document": signed.document, **dict(zip(SIGNED, given, strict=True))}
+        payload |= {name: value.hex() for name, value in zip(SIGNED, given, strict=True)}
+        word = read(signed.document)
+        payload |= {"document": signed.document.decode(), "challenge": challenge_of(signed.document).hex()}
+        payload |= {"customer": word.customer, "person": word.person}
     event = Line(Kind.EVENT, identity, order_id=agreement_id, code=name, value_date=day, payload=payload)
-    row = {"book": book, "event": identity, "number": int(name), "token_sha256": token_of(by)}
+    row = {"book": book, "event": identity, "number": int(name), "token_sha256": token_of(by), **raw}
     try:
-        core.post(Unit([event], [(QUERIES.say, row | {"agreement": agreement_id, "reason": reason})]))
+        with journaled(core, signed.assertion.credential_id if signed else None):
+            core.post(Unit([event], [(QUERIES.say, row | {"agreement": agreement_id, "reason": reason})]))
     except Refused as refused:
         if refused.name == Result.ID_ALREADY_HAS_OTHER_CONTENT.word:
             raise taken() from refused
         raise
     with core.connection() as connection:
         return agreement(connection, book, agreement_id)
+
+
+def draft_milestone(core: Core, session: Session, agreement_id: UUID, milestone: str, party: str) -> bytes:
+    """The words by which a customer approves a milestone, to be signed; `agreement_must_exist` for an agreement that is
+    none of the customer's, `party_must_be_named`.
+    """
+    with core.connection() as connection:
+        customer_id = customer_of(connection, core.book.book_id, session.person_id)
+        found = agreement(connection, core.book.book_id, agreement_id)
+    if f"customer:{customer_id}" not in found.terms.parties.values():
+        raise AGREEMENT_MUST_EXIST(agreement=agreement_id)
+    if party not in found.terms.milestones.get(milestone, ()):
+        raise PARTY_MUST_BE_NAMED()
+    says = {"milestone": milestone, "party": party}
+    nonce = secrets.token_hex(16)
+    return written(
+        agreement_id, found.sha256, customer_id, session.person_id, EventName.MILESTONE_APPROVED, says, nonce
+    )
+
+
+def speak(core: Core, session: Session, document: bytes, used: Assertion, ours: RelyingParty) -> Standing:
+    """A customer says what was signed; `party_must_sign`, what `require_our_page` and `approve_milestone` refuse."""
+    word = read(document)
+    if word.event != EventName.MILESTONE_APPROVED or word.says.keys() != {"milestone", "party"}:
+        raise PARTY_MUST_SIGN()
+    require_our_page(used.client_data, "webauthn.get", challenge_of(document), ours.origin, ours.rp_id)
+    by = replace(session, order=SignedOrder(document, used))
+    milestone, party = str(word.says["milestone"]), str(word.says["party"])
+    return approve_milestone(core, word.agreement_id, milestone, party, by=by)
 
 
 def _day(connection: Connection, book: int, today: date) -> date:

@@ -28,10 +28,13 @@ from uuid import UUID
 import numpy as np
 
 from ringfence.authority.escalations import Seen
+from ringfence.authority.origin.verification import require_login_signed
+from ringfence.authority.passkeys.verification import Said
 from ringfence.authority.policy import policy_in_force, required
 from ringfence.authority.verification import record_of, verified_terms
 from ringfence.database.connection import Connection
 from ringfence.escrow import document as documents
+from ringfence.escrow import word
 from ringfence.escrow.conditions import evaluate, sha256_of
 from ringfence.escrow.document import Agreement, Tranche, due, order_of, parts, release_of, return_of
 from ringfence.escrow.facts import hear, spoken
@@ -39,6 +42,7 @@ from ringfence.escrow.queries import QUERIES
 from ringfence.escrow.reading import Standing, find_agreement
 from ringfence.escrow.refusals import ROW_CONTRADICTS_ITS_AGREEMENT
 from ringfence.ledger import reading
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.model import LINKED, Kind, canonical, moment
@@ -84,7 +88,7 @@ class _Contradiction(Exception):  # noqa: N818 - what is wrong with a row; told 
     pass
 
 
-def audit(connection: Connection, book: int, block: Block) -> None:
+def audit(connection: Connection, book: int, block: Block, _: Balances | None = None) -> None:
     """Return if every row of the block keeps its agreement; else `row_contradicts_its_agreement`. Role notary."""
     rows = block.batch.rows
     about = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], list(_EVENTS))
@@ -182,6 +186,8 @@ def _check(connection: Connection, event: _Event, order_id: UUID, chain: _Chain)
         said = connection.execute(QUERIES.fact_at, {"book": event.book, "sequence": event.sequence}).fetchone()
         spoken_so = said is not None and _as_said(event, identity, said)
         _require(spoken_so, "nobody said so: there is no speaker of this row")
+        if str(event.says["by"]).startswith("customer:"):
+            _signed(connection, event, kept, terms)
     elif event.code == EventName.ESCROW_CALLED_OFF:
         _require(not in_force, "the agreement is in force")
         for tranche in terms.tranches:
@@ -201,6 +207,21 @@ def _as_said(event: _Event, identity: UUID, kept: tuple[Any, ...]) -> bool:
         told |= {"claim": str(claim)}
         told |= {"tranche": tranche} if code == EventName.CLAIM_OPENED else {"payees_get": str(payees_get)}
     return (agreement_id, code) == (identity, event.code) and told.items() <= event.says.items()
+
+
+def _signed(connection: Connection, event: _Event, kept: Standing, terms: Agreement) -> None:
+    """The customer's login signed exactly these words, by a passkey that it could use then."""
+    says = event.says
+    document = str(says["document"]).encode()
+    found = word.read(document)
+    row = Said(event.sequence, event.id, event.code, event.at, says)
+    signed = require_login_signed(connection, event.book, found.customer, row)
+    _require(signed == word.challenge_of(document), "something else was signed")
+    about = (found.agreement_id, found.agreement_sha256, found.event, f"customer:{found.person}")
+    meant = (terms.agreement_id, kept.sha256, event.code, says["by"])
+    _require(about == meant and found.says.items() <= says.items(), "something else was signed")
+    whose = terms.parties.get(str(says["party"]))
+    _require(whose == f"customer:{found.customer}", "the customer is not that party")
 
 
 def _proposed(

@@ -18,6 +18,7 @@ from uuid import UUID
 import numpy as np
 
 from ringfence.database.connection import Connection
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.codes import EventName, Purpose
 from ringfence.ledger.model import Kind, moment
 from ringfence.ledger.storage import Block
@@ -118,9 +119,10 @@ belong together.
 """
 
 
-Audit = Callable[[Connection, int, Block], None]
+Audit = Callable[[Connection, int, Block, Balances], None]
 """A further question about the new rows of a book, of a package that the notary does not know: returns if they keep
-that package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above.
+that package's rules, else raises the `Refused` that becomes the alarm. In the same snapshot as above. The balances are
+the notary's own, after the rows.
 """
 
 

@@ -12,6 +12,9 @@
                                 a new limit, closed period, guard or monitor that people did not allow
     row_contradicts_its_agreement (`ringfence.escrow`)
                                 a new row about money in escrow that its agreement does not bear out
+    row_contradicts_diligence (`ringfence.diligence`)
+                                a new row that opens an account for, or moves money of, a customer who is not verified,
+                                is restricted, or would have more than the tier allows
     row_says_what_nobody_did (`authorisation`)
                                 a new event of people who did not do that, or a payment that they did not approve
     log_file_would_change (`tiles`)

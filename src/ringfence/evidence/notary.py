@@ -423,7 +423,7 @@ class Notary:
             for row in rows_to_authorise(block, self.book, guarded, monitored):
                 self._authorised(connection, row)
             for audit in self._audits:
-                audit(connection, self.book, block)
+                audit(connection, self.book, block, balances)
         except BaseException:
             undo()
             raise

@@ -100,3 +100,4 @@ class EventName(IntEnum):
     LIABILITIES_PROVEN = 1180  # the tree over what every customer is owed at the end of a day
     LIABILITIES_ATTESTED = 1181  # an auditor signed it
     RULE_PACK_SET = 1195  # the risk rules and lists by which orders are judged from now on
+    PROVIDER_LOGGED_OUT = 1200  # an identity provider says that somebody has signed out there

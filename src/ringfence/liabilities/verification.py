@@ -24,6 +24,7 @@ import numpy as np
 
 from ringfence.database.connection import Connection
 from ringfence.evidence.authorisation import Audit
+from ringfence.ledger.balances import Balances
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import Block
@@ -52,7 +53,7 @@ class _Row:
 def audit_for(home: Path, log: str) -> Audit:
     """The question, for a notary whose home has the auditors' keys and whose log has this origin."""
 
-    def audit(connection: Connection, book: int, block: Block) -> None:
+    def audit(connection: Connection, book: int, block: Block, _: Balances) -> None:
         rows = block.batch.rows
         about = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], _EVENTS)
         for index in np.flatnonzero(about).tolist():

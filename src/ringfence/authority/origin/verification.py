@@ -210,12 +210,17 @@ def _require_in_force(connection: Connection, book: int, event: Said, key: Progr
 
 
 def _customer(connection: Connection, asking: Asking, event: Said) -> None:
-    _require_login(connection, asking, event)
-    challenge = _require_passkey(connection, asking.book, event)
+    challenge = require_login_signed(connection, asking.book, asking.payment.customer, event)
     document = asking.content()
     if challenge != challenge_of(document):
         raise PAYMENT_LACKS_ITS_ORIGIN(because="something else was signed")
     require_document(read(document), asking.name, asking.payment)
+
+
+def require_login_signed(connection: Connection, book: int, customer: str, event: Said) -> bytes:
+    """The challenge that a login of this customer signed by a passkey, as an event says; `payment_lacks_its_origin`."""
+    _require_login(connection, book, customer, event)
+    return _require_passkey(connection, book, event)
 
 
 def _require_passkey(connection: Connection, book: int, event: Said) -> bytes:
@@ -246,13 +251,13 @@ def _enrolled(connection: Connection, asked: Mapping[str, Any]) -> list[tuple[An
     return connection.execute(AUTHORITY.keys_enrolled, asked).fetchall()
 
 
-def _require_login(connection: Connection, asking: Asking, event: Said) -> None:
+def _require_login(connection: Connection, book: int, customer: str, event: Said) -> None:
     """The login is that customer's, by the table and by the journal, and was not ended before."""
-    customer, person = asking.payment.customer, str(event.says.get("person"))
-    row = connection.execute(AUTHORITY.customer_of, {"book": asking.book, "person": person}).fetchone()
+    person = str(event.says.get("person"))
+    row = connection.execute(AUTHORITY.customer_of, {"book": book, "person": person}).fetchone()
     if row is None or row[0] != customer or event.says.get("customer") != customer:
         raise PAYMENT_LACKS_ITS_ORIGIN(because="the login is not that customer's")
-    asked = {"book": asking.book, "persons": [person], "last": event.sequence}
+    asked = {"book": book, "persons": [person], "last": event.sequence}
     said = [_said_of(each) for each in connection.execute(AUTHORITY.person_events, asked)]
     bound = [each.says.get("customer") for each in said if each.sequence == row[1]]
     roles = [each.says["roles"] for each in said if "roles" in each.says]
@@ -263,8 +268,7 @@ def _require_login(connection: Connection, asking: Asking, event: Said) -> None:
 def _mandate(connection: Connection, asking: Asking, event: Said) -> None:
     """A program asked, within what the customer had signed; the cap of the period is counted over the journal."""
     known, given = _given(connection, asking, event)
-    _require_login(connection, asking, given)
-    challenge = _require_passkey(connection, asking.book, given)
+    challenge = require_login_signed(connection, asking.book, asking.payment.customer, given)
     terms = _terms_said(given)
     _require_standing(connection, asking, event, known)
     _require_within(connection, asking, event, terms)

@@ -58,6 +58,8 @@ class _Queries(NamedQueries):
     read_id_token: Query
     person_of_identity: Query
     open_session_by_provider: Query
+    read_logout_token: Query
+    end_sessions_by_provider: Query
     identities: Query
     bind_identity: Query
     release_identity: Query

@@ -211,3 +211,26 @@ def _open_session(core: Core, provider: IdentityProvider, tokens: Tokens, issuer
     line = Line(Kind.EVENT, event, code=EventName.SIGNED_IN, payload=said)
     core.post(Unit([line], also=[(QUERIES.open_session_by_provider, opened)]))
     return SignedIn(session_of(core, token), token)
+
+
+def log_out(core: Core, name: str, token: str) -> str:
+    """A provider says, by a logout token that it signed, that somebody has signed out there: the sessions that it
+    opened for that person end (OpenID Connect Back-Channel Logout 1.0). Gives the person. What the database refuses of
+    a token, `identity_is_not_bound`, `challenge_was_used` for a token that came before.
+    """
+    book, at = core.book.book_id, core.clock()
+    with core.connection() as connection:
+        asked = {"book": book, "provider": name, "token": token, "at": at}
+        row = connection.execute(QUERIES.read_logout_token, asked).fetchone()
+        assert row is not None  # noqa: S101 - the function gives one row
+        issuer, subject, token_id = row
+        found = connection.execute(
+            QUERIES.person_of_identity, {"book": book, "issuer": issuer, "subject": subject}
+        ).fetchone()
+    if found is None or found[0] is None:
+        raise IDENTITY_IS_NOT_BOUND()
+    event, said = core.new_id(), {"person": found[0], "provider": name, "token_sha256": token_id}
+    line = Line(Kind.EVENT, event, code=EventName.PROVIDER_LOGGED_OUT, payload=said)
+    ended = {"book": book, "event": event, "provider": name, "token": token}
+    core.post(Unit([line], also=[(QUERIES.end_sessions_by_provider, ended)]))
+    return str(found[0])

@@ -4,21 +4,30 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Form, Path
 from pydantic import Field
 
-from ringfence.authority.providers import NOBODY, Directory, registration
+from ringfence.authority.passkeys.refusals import CHALLENGE_WAS_USED
+from ringfence.authority.providers import NOBODY, Directory, flow, registration
 from ringfence.authority.providers.refusals import (
+    ID_TOKEN_ALGORITHM_IS_NOT_ALLOWED,
+    ID_TOKEN_IS_FOR_ANOTHER_AUDIENCE,
+    ID_TOKEN_IS_NOT_VALID,
+    ID_TOKEN_IS_OF_ANOTHER_ISSUER,
+    ID_TOKEN_IS_OUT_OF_DATE,
+    ID_TOKEN_SIGNATURE_DOES_NOT_VERIFY,
+    IDENTITY_IS_NOT_BOUND,
     IDENTITY_MUST_EXIST,
     PROVIDER_IS_NOT_SET_UP,
     PROVIDER_IS_UNREACHABLE,
+    PROVIDER_KEY_IS_NOT_KNOWN,
     PROVIDER_KEY_IS_USABLE,
     PROVIDER_MUST_EXIST,
 )
 from ringfence.authority.refusals import MAKER_MAY_NOT_MAKE_THIS, PERSON_LACKS_THE_ROLE
-from ringfence.authority.routes import FOR_PEOPLE, WATCHES, router, session_of
+from ringfence.authority.routes import FOR_PEOPLE, WATCHES, entrance, router, session_of
 from ringfence.web.answers import Answer, refuses
-from ringfence.web.visit import Client, Visit
+from ringfence.web.visit import Anybody, Client, Visit
 
 ProviderName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,31}$", max_length=32)]
 
@@ -158,3 +167,23 @@ def list_identities(visit: Client) -> IdentityList:
 )
 def release_identity(visit: Client, provider: ProviderName, person: Annotated[str, Path(max_length=40)]) -> None:
     registration.release(visit.core, session_of(visit), provider, person)
+
+
+@entrance.post(
+    "/providers/{provider}/logouts",
+    summary="A provider says by a logout token that somebody has signed out there (Back-Channel Logout 1.0)",
+    responses=refuses(
+        PROVIDER_MUST_EXIST,
+        PROVIDER_KEY_IS_NOT_KNOWN,
+        ID_TOKEN_IS_NOT_VALID,
+        ID_TOKEN_ALGORITHM_IS_NOT_ALLOWED,
+        ID_TOKEN_SIGNATURE_DOES_NOT_VERIFY,
+        ID_TOKEN_IS_OF_ANOTHER_ISSUER,
+        ID_TOKEN_IS_FOR_ANOTHER_AUDIENCE,
+        ID_TOKEN_IS_OUT_OF_DATE,
+        IDENTITY_IS_NOT_BOUND,
+        CHALLENGE_WAS_USED,
+    ),
+)
+def log_out(visit: Anybody, provider: ProviderName, logout_token: Annotated[str, Form(max_length=16_384)]) -> None:
+    flow.log_out(visit.core, provider, logout_token)

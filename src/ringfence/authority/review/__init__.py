@@ -17,6 +17,8 @@ findings out, in the order of RULES:
 The policy in force is looked at, and every later version that has a time to begin. Who may approve is counted with
 training: whoever is suspended does not count.
 
+Who serves which book, by which login of the database, is one list for all books: `serving`.
+
 A review of access is a person's word, in the journal, to have looked at exactly this state: its SHA-256 goes with it.
 """
 
@@ -54,6 +56,8 @@ class _Queries(NamedQueries):
     active_keys: Query
     reviews: Query
     record_access_review: Query
+    books_by_name: Query
+    services: Query
 
 
 QUERIES = load(_Queries, "ringfence.authority", "sql/review.sql")

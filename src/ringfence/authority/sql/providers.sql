@@ -26,6 +26,12 @@ SELECT authority.person_of_identity(%(book)s, %(issuer)s, %(subject)s);
 SELECT authority.open_session_by_provider(%(book)s, %(event)s, %(provider)s, %(token)s, %(access_token)s, %(session)s,
                                           %(token_sha256)s);
 
+-- name: read_logout_token
+SELECT issuer, subject, encode(token_id, 'hex') FROM authority.read_logout_token(%(book)s, %(provider)s, %(token)s, %(at)s);
+
+-- name: end_sessions_by_provider
+SELECT authority.end_sessions_by_provider(%(book)s, %(event)s, %(provider)s, %(token)s);
+
 -- name: identities
 SELECT person_id, provider, issuer, subject, proposal_id, bound, bound_at, used_at, released FROM authority.identity
  WHERE book_id = %(book)s AND (%(person)s::text IS NULL OR person_id = %(person)s) ORDER BY bound DESC;

@@ -24,3 +24,14 @@ SELECT sequence, person_id, at, findings, state_sha256 FROM authority.access_rev
 
 -- name: record_access_review
 SELECT authority.record_access_review(%(book)s, %(event)s, %(token_sha256)s, %(findings)s, %(state_sha256)s);
+
+-- name: books_by_name
+SELECT b.name FROM ledger.book b ORDER BY b.book_id;
+
+-- Every login that serves books, with the roles that it can act in.
+-- name: services
+SELECT s.login::text, s.shared,
+       ARRAY(SELECT b.name FROM ledger.book b WHERE b.book_id = ANY (s.books) ORDER BY b.book_id) AS books,
+       ARRAY(SELECT role FROM unnest(ARRAY['core', 'gateway', 'notary', 'reader', 'auditor']) role
+              WHERE pg_has_role(r.oid, 'ringfence_' || role, 'MEMBER')) AS roles
+  FROM ledger.service s JOIN pg_roles r ON r.rolname = s.login ORDER BY s.login;

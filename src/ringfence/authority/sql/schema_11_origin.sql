@@ -84,7 +84,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, state_customer_origin.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -93,18 +92,12 @@ BEGIN
     ELSIF NOT terms @> jsonb_build_object('order', state_customer_origin.order_id, 'customer', whose, 'person', who) THEN
         PERFORM authority.refuse('terms_are_not_valid', 'order, customer or person');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.order_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.order_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
-        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who,
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.order_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who)
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.order_challenge(document)));
     INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
     VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
 END $$;

@@ -34,6 +34,31 @@ BEGIN
     END IF;
 END $$;
 
+-- Whether a customer's login signed a challenge by a passkey of its own, which has waited as long as it had to.
+CREATE FUNCTION authority.require_own_passkey(book integer, who text, credential bytea, client_data bytea,
+    authenticator_data bytea, signature bytea, challenge bytea, at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    key authority.passkey := authority.use_passkey(book, credential, client_data, authenticator_data, signature, challenge,
+                                                   at);
+BEGIN
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+END $$;
+
+-- What an event says of such a signature.
+CREATE FUNCTION authority.said_of_signature(credential bytea, client_data bytea, authenticator_data bytea, signature bytea,
+                                            challenge bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT jsonb_build_object('credential', encode(credential, 'hex'), 'challenge', encode(challenge, 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex'));
+$$;
+
 GRANT SELECT ON authority.customer_login
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;
+REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer, authority.require_own_passkey,
+    authority.said_of_signature FROM PUBLIC;

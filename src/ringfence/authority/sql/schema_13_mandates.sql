@@ -57,7 +57,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, give_mandate.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -69,20 +68,14 @@ BEGIN
                        WHERE c.book_id = book AND c.client_id = terms->>'client' AND c.active) THEN
         PERFORM authority.refuse('client_must_exist', terms->>'client');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.mandate_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.mandate_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'customer', whose, 'person', who, 'mandate', terms->'mandate', 'client', terms->'client',
         'purposes', terms->'purposes', 'currency', terms->'currency', 'period_days', terms->'period_days',
-        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor',
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.mandate_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor')
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.mandate_challenge(document)));
     INSERT INTO authority.mandate (book_id, mandate_id, customer_id, person_id, client_id, purposes, currency, cap,
                                    period_cap, period_days, expires_at, given, given_at)
     VALUES (book, (terms->>'mandate')::uuid, whose, who, terms->>'client',

@@ -4,33 +4,58 @@ The page that asks for the signature is rendered from the document's bytes and f
 same bytes back with what the device said.
 """
 
-from datetime import date
+from collections.abc import Sequence as Many
+from datetime import date, timedelta
 from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Path
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import Response
 
 from ringfence.authority.clients import clients
 from ringfence.authority.origin import mandates
-from ringfence.authority.origin.documents import challenge_of, read
-from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.origin.documents import Withdrawal, challenge_of, read
+from ringfence.authority.passkeys.assertions import Assertion, from_text, relying_party, to_text
 from ringfence.authority.passkeys.pages import Raw
 from ringfence.authority.routes import assertion_of, session_of
 from ringfence.custody import own
-from ringfence.custody.orders import Desk, orders
+from ringfence.custody.orders import Desk, Order, orders
 from ringfence.custody.own.routes import own_amount
+from ringfence.custody.payees import register
+from ringfence.custody.payees.routes import PayeeAnswer, payee_answers
+from ringfence.custody.payees.telling import waits
+from ringfence.custody.payees.waiting import Wait
 from ringfence.custody.routes import place_after, place_of, wallet
 from ringfence.ledger import reading
 from ringfence.ledger.routes import code_word
+from ringfence.vault.fields import ORDER_ACCOUNT
+from ringfence.vault.keeping import masks
 from ringfence.web.fields import PAGE_ROWS, Sequence, Text, end_of
 from ringfence.web.visit import HOME_OF_CUSTOMERS, Signed, Visit
+from ringfence.web.words import msg
 
-OWN_NOTICES: Final = ("withdrawal_placed", "mandate_given", "mandate_revoked")
+OWN_NOTICES: Final = (
+    "withdrawal_placed", "withdrawal_cancelled", "own_payee_removed", "mandate_given", "mandate_revoked",
+)  # fmt: skip
 LATEST_SHOWN: Final = 5
 
 pages = APIRouter()
+
+
+def from_form(credential: Raw, client_data: Raw, authenticator_data: Raw, signature: Raw) -> Assertion:
+    """What the device said, from the fields that the page's script has filled in."""
+    return assertion_of(
+        {
+            "credential": credential,
+            "client_data": client_data,
+            "authenticator_data": authenticator_data,
+            "signature": signature,
+        }
+    )
+
+
+FromForm = Annotated[Assertion, Depends(from_form)]
 
 
 @pages.get("/my")
@@ -47,6 +72,9 @@ def own_wallet(visit: Signed, before: Sequence = None) -> Response:
         parts=parts,
         lines=lines,
         orders=recent,
+        waits=all_left(visit, recent),
+        may_cancel=own.may_cancel,
+        payees=[each for each in own_payee_answers(visit) if each.state == "active"],
         code_word=code_word,
         older=f"/my?{urlencode({'before': lines[-1].sequence})}" if len(lines) == PAGE_ROWS else None,
         newest=HOME_OF_CUSTOMERS if before is not None else None,
@@ -62,35 +90,70 @@ def own_orders(visit: Signed, before: Text = None) -> Response:
     return visit.page(
         "custody/my_orders.html",
         orders=found,
+        waits=all_left(visit, found),
+        may_cancel=own.may_cancel,
         older=f"/my/orders?{older}" if older else None,
         newest="/my/orders" if before else None,
     )
 
 
+@pages.get("/my/orders/{order_id}")
+def own_order(visit: Signed, order_id: UUID) -> Response:
+    found = own.own_order(visit.core, session_of(visit), order_id)
+    wait = waits(visit.core, [found], visit.now).get(order_id)
+    return visit.page(
+        "custody/my_order.html",
+        order=found,
+        account=masks_of_order(visit, order_id),
+        wait=wait,
+        left=left(visit, wait) if wait else None,
+        may_cancel=own.may_cancel(found),
+    )
+
+
+@pages.post("/my/orders/{order_id}/cancellation")
+def cancel_order(visit: Signed, order_id: UUID) -> Response:
+    own.cancel_order(visit.desk(Desk), session_of(visit), order_id)
+    return visit.go(f"/my/orders/{order_id}", said="withdrawal_cancelled")
+
+
+@pages.get("/my/payees")
+def own_payees(visit: Signed) -> Response:
+    with visit.core.connection() as connection:
+        said = register.cooling_off(connection, visit.book, visit.now)
+    unit = own.whose(visit.core, session_of(visit)).currency
+    return visit.page(
+        "custody/my_payees.html",
+        payees=own_payee_answers(visit),
+        rule=said.of(unit) if said else None,
+        currency=unit,
+    )
+
+
+@pages.post("/my/payees/{payee}/removal")
+def remove_payee(visit: Signed, payee: UUID) -> Response:
+    own.remove_payee(visit.desk(Desk), session_of(visit), payee)
+    return visit.go("/my/payees", said="own_payee_removed")
+
+
 @pages.post("/my/withdrawals/documents")
-def draw_up(visit: Signed, amount: Annotated[str, Form(max_length=30)]) -> Response:
+def draw_up(
+    visit: Signed,
+    amount: Annotated[str, Form(max_length=30)],
+    payee: Annotated[UUID | None, Form()] = None,
+) -> Response:
     """The order as it is to be signed; nothing is kept of it yet."""
-    document = own.draft(visit.desk(Desk), session_of(visit), own_amount(visit, amount.strip())).canonical()
-    return to_sign(visit, document)
+    return to_sign(visit, own.draft(visit.desk(Desk), session_of(visit), own_amount(visit, amount.strip()), payee))
 
 
 @pages.post("/my/withdrawals")
 def withdraw(
     visit: Signed,
     document: Annotated[str, Form(max_length=8_000)],
-    credential: Raw,
-    client_data: Raw,
-    authenticator_data: Raw,
-    signature: Raw,
+    used: FromForm,
 ) -> Response:
-    raw = {
-        "credential": credential,
-        "client_data": client_data,
-        "authenticator_data": authenticator_data,
-        "signature": signature,
-    }
     signed = from_text("document", document)
-    own.place(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    own.place(visit.desk(Desk), session_of(visit), signed, used, relying_party(visit.origin))
     return visit.go(HOME_OF_CUSTOMERS, said="withdrawal_placed")
 
 
@@ -102,7 +165,9 @@ def own_mandates(visit: Signed) -> Response:
     return visit.page(
         "custody/my_mandates.html",
         customer=who,
-        mandates=own.own_mandates(visit.core, session_of(visit)),
+        mandates=(found := own.own_mandates(visit.core, session_of(visit))),
+        may_get=own.payees_under(visit.desk(Desk), found),
+        payees=[each for each in own_payee_answers(visit) if each.state == "active"],
         programs=programs,
         purposes=mandates.PURPOSES,
         period_days_max=mandates.PERIOD_DAYS_MAX,
@@ -118,7 +183,8 @@ def draw_up_mandate(
     period_days: Annotated[int, Form(ge=1, le=mandates.PERIOD_DAYS_MAX)],
     last_day: Annotated[date, Form()],
     purposes: Annotated[list[str], Form(max_length=3)] = [],  # noqa: B006 - no box is ticked; FastAPI copies it
-    payees: Annotated[str, Form(max_length=4_000)] = "",
+    accounts: Annotated[list[UUID], Form(max_length=mandates.PAYEES_MAX)] = [],  # noqa: B006 - the same
+    customers: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     """The mandate as it is to be signed; nothing is kept of it yet."""
     wish = own.Wish(
@@ -127,7 +193,7 @@ def draw_up_mandate(
         cap=own_amount(visit, cap.strip()),
         period_cap=own_amount(visit, period_cap.strip()),
         period_days=period_days,
-        payees=tuple(dict.fromkeys(payees.split())),
+        payees=own.mandate_payees(visit.desk(Desk), session_of(visit), accounts, customers.split()),
         expires_at=end_of(last_day),
     )
     document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
@@ -145,19 +211,10 @@ def draw_up_mandate(
 def give_mandate(
     visit: Signed,
     document: Annotated[str, Form(max_length=12_000)],
-    credential: Raw,
-    client_data: Raw,
-    authenticator_data: Raw,
-    signature: Raw,
+    used: FromForm,
 ) -> Response:
-    raw = {
-        "credential": credential,
-        "client_data": client_data,
-        "authenticator_data": authenticator_data,
-        "signature": signature,
-    }
     signed = from_text("document", document)
-    own.give_mandate(visit.desk(Desk), session_of(visit), signed, assertion_of(raw), relying_party(visit.origin))
+    own.give_mandate(visit.desk(Desk), session_of(visit), signed, used, relying_party(visit.origin))
     return visit.go("/my/mandates", said="mandate_given")
 
 
@@ -180,11 +237,35 @@ def propose_login(
     return visit.page("authority/shown_once.html", whose=login.strip(), shown=made.one_time_password, there=there)
 
 
-def to_sign(visit: Visit, document: bytes) -> Response:
+def left(visit: Visit, wait: Wait) -> str:
+    """How long it still is, in hours and minutes, rounded up."""
+    minutes = -((visit.now - wait.until) // timedelta(minutes=1))
+    hours, minutes = divmod(minutes, 60)
+    return visit.say(msg("%(hours)s h %(minutes)s min"), hours=hours, minutes=minutes)
+
+
+def all_left(visit: Visit, found: Many[Order]) -> dict[UUID, str]:
+    """The same for those of these orders that wait, by id."""
+    return {order_id: left(visit, each) for order_id, each in waits(visit.core, found, visit.now).items()}
+
+
+def own_payee_answers(visit: Visit) -> list[PayeeAnswer]:
+    return payee_answers(visit, own.own_payees(visit.core, session_of(visit)))
+
+
+def masks_of_order(visit: Visit, order_id: UUID) -> str | None:
+    """The masked account that an order pays."""
+    with visit.core.connection() as connection:
+        return masks(connection, visit.book, [ORDER_ACCOUNT], [str(order_id)])[str(order_id)].get(ORDER_ACCOUNT.name)
+
+
+def to_sign(visit: Visit, drafted: Withdrawal) -> Response:
+    document = drafted.canonical()
     question = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
     return visit.page(
         "custody/my_sign.html",
         order=read(document),
+        wait=own.foreseen(visit.desk(Desk), drafted),
         text=document.decode(),
         document=to_text(document),
         question=question,

@@ -31,14 +31,19 @@ from ringfence.authority.refusals import (
 )
 from ringfence.authority.routes import FOR_PEOPLE, OF_A_PASSKEY, PasskeyAssertion, assertion_of, session_of
 from ringfence.custody import own
+from ringfence.custody.lifecycle import ORDER_MAY_NOT_DO_THAT_NOW
 from ringfence.custody.orders import Desk, orders
 from ringfence.custody.own.refusals import CUSTOMER_HAS_NO_PASSKEY_HERE, ORDER_IS_OF_ANOTHER_DAY
+from ringfence.custody.payees.routes import PayeeAnswer, PayeeList, payee_answers
 from ringfence.custody.personal.routes import router
 from ringfence.custody.refusals import (
     AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
     CUSTOMER_MUST_EXIST,
     NO_DAY_IS_OPEN,
     ORDER_ID_ALREADY_HAS_OTHER_CONTENT,
+    ORDER_MUST_EXIST,
+    PAYEE_IS_BEING_PAID,
+    PAYEE_MUST_EXIST,
 )
 from ringfence.custody.routes import (
     CURRENCY_MUST_BE_THE_CUSTOMERS,
@@ -75,6 +80,7 @@ class LoginProposed(Answer):
 
 class OwnWithdrawal(Answer):
     amount: Money
+    payee: UUID | None = Field(None, description="One of `GET /my/payees`; else the account that was registered.")
 
 
 class OrderToSign(Answer):
@@ -180,7 +186,7 @@ def own_orders(visit: Client, before: Text = None, limit: Limit = PAGE_ROWS) -> 
 @router.post(
     "/my/withdrawals/documents",
     dependencies=FOR_PEOPLE,
-    summary="Draw up a withdrawal to the registered account, to be signed (customers only)",
+    summary="Draw up a withdrawal to an own payee, to be signed (customers only)",
     responses=refuses(
         ADDRESS_IS_FOR_CUSTOMERS,
         PASSKEYS_NEED_A_HOST_NAME,
@@ -188,12 +194,13 @@ def own_orders(visit: Client, before: Text = None, limit: Limit = PAGE_ROWS) -> 
         CURRENCY_MUST_BE_THE_CUSTOMERS,
         AMOUNT_IS_NOT_A_DECIMAL,
         AMOUNT_OF_AN_ORDER_MUST_BE_POSITIVE,
+        PAYEE_MUST_EXIST,
         NO_DAY_IS_OPEN,
     ),
 )
 def draw_up(visit: Client, given: Annotated[OwnWithdrawal, Body()]) -> OrderToSign:
     amount = own_amount(visit, given.amount.amount, given.amount.currency)
-    document = own.draft(visit.desk(Desk), session_of(visit), amount).canonical()
+    document = own.draft(visit.desk(Desk), session_of(visit), amount, given.payee).canonical()
     asked = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
     return OrderToSign.model_validate({"document": to_text(document)} | asked)
 
@@ -221,6 +228,37 @@ def withdraw(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> Order
     document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
     ours = relying_party(visit.origin)
     return order_answer(own.place(visit.desk(Desk), session_of(visit), document, used, ours))
+
+
+@router.post(
+    "/my/orders/{id}/cancellation",
+    dependencies=FOR_PEOPLE,
+    summary="Cancel an own withdrawal that has not been let go, whoever asked for it (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS, ORDER_MUST_EXIST, ORDER_MAY_NOT_DO_THAT_NOW),
+)
+def cancel_order(visit: Client, id: UUID) -> OrderAnswer:  # noqa: A002 - the API's word
+    return order_answer(own.cancel_order(visit.desk(Desk), session_of(visit), id))
+
+
+@router.get(
+    "/my/payees",
+    dependencies=FOR_PEOPLE,
+    summary="The customer's own accounts to be paid to, the latest first (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS),
+)
+def list_payees(visit: Client) -> PayeeList:
+    return PayeeList(payees=payee_answers(visit, own.own_payees(visit.core, session_of(visit))))
+
+
+@router.delete(
+    "/my/payees/{id}",
+    dependencies=FOR_PEOPLE,
+    summary="Remove an own payee at once; what waits for it is cancelled (customers only)",
+    responses=refuses(ADDRESS_IS_FOR_CUSTOMERS, PAYEE_MUST_EXIST, PAYEE_IS_BEING_PAID),
+)
+def remove_payee(visit: Client, id: UUID) -> PayeeAnswer:  # noqa: A002 - the API's word
+    [answer] = payee_answers(visit, [own.remove_payee(visit.desk(Desk), session_of(visit), id)])
+    return answer
 
 
 @router.get(

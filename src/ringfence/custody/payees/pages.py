@@ -1,7 +1,5 @@
 """The payees' part of a customer's page: listed, proposed and removed."""
 
-from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,15 +8,12 @@ from fastapi.responses import Response
 
 from ringfence.authority import proposals
 from ringfence.banking.payee import ACT, payee_proposal
-from ringfence.custody.orders import Desk, Order
+from ringfence.custody.orders import Desk
 from ringfence.custody.own.pages import pages
 from ringfence.custody.payees import register
 from ringfence.custody.payees.routes import payee_answers, removed
-from ringfence.custody.payees.telling import waits
-from ringfence.custody.payees.waiting import Wait
 from ringfence.custody.routes import maker
 from ringfence.web.visit import Signed, Visit
-from ringfence.web.words import msg
 
 
 def shown(visit: Visit, customer_id: str) -> dict[str, Any]:
@@ -33,18 +28,6 @@ def shown(visit: Visit, customer_id: str) -> dict[str, Any]:
         "cooling_off": said,
         "payee_identity": visit.core.new_id(),
     }
-
-
-def left(visit: Visit, wait: Wait) -> str:
-    """How long it still is, in hours and minutes, rounded up."""
-    minutes = -((visit.now - wait.until) // timedelta(minutes=1))
-    hours, minutes = divmod(minutes, 60)
-    return visit.say(msg("%(hours)s h %(minutes)s min"), hours=hours, minutes=minutes)
-
-
-def all_left(visit: Visit, found: Sequence[Order]) -> dict[UUID, str]:
-    """The same for those of these orders that wait, by id."""
-    return {order_id: left(visit, each) for order_id, each in waits(visit.core, found, visit.now).items()}
 
 
 @pages.post("/customers/{customer_id}/payees")

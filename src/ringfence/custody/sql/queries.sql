@@ -143,6 +143,9 @@ SELECT f.sha256, f.bank, f.message, f.outcome, f.reason FROM banking.file f
 -- name: insert_file_noted
 INSERT INTO custody.file_noted (book_id, sha256) VALUES (%(book)s, %(sha256)s);
 
+-- name: require_room
+SELECT custody.require_room(%(book)s, %(customer)s, %(credited)s);
+
 -- A transfer, or the post of a held one, by its id, and whether a correction refers to it.
 -- name: posted_transfer
 SELECT j.sequence, j.id, j.kind, j.debit_account, d.name AS debit_name, j.credit_account, c.name AS credit_name, d.currency,

@@ -111,7 +111,8 @@ BEGIN
     UPDATE custody.payee p SET removed = now.sequence, removed_at = now.at, removed_by = who
      WHERE p.book_id = book AND p.payee_id = payee AND p.added IS NOT NULL AND p.removed IS NULL
     RETURNING p.customer_id INTO whose;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR (who LIKE 'customer:%'
+                     AND authority.customer_of(book, substr(who, 10)) IS DISTINCT FROM whose) THEN
         PERFORM authority.refuse('payee_must_exist');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object('payee', payee, 'customer', whose, 'by', who));

@@ -1990,7 +1990,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, state_customer_origin.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -1999,18 +1998,12 @@ BEGIN
     ELSIF NOT terms @> jsonb_build_object('order', state_customer_origin.order_id, 'customer', whose, 'person', who) THEN
         PERFORM authority.refuse('terms_are_not_valid', 'order, customer or person');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.order_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.order_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
-        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who,
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.order_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'order', state_customer_origin.order_id, 'asked_by', 'customer', 'customer', whose, 'person', who)
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.order_challenge(document)));
     INSERT INTO authority.origin (book_id, order_id, asked_by, who, sequence)
     VALUES (book, state_customer_origin.order_id, 'customer', 'customer:' || who, now.sequence);
 END $$;
@@ -2057,9 +2050,34 @@ BEGIN
     END IF;
 END $$;
 
+-- Whether a customer's login signed a challenge by a passkey of its own, which has waited as long as it had to.
+CREATE FUNCTION authority.require_own_passkey(book integer, who text, credential bytea, client_data bytea,
+    authenticator_data bytea, signature bytea, challenge bytea, at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    key authority.passkey := authority.use_passkey(book, credential, client_data, authenticator_data, signature, challenge,
+                                                   at);
+BEGIN
+    IF key.person_id <> who THEN
+        PERFORM authority.refuse('passkey_is_somebody_elses');
+    ELSIF at < key.approves_from THEN
+        PERFORM authority.refuse('passkey_must_wait');
+    END IF;
+END $$;
+
+-- What an event says of such a signature.
+CREATE FUNCTION authority.said_of_signature(credential bytea, client_data bytea, authenticator_data bytea, signature bytea,
+                                            challenge bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT jsonb_build_object('credential', encode(credential, 'hex'), 'challenge', encode(challenge, 'hex'),
+        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
+        'signature', encode(signature, 'hex'));
+$$;
+
 GRANT SELECT ON authority.customer_login
    TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
-REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer FROM PUBLIC;
+REVOKE ALL ON FUNCTION authority.customer_of, authority.require_customer, authority.require_own_passkey,
+    authority.said_of_signature FROM PUBLIC;
 -- authority, mandates: what a customer lets a program ask for.
 --
 -- A mandate is signed once, by a passkey over its document, which is in the vault because it names payees. Here are its
@@ -2119,7 +2137,6 @@ DECLARE
     terms jsonb  := convert_from(document, 'UTF8')::jsonb;
     who   text   := authority.person_of_session(book, give_mandate.token_sha256, now.at);
     whose text   := authority.customer_of(book, who);
-    key   authority.passkey;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -2131,20 +2148,14 @@ BEGIN
                        WHERE c.book_id = book AND c.client_id = terms->>'client' AND c.active) THEN
         PERFORM authority.refuse('client_must_exist', terms->>'client');
     END IF;
-    key := authority.use_passkey(book, credential, client_data, authenticator_data, signature,
-                                 authority.mandate_challenge(document), now.at);
-    IF key.person_id <> who THEN
-        PERFORM authority.refuse('passkey_is_somebody_elses');
-    ELSIF now.at < key.approves_from THEN
-        PERFORM authority.refuse('passkey_must_wait');
-    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          authority.mandate_challenge(document), now.at);
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'customer', whose, 'person', who, 'mandate', terms->'mandate', 'client', terms->'client',
         'purposes', terms->'purposes', 'currency', terms->'currency', 'period_days', terms->'period_days',
-        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor',
-        'credential', encode(credential, 'hex'), 'challenge', encode(authority.mandate_challenge(document), 'hex'),
-        'client_data', encode(client_data, 'hex'), 'authenticator_data', encode(authenticator_data, 'hex'),
-        'signature', encode(signature, 'hex')));
+        'expires_at', terms->'expires_at', 'cap_minor', terms->'cap_minor', 'period_cap_minor', terms->'period_cap_minor')
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       authority.mandate_challenge(document)));
     INSERT INTO authority.mandate (book_id, mandate_id, customer_id, person_id, client_id, purposes, currency, cap,
                                    period_cap, period_days, expires_at, given, given_at)
     VALUES (book, (terms->>'mandate')::uuid, whose, who, terms->>'client',
@@ -2437,24 +2448,24 @@ BEGIN
     RETURN authority.to_base64url(drawn || authority.nonce_seal(book, provider, drawn));
 END $$;
 
--- Reads an ID token of a provider (OpenID Connect Core 1.0, 3.1.3.7): whose it is, and its nonce; else refused by the name
--- of the first rule that is broken. The key's own algorithm counts: what the token says of itself has to be that, so that
--- `none` and a secret key's algorithms are nothing here (RFC 8725, 3.1). Clocks may differ by a minute.
-CREATE FUNCTION authority.read_id_token(book integer, provider text, token text, access_token text, at timestamptz,
-                                        OUT issuer text, OUT subject text, OUT nonce bytea)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+-- Reads what a provider signed for us (a JWT: OpenID Connect Core 1.0, 3.1.3.7): the provider as people approved it, the
+-- header and the claims; else refused by the name of the first rule that is broken. The key's own algorithm counts: what
+-- the token says of itself has to be that, so that `none` and a secret key's algorithms are nothing here (RFC 8725, 3.1).
+-- Clocks may differ by a minute.
+CREATE FUNCTION authority.read_signed_token(book integer, provider text, token text, at timestamptz,
+                                            OUT asked authority.provider, OUT header jsonb, OUT claims jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 DECLARE
-    asked  authority.provider;
     key    authority.provider_key;
     parts  text[]  := string_to_array(token, '.');
-    header jsonb   := authority.read_client_data(authority.from_base64url(parts[1]));
-    claims jsonb   := authority.read_client_data(authority.from_base64url(parts[2]));
     signed bytea   := convert_to(parts[1] || '.' || parts[2], 'UTF8');
     sealed bytea   := authority.from_base64url(parts[3]);
     second numeric := extract(epoch FROM at);
 BEGIN
+    header := authority.read_client_data(authority.from_base64url(parts[1]));
+    claims := authority.read_client_data(authority.from_base64url(parts[2]));
     SELECT * INTO asked FROM authority.provider p
-     WHERE p.book_id = book AND p.provider = read_id_token.provider AND p.removed IS NULL;
+     WHERE p.book_id = book AND p.provider = read_signed_token.provider AND p.removed IS NULL;
     IF NOT FOUND THEN
         PERFORM authority.refuse('provider_must_exist');
     ELSIF coalesce(length(token), 0) NOT BETWEEN 1 AND 16384 OR token !~ '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$'
@@ -2465,10 +2476,10 @@ BEGIN
         PERFORM authority.refuse('id_token_algorithm_is_not_allowed');
     END IF;
     SELECT k.* INTO key FROM authority.provider_key k
-     WHERE k.book_id = book AND k.provider = read_id_token.provider AND k.retired IS NULL
+     WHERE k.book_id = book AND k.provider = read_signed_token.provider AND k.retired IS NULL
        AND (k.kid = header->>'kid' OR (NOT header ? 'kid' AND 1 = (
             SELECT count(*) FROM authority.provider_key o
-             WHERE o.book_id = book AND o.provider = read_id_token.provider AND o.retired IS NULL)));
+             WHERE o.book_id = book AND o.provider = read_signed_token.provider AND o.retired IS NULL)));
     IF NOT FOUND THEN
         PERFORM authority.refuse('provider_key_is_not_known');
     ELSIF key.alg <> header->>'alg' THEN
@@ -2489,17 +2500,38 @@ BEGIN
           OR (claims->>'exp')::numeric <= second - 60 OR (claims->>'iat')::numeric > second + 60
           OR (claims->>'iat')::numeric < second - 600 OR (claims->>'nbf')::numeric > second + 60 THEN
         PERFORM authority.refuse('id_token_is_out_of_date');
-    ELSIF claims ? 'at_hash' AND claims->>'at_hash' IS DISTINCT FROM
+    END IF;
+END $$;
+
+-- The name in a token's claims by which people are bound.
+CREATE FUNCTION authority.subject_of(asked authority.provider, claims jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF jsonb_typeof(claims->asked.subject_claim) IS DISTINCT FROM 'string'
+       OR length(claims->>asked.subject_claim) NOT BETWEEN 1 AND 255 THEN
+        PERFORM authority.refuse('id_token_is_not_valid', 'subject');
+    END IF;
+    RETURN claims->>asked.subject_claim;
+END $$;
+
+-- Reads an ID token of a provider: whose it is, and its nonce.
+CREATE FUNCTION authority.read_id_token(book integer, provider text, token text, access_token text, at timestamptz,
+                                        OUT issuer text, OUT subject text, OUT nonce bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    read   record := authority.read_signed_token(book, provider, token, at);
+    asked  authority.provider := read.asked;
+    claims jsonb   := read.claims;
+    second numeric := extract(epoch FROM at);
+BEGIN
+    IF claims ? 'at_hash' AND claims->>'at_hash' IS DISTINCT FROM
           authority.to_base64url(substr(sha256(convert_to(access_token, 'UTF8')), 1, 16)) THEN
         PERFORM authority.refuse('id_token_is_not_valid', 'at_hash');
     ELSIF cardinality(asked.acr) > 0 AND coalesce(claims->>'acr', '') <> ALL (asked.acr) THEN
         PERFORM authority.refuse('provider_asked_too_little');
-    ELSIF jsonb_typeof(claims->asked.subject_claim) IS DISTINCT FROM 'string'
-          OR length(claims->>asked.subject_claim) NOT BETWEEN 1 AND 255 THEN
-        PERFORM authority.refuse('id_token_is_not_valid', 'subject');
     END IF;
     issuer := asked.issuer;
-    subject := claims->>asked.subject_claim;
+    subject := authority.subject_of(asked, claims);
     nonce := authority.from_base64url(claims->>'nonce');
     IF nonce IS NULL OR length(nonce) <> 40
        OR authority.nonce_seal(book, provider, substr(nonce, 1, 24)) IS DISTINCT FROM substr(nonce, 25) THEN
@@ -2508,6 +2540,31 @@ BEGIN
     IF abs(second - 300 - authority.number_of(substr(nonce, 1, 8)) / 1000000) > 360 THEN
         PERFORM authority.refuse('nonce_is_too_old');
     END IF;
+END $$;
+
+-- Reads a logout token of a provider (OpenID Connect Back-Channel Logout 1.0, 2.4 and 2.6): whose sessions end. It says the
+-- event of a logout, has an id of its own and no nonce, so that no ID token is one; and a header that names another kind of
+-- token is none either. Sessions are ended by the subject: a token that names only a session of the provider's (`sid`) is
+-- refused for want of one.
+CREATE FUNCTION authority.read_logout_token(book integer, provider text, token text, at timestamptz,
+                                            OUT issuer text, OUT subject text, OUT token_id bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    read   record := authority.read_signed_token(book, provider, token, at);
+    asked  authority.provider := read.asked;
+    header jsonb  := read.header;
+    claims jsonb  := read.claims;
+BEGIN
+    IF lower(coalesce(header->>'typ', 'logout+jwt')) NOT IN ('logout+jwt', 'jwt')
+       OR jsonb_typeof(claims->'events'->'http://schemas.openid.net/event/backchannel-logout') IS DISTINCT FROM 'object'
+       OR claims ? 'nonce' THEN
+        PERFORM authority.refuse('id_token_is_not_valid', 'no logout token');
+    ELSIF jsonb_typeof(claims->'jti') IS DISTINCT FROM 'string' OR length(claims->>'jti') NOT BETWEEN 1 AND 255 THEN
+        PERFORM authority.refuse('id_token_is_not_valid', 'jti');
+    END IF;
+    issuer := asked.issuer;
+    subject := authority.subject_of(asked, claims);
+    token_id := sha256(convert_to('ringfence logout v1' || E'\n' || asked.issuer || E'\n' || (claims->>'jti'), 'UTF8'));
 END $$;
 
 -- The core is told, before it drafts an event, whose a token is; opening a session verifies it once more.
@@ -2538,6 +2595,26 @@ BEGIN
      WHERE i.book_id = book AND i.issuer = found.issuer AND i.subject = found.subject AND i.released IS NULL;
     INSERT INTO authority.session (book_id, session_id, token_sha256, person_id, opened_by, opened_at, seen_at, ends_at)
     VALUES (book, session, token_sha256, who, 'provider', now.at, now.at, now.at + interval '12 hours');
+END $$;
+
+-- A provider says that somebody has signed out there: every session of that person which it opened ends here. The token is
+-- verified once more, and counts once.
+CREATE FUNCTION authority.end_sessions_by_provider(book integer, event uuid, provider text, token text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    now   record := authority.said_now(book, event, 1200);
+    found record := authority.read_logout_token(book, provider, token, now.at);
+    who   text   := authority.person_of_identity(book, found.issuer, found.subject);
+BEGIN
+    IF who IS NULL THEN
+        PERFORM authority.refuse('identity_is_not_bound');
+    END IF;
+    DELETE FROM authority.spent_challenge c WHERE c.book_id = book AND c.at < now.at - interval '1 hour';
+    INSERT INTO authority.spent_challenge (book_id, challenge, at) VALUES (book, found.token_id, now.at);
+    PERFORM authority.must_say(now.said, jsonb_build_object('person', who, 'provider', end_sessions_by_provider.provider,
+                                                            'token_sha256', encode(found.token_id, 'hex')));
+    UPDATE authority.session s SET revoked_at = now.at
+     WHERE s.book_id = book AND s.person_id = who AND s.opened_by = 'provider' AND s.revoked_at IS NULL;
 END $$;
 
 -- What the journal says of a subject, which may be an address of mail.
@@ -2601,11 +2678,12 @@ GRANT SELECT ON authority.provider, authority.provider_key TO ringfence_core, ri
 GRANT SELECT ON authority.identity TO ringfence_core, ringfence_auditor;
 REVOKE ALL ON FUNCTION authority.guard_identity, authority.rs256_verifies, authority.der_of_jose, authority.to_base64url,
     authority.thumbprint_of, authority.set_provider, authority.remove_provider, authority.nonce_seal, authority.new_nonce,
-    authority.read_id_token, authority.person_of_identity, authority.open_session_by_provider, authority.subject_sha256,
-    authority.bind_identity, authority.release_identity FROM PUBLIC;
+    authority.read_signed_token, authority.subject_of, authority.read_id_token, authority.read_logout_token,
+    authority.person_of_identity, authority.open_session_by_provider, authority.end_sessions_by_provider,
+    authority.subject_sha256, authority.bind_identity, authority.release_identity FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION authority.set_provider, authority.remove_provider, authority.new_nonce, authority.read_id_token,
-    authority.person_of_identity, authority.open_session_by_provider, authority.bind_identity,
-    authority.release_identity, authority.thumbprint_of, authority.to_base64url
+    authority.read_logout_token, authority.person_of_identity, authority.open_session_by_provider,
+    authority.end_sessions_by_provider, authority.bind_identity, authority.release_identity, authority.thumbprint_of, authority.to_base64url
    TO ringfence_core;
 -- authority, notifications: a person is told when the own means to sign in change, or are used from somewhere else.
 --

@@ -112,6 +112,40 @@ BEGIN
      WHERE c.book_id = book AND c.customer_id = customer AND c.available IS NULL;
 END $$;
 
+-- Called in the append of a row that credits a customer: the wallet, frozen money included, holds no more after that row
+-- than the customer's tier allows, whatever came in since the core has looked. Entries may lag; the rows behind them are
+-- read from the journal.
+CREATE FUNCTION custody.require_room(book integer, customer text, credited uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    most    bigint := (SELECT (f.limits->>'balance')::bigint FROM diligence.file f
+                        WHERE f.book_id = book AND f.customer_id = customer);
+    parts   bigint[];
+    reached bigint;
+    last    bigint;
+    held    numeric;
+BEGIN
+    IF most IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT ARRAY[c.available, c.frozen] INTO parts FROM custody.customer c
+     WHERE c.book_id = book AND c.customer_id = customer;
+    SELECT p.sequence INTO reached FROM ledger.projection p WHERE p.book_id = book AND p.name = 'entry';
+    SELECT j.sequence INTO last FROM ledger.journal j WHERE j.book_id = book AND j.id = credited;
+    SELECT coalesce(sum(e.balance), 0) INTO held
+      FROM unnest(parts) part (account)
+      CROSS JOIN LATERAL (SELECT n.balance FROM ledger.entry n
+                           WHERE n.book_id = book AND n.account = part.account AND n.sequence < reached
+                           ORDER BY n.sequence DESC LIMIT 1) e;
+    SELECT held + coalesce(sum(CASE WHEN j.credit_account = ANY (parts) THEN j.amount ELSE 0 END
+                               - CASE WHEN j.debit_account = ANY (parts) THEN j.amount ELSE 0 END), 0) INTO held
+      FROM ledger.journal j
+     WHERE j.book_id = book AND j.sequence >= reached AND j.sequence <= last AND j.kind IN (1, 3, 6);
+    IF held > most THEN
+        PERFORM authority.refuse('wallet_has_no_room');
+    END IF;
+END $$;
+
 -- The only way for an order to move.
 CREATE FUNCTION custody.move_order(book integer, which uuid, seen text, becomes text, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -136,8 +170,9 @@ END $$;
 GRANT USAGE ON SCHEMA custody TO ringfence_core, ringfence_gateway, ringfence_notary, ringfence_reader, ringfence_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA custody TO ringfence_core, ringfence_reader, ringfence_auditor;
 GRANT INSERT ON ALL TABLES IN SCHEMA custody TO ringfence_core;
-REVOKE ALL ON FUNCTION custody.open_wallet, custody.move_order, custody.close_day FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION custody.open_wallet, custody.move_order, custody.close_day TO ringfence_core;
+REVOKE ALL ON FUNCTION custody.open_wallet, custody.require_room, custody.move_order, custody.close_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION custody.open_wallet, custody.require_room, custody.move_order, custody.close_day
+   TO ringfence_core;
 -- custody, payees: to which accounts may a customer be paid, and since when?
 --
 -- A payee is proposed (the account is a field of the vault), added when people have agreed, removed by one person. When,
@@ -251,7 +286,8 @@ BEGIN
     UPDATE custody.payee p SET removed = now.sequence, removed_at = now.at, removed_by = who
      WHERE p.book_id = book AND p.payee_id = payee AND p.added IS NOT NULL AND p.removed IS NULL
     RETURNING p.customer_id INTO whose;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR (who LIKE 'customer:%'
+                     AND authority.customer_of(book, substr(who, 10)) IS DISTINCT FROM whose) THEN
         PERFORM authority.refuse('payee_must_exist');
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object('payee', payee, 'customer', whose, 'by', who));

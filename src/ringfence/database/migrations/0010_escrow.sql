@@ -262,9 +262,41 @@ BEGIN
      WHERE a.book_id = book AND a.agreement_id = agreement;
 END $$;
 
+-- What a customer's key signs to speak as a party: SHA-256 of exactly the document, under a tag of its own.
+CREATE FUNCTION escrow.word_challenge(document bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+    SELECT sha256(convert_to('ringfence escrow word v1', 'UTF8') || '\x00' || document);
+$$;
+
+-- Whether a customer's login signed what the event says, and nothing else, by a passkey of its own; gives the customer.
+CREATE FUNCTION escrow.require_signed_word(book integer, at timestamptz, said jsonb, number integer, who text, kept escrow.agreement,
+    document bytea, credential bytea, client_data bytea, authenticator_data bytea, signature bytea) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    word  jsonb := convert_from(document, 'UTF8')::jsonb;
+    whose text  := authority.customer_of(book, who);
+BEGIN
+    IF document IS NULL THEN
+        PERFORM authority.refuse('party_must_sign');
+    END IF;
+    PERFORM authority.require_own_passkey(book, who, credential, client_data, authenticator_data, signature,
+                                          escrow.word_challenge(document), at);
+    IF NOT word @> jsonb_build_object('agreement', kept.agreement_id, 'agreement_sha256', encode(kept.sha256, 'hex'),
+                                         'customer', whose, 'person', who, 'event', number)
+          OR coalesce(jsonb_typeof(word->'says'), '') <> 'object' OR NOT said @> (word->'says') THEN
+        PERFORM authority.refuse('party_must_sign');
+    END IF;
+    PERFORM authority.must_say(said, jsonb_build_object(
+        'document', convert_from(document, 'UTF8'), 'customer', whose, 'person', who)
+        || authority.said_of_signature(credential, client_data, authenticator_data, signature,
+                                       escrow.word_challenge(document)));
+    RETURN whose;
+END $$;
+
 -- A party says something about an agreement in force. Which party, and what, the event says; who speaks, the token does:
--- a person for himself, a program for itself and for customers.
-CREATE FUNCTION escrow.say(book integer, event uuid, number integer, token_sha256 bytea, agreement uuid, reason text)
+-- a person for himself, a program for itself and for customers, a customer's login for the customer by a passkey.
+CREATE FUNCTION escrow.say(book integer, event uuid, number integer, token_sha256 bytea, agreement uuid, reason text,
+    document bytea, credential bytea, client_data bytea, authenticator_data bytea, signature bytea)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now      record           := authority.said_now(book, event, number);
@@ -273,6 +305,7 @@ DECLARE
     speaker  text             := authority.actor_of(book, say.token_sha256, now.at);
     party    text             := now.said->>'party';
     identity text             := terms->'parties'->>party;
+    whose    text;
     opened   escrow.fact;
     settled  bigint;
 BEGIN
@@ -287,8 +320,14 @@ BEGIN
               WHEN 1174 THEN jsonb_path_exists(terms, '$.claims.arbiters[*] ? (@ == $party)', now.said)
               ELSE false END) THEN
         PERFORM authority.refuse('party_must_be_named');
-    ELSIF NOT (identity = 'person:' || speaker OR identity = speaker
-               OR identity LIKE 'customer:%' AND speaker LIKE 'client:%') THEN
+    END IF;
+    IF speaker LIKE 'customer:%' THEN
+        whose := escrow.require_signed_word(book, now.at, now.said, number, substr(speaker, 10), kept, document, credential,
+                                            client_data, authenticator_data, signature);
+    END IF;
+    IF NOT (CASE WHEN whose IS NOT NULL THEN identity = 'customer:' || whose
+                 ELSE identity = 'person:' || speaker OR identity = speaker
+                      OR identity LIKE 'customer:%' AND speaker LIKE 'client:%' END) THEN
         PERFORM authority.refuse('party_must_speak_for_itself');
     END IF;
     IF number = 1173 THEN

@@ -103,3 +103,18 @@ SELECT f.customer_id FROM diligence.file f
 -- name: steps_in_the_journal
 SELECT id, code, payload, sequence, posted_at FROM ledger.journal
  WHERE book_id = %(book)s AND id = ANY(%(ids)s) AND kind = 16;
+
+-- What opened accounts: ledger.account says only where to look, the row of the journal says whose they are.
+-- name: opened_in_the_journal
+SELECT j.debit_account, j.payload FROM ledger.account a
+  JOIN ledger.journal j ON j.book_id = a.book_id AND j.sequence = a.opened AND j.debit_account = a.account
+ WHERE a.book_id = %(book)s AND a.account = ANY(%(accounts)s) AND j.kind = 7 AND j.sequence < %(before)s;
+
+-- name: hold_in_the_journal
+SELECT debit_account, credit_account, amount FROM ledger.journal
+ WHERE book_id = %(book)s AND id = %(id)s AND kind = 2 AND sequence < %(before)s;
+
+-- Only rows of a source that was taken over have an order of their own.
+-- name: taken_over_in_the_journal
+SELECT payload FROM ledger.journal
+ WHERE book_id = %(book)s AND kind = 16 AND code = %(code)s AND order_id IS NOT NULL AND sequence < %(before)s;

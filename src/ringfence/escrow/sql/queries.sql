@@ -10,7 +10,8 @@ SELECT escrow.agree(%(book)s, %(event)s, %(agreement)s, %(proposal)s);
 SELECT escrow.call_off(%(book)s, %(event)s, %(agreement)s);
 
 -- name: say
-SELECT escrow.say(%(book)s, %(event)s, %(number)s, %(token_sha256)s, %(agreement)s, %(reason)s);
+SELECT escrow.say(%(book)s, %(event)s, %(number)s, %(token_sha256)s, %(agreement)s, %(reason)s, %(document)s, %(credential)s,
+                  %(client_data)s, %(authenticator_data)s, %(signature)s);
 
 -- name: end_tranche
 SELECT escrow.end_tranche(%(book)s, %(event)s, %(number)s, %(agreement)s, %(tranche)s, %(seen)s, %(since)s, %(until)s,
@@ -33,6 +34,15 @@ SELECT agreement_id, document, encode(sha256, 'hex') AS sha256, payer, currency,
            SELECT FROM escrow.holding h WHERE h.book_id = agreement.book_id AND h.agreement_id = agreement.agreement_id
               AND h.customer_id = %(customer)s))
    AND (proposed_at, agreement_id) < (%(before_at)s, %(before_id)s)
+ ORDER BY proposed_at DESC, agreement_id DESC LIMIT %(limit)s;
+
+-- Agreements in which a customer has a word, the latest first.
+-- name: agreements_of_party
+SELECT agreement_id, document, encode(sha256, 'hex') AS sha256, payer, currency, amount, reference, maker, state, because,
+       proposed, agreed, last_fact, expires_at, proposed_at, moved_at
+  FROM escrow.agreement a
+ WHERE a.book_id = %(book)s AND EXISTS (
+           SELECT FROM jsonb_each_text(convert_from(a.document, 'UTF8')::jsonb->'parties') p WHERE p.value = %(party)s)
  ORDER BY proposed_at DESC, agreement_id DESC LIMIT %(limit)s;
 
 -- name: tranches
