@@ -115,6 +115,7 @@ const OWN = {
   language: ["中文", "English"],
   opened: ["{name} is open.", "已打开 {name}。"],
   unreadable: ["{name} cannot be read.", "无法读取 {name}。"],
+  broke_off: ["The check broke off in this browser; nothing is decided. Try a newer browser, or verifier/verify.py.", "核验在此浏览器中断，没有结论。请换用较新的浏览器，或运行 verifier/verify.py。"],
   no_file: ["Choose a file first.", "请先选择文件。"],
   fingerprint: ["Fingerprint of {name}:", "{name} 的指纹："],
   kept: ["This is the key that you kept on this device.", "与本设备所存公钥相同。"],
@@ -275,14 +276,20 @@ async function check(event) {
     byId("file").focus();
     return;
   }
-  last = await verify(content, {
+  const given = {
     holder: byId("holder").value,
     balance: byId("balance").value,
     keys: byId("keys").value,
     fingerprint: byId("fingerprint").value,
     compared: byId("compared").checked,
     kept: kept().notaries,
-  });
+  };
+  try {
+    last = await verify(content, given);
+  } catch {
+    showStatus(OWN.broke_off); // a defect of ours, or a browser that lacks something: it decides nothing
+    return;
+  }
   show();
   byId("result").focus();
   byId("result").scrollIntoView({ block: "start" });
