@@ -1,10 +1,10 @@
 """Write the pages of docs/reference that follow from the code (refusals.md, lifecycles.md, commands.md) or from a list
-of ours (asvs.md).
+of ours (asvs.md), and verifier/check.html, the page on which customers check their proofs, as one file.
 
     python scripts/reference.py            # writes them
     python scripts/reference.py --check    # ends with 1 and their names if one is out of date
 
-A test calls the second. Nothing else is in these pages, so nobody edits them by hand.
+A test calls the second. Nothing else is in these files, so nobody edits them by hand.
 """
 # ruff: noqa: INP001 - a program of its own folder, not a package
 
@@ -21,6 +21,7 @@ import asvs
 import typer
 
 import ringfence
+from ringfence.console.check import check_page
 from ringfence.custody.lifecycle import LIFECYCLE, is_final, states
 from ringfence.diligence.lifecycle import LIFECYCLE as DILIGENCE
 from ringfence.diligence.lifecycle import STATES as DILIGENCE_STATES
@@ -30,6 +31,7 @@ from ringfence.refusal import Refusal, declared
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SOURCE = ROOT / "src" / "ringfence"
+PAGE = "../../verifier/check.html"
 MADE = "<!-- Made by scripts/reference.py from the code; change the code and run it again. -->\n"
 # Not to be imported for its refusals: the command line itself.
 _ENTRY = "ringfence.__main__"
@@ -80,6 +82,7 @@ def main() -> int:
         "asvs.md": asvs.page(asvs.rows()),
     }
     pages = {name: re.sub(r"\n{3,}", "\n\n", text) for name, text in made.items()}
+    pages[PAGE] = check_page()[0].decode()
     stale = [name for name, text in pages.items() if not _is(FOLDER / name, text)]
     if "--check" in sys.argv[1:]:
         if stale:

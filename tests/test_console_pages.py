@@ -76,6 +76,7 @@ def there(console):
         "discrepancy_id": rest[0] if rest else None,
         "day": DAY.isoformat(),
         "currency": "EUR",
+        "proven_day": None,  # no day is proven here: test_liabilities_own_pages
         "provider": None,  # nobody vouches for staff here
     }
 

@@ -142,7 +142,10 @@ def test_no_template_is_made_of_text_and_none_is_left_unescaped():
 
 
 def test_scripts_keep_nothing_and_listen_to_nobody():
-    """No storage of the browser, no message of another window, no code from text, no prototype that is changed."""
+    """No storage of the browser, no message of another window, no code from text, no prototype that is changed.
+
+    The page that checks proofs keeps public keys, if its reader presses the button (decision 38), and nothing else.
+    """
     scripts = sorted(SOURCE.rglob("*.js"))
     assert len(scripts) >= 2
     forbidden = (
@@ -150,7 +153,13 @@ def test_scripts_keep_nothing_and_listen_to_nobody():
         r"|new Function|__proto__|\.prototype|Object\.assign"
     )
     for file in scripts:
-        assert not re.search(forbidden, file.read_text(encoding="utf-8")), file.name
+        text = file.read_text(encoding="utf-8")
+        if file.parent.name == "checking":
+            assert set(re.findall(r"localStorage\.\w+\(\w+", text)) == {
+                f"localStorage.{does}(KEPT" for does in ("getItem", "setItem", "removeItem")
+            }
+            text = text.replace("localStorage", "")
+        assert not re.search(forbidden, text), file.name
 
 
 GUESSABLE = {"demo/scenario.py"} | {f"ledger/bench/{name}.py" for name in ("ids", "load", "loads", "reading")}

@@ -19,7 +19,7 @@ from jinja2 import PackageLoader
 from starlette.exceptions import HTTPException
 
 from ringfence import __version__
-from ringfence.console import documentation, password, position, session, watch
+from ringfence.console import check, documentation, password, position, session, watch
 from ringfence.console.guard import Guard, Meters
 from ringfence.core import Core
 from ringfence.refusal import Refused
@@ -78,6 +78,7 @@ def application(
             app.include_router(module.entrance, prefix="/api/v1", tags=[module.package])
     app.include_router(watch.routes(core, meters))
     app.include_router(_static(files))
+    app.include_router(check.pages, include_in_schema=False)
     app.include_router(session.pages, dependencies=[Depends(guard_form)], include_in_schema=False)
     own = (position.pages, password.pages, documentation.pages)
     for pages in (*own, *(module.pages for module in modules if module.pages)):

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from ringfence.liabilities import reading
+from ringfence.liabilities.own.pages import pages as own_pages
 from ringfence.liabilities.routes import router, signed_by
 from ringfence.liabilities.tree import Mode
 from ringfence.web.fields import PAGE_ROWS
@@ -16,6 +17,7 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 pages = APIRouter()
+pages.include_router(own_pages)
 
 
 @pages.get("/liabilities")
@@ -45,6 +47,9 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("liabilities", msg("Proof of liabilities"), 75, "liabilities/panel.html", _trees)],
-    entries=[Entry("/liabilities", msg("Liabilities"), Part.BANK, 65, _unproven)],
+    entries=[
+        Entry("/liabilities", msg("Liabilities"), Part.BANK, 65, _unproven),
+        Entry("/my/proofs", msg("Proofs"), Part.OWN, 4),
+    ],
     words={"mode of proof": [each.value for each in Mode]},
 )
