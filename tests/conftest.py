@@ -200,6 +200,15 @@ def database(
     found.close()
 
 
+@pytest.fixture(scope="module")
+def module_database(server: Server, template: str, new_database: Callable[[str | None], str]) -> Iterator[Database]:
+    """One database for all tests of a module that only read, or mend what they change."""
+    found = Database(server, new_database(template))
+    yield found
+    found.close()
+    _drop(server, found.name)
+
+
 @pytest.fixture
 def empty_database(
     server: Server, new_database: Callable[[str | None], str], dropping: Callable[[str], str]

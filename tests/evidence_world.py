@@ -61,10 +61,13 @@ class World:
     def log(self):
         return log_folder(self.home, "demo")
 
+    @property
+    def signer(self):
+        return signer_for(load_key(self.home), "demo")
+
     def notary(self, **options):
-        signer = signer_for(load_key(self.home), "demo")
         as_notary = lambda: self.database.server.connect("notary", self.database.name)  # noqa: E731
-        self.notaries.append(Notary(as_notary, self.log, signer, self.book.book_id, **options))
+        self.notaries.append(Notary(as_notary, self.log, self.signer, self.book.book_id, **options))
         return self.notaries[-1]
 
     def append(self, minute, *chains):

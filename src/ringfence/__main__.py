@@ -8,6 +8,7 @@ from ringfence import processes
 from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
 from ringfence.banking.verbs import statement
+from ringfence.benches import bench
 from ringfence.custody.payees.verbs import payee
 from ringfence.custody.verbs import account, erase
 from ringfence.database.verbs import migrate, placement
@@ -18,7 +19,7 @@ from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
-from ringfence.ledger.verbs import bench, book, journal
+from ringfence.ledger.verbs import book, journal
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.safeguarding.verbs import day, safeguard
 from ringfence.takeover.verbs import bring_in
