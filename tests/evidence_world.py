@@ -17,7 +17,7 @@ from ringfence.evidence.notary import Notary
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
-from ringfence.ledger.reading import open_book
+from ringfence.ledger.reading import book_named, open_book
 from ringfence.refusal import Refused
 
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -48,12 +48,12 @@ def moved(number, debit, credit, amount, kind=Kind.TRANSFER, refers_to=None):
 class World:
     """A book, its core and a place for its notary."""
 
-    def __init__(self, database, home):
+    def __init__(self, database, home, *, new=True):
         self.database = database
         self.home = home
         connection = database.connect("core")
         connection.autocommit = True
-        self.book = open_book(connection, "demo", MORNING)
+        self.book = open_book(connection, "demo", MORNING) if new else book_named(connection, "demo")
         self.journal = Journal(lambda: database.server.connect("core", database.name), self.book.book_id)
         self.notaries = []
 

@@ -1,7 +1,7 @@
 """A second reader of tiled logs, written from C2SP's texts and RFC 6962 alone. It imports nothing of ours.
 
-tlog-tiles, tlog-checkpoint, signed-note and tlog-cosignature (c2sp.org); numbers in docstrings are sections of RFC 6962.
-It fetches what it reads over HTTP, believes a checkpoint by the keys that it was given, and the rest by hashes.
+tlog-tiles, tlog-checkpoint, signed-note and tlog-cosignature (c2sp.org); numbers in docstrings are sections of RFC
+6962. It fetches what it reads over HTTP, believes a checkpoint by the keys that it was given, and the rest by hashes.
 """
 
 import base64

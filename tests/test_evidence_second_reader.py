@@ -153,7 +153,7 @@ def test_the_folder_is_read_alike_from_any_server_of_files(logged, reader):
 def test_it_finds_what_was_touched(logged, tmp_path):
     """One bit of each kind of file, a file that is gone, a key that is another."""
     for number, (path, said) in enumerate((
-        ("checkpoint", "signature|note"), ("tile/0/000", "root"), ("tile/0/002.p/88", "root"),
+        ("checkpoint", "signature|note|signed"), ("tile/0/000", "root"), ("tile/0/002.p/88", "root"),
         ("tile/1/000.p/2", "level 1"), ("tile/entries/001", "entr"), ("tile/entries/002.p/88", "entr"),
     )):  # fmt: skip
         copy = tmp_path / str(number)
@@ -161,7 +161,7 @@ def test_it_finds_what_was_touched(logged, tmp_path):
             if file.is_file() and file.name != "lock":
                 write_files(copy, [File(str(file.relative_to(logged.log)), file.read_bytes())])
         content = bytearray((copy / path).read_bytes())
-        content[200] ^= 1
+        content[len(content) * 2 // 3] ^= 1
         (copy / path).write_bytes(content)
         with served_as_files(copy) as address:
             other = LogReader(address, keys_of(logged))
