@@ -34,10 +34,8 @@ def some_of(kept: Sequence[int], first: int, last: int) -> tuple[int, Sequence[i
     return (sizes[-1] if len(sizes) == CHECKPOINTS_AT_ONCE else last), sizes
 
 
-def check_checkpoints(
-    log: Path, tiles: Tiles, sizes: Sequence[int], open_note: Callable[[bytes], Checkpoint]
-) -> None:
-    """Is each of these still the signed checkpoint of a beginning of the log? `log_file_is_corrupted` names the file."""
+def check_checkpoints(log: Path, tiles: Tiles, sizes: Sequence[int], open_note: Callable[[bytes], Checkpoint]) -> None:
+    """Is each of these still a signed checkpoint of a beginning of the log? `log_file_is_corrupted` names the file."""
     for size in sizes:
         path = f"checkpoints/{size}"
         try:

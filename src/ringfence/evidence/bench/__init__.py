@@ -32,7 +32,7 @@ class Size:
 
 
 QUICK: Final = Size(5, 1.0, 10_000, 5.0, (10_000, 100_000, 1_000_000), 100_000)
-FULL: Final = Size(15, 2.0, 10_000, 20.0, (10_000, 100_000, 1_000_000, 10_000_000), 1_000_000)
+FULL: Final = Size(9, 1.0, 10_000, 10.0, (10_000, 100_000, 1_000_000, 10_000_000), 1_000_000)
 
 
 def evidence(server: Server, size: Size, advance: Callable[[str], None]) -> list[Row]:
