@@ -86,7 +86,8 @@ class Console:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The application behind a real server on a free port of this machine; gives its address."""
-    with socket.socket() as listening:
+    # asyncio sends small packets at once on sockets that say that they are TCP; on others each answer waits 40 ms.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)

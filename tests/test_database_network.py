@@ -84,7 +84,7 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 def url_of(port: int, trusted, *, name: str = "db.example", mode: str = "verify-full") -> str:
-    return f"host={name} hostaddr=127.0.0.1 port={port} sslmode={mode} sslrootcert={trusted.file}"
+    return f"host={name} hostaddr=127.0.0.1 port={port} sslmode={mode} sslrootcert={trusted.file} connect_timeout=2"
 
 
 def test_a_verified_server_is_spoken_to_in_cipher(server, database, tmp_path):

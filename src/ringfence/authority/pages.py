@@ -48,7 +48,7 @@ from ringfence.core import Core
 from ringfence.database.connection import Connection
 from ringfence.ledger.standing import COVER, MEASURES
 from ringfence.refusal import Fault, Refused
-from ringfence.web.shell import Caller, Door, Entry, Module, Panel
+from ringfence.web.shell import Caller, Door, Entry, Module, Panel, Part
 from ringfence.web.signature import Claim
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
@@ -334,12 +334,19 @@ MODULE: Final = Module(
     pages=pages,
     panels=[Panel("approvals", msg("Waiting for approval"), 40, "authority/panel.html", _panel)],
     entries=[
-        Entry("/approvals", msg("Approvals"), 30, waiting_for),
-        Entry("/rules", msg("Rules"), 95, monitors_on),
-        Entry("/people", msg("People"), 110),
-        Entry("/passkeys", msg("Passkeys"), 112),
-        Entry("/passkeys", msg("Passkeys"), 113, for_customers=True),
-        Entry("/notifications", msg("Notifications"), 114, unread, msg("Something changed about how you sign in.")),
+        Entry("/approvals", msg("Approvals"), Part.TODAY, 30, waiting_for),
+        Entry("/rules", msg("Rules"), Part.CONTROL, 95, monitors_on),
+        Entry("/people", msg("People"), Part.CONTROL, 110),
+        Entry("/passkeys", msg("Passkeys"), Part.CONTROL, 112),
+        Entry("/passkeys", msg("Passkeys"), Part.OWN, 113),
+        Entry(
+            "/notifications",
+            msg("Notifications"),
+            Part.CONTROL,
+            114,
+            unread,
+            msg("Something changed about how you sign in."),
+        ),
     ],
     carries_out={
         "person_change": lambda visit, proposal_id: _if_complete(visit, proposal_id, people.change_person),

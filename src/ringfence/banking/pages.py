@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from ringfence.banking.queries import QUERIES
 from ringfence.banking.routes import currencies, positions, router, shelf, statement_of
 from ringfence.web.fields import PAGE_ROWS
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -49,6 +49,6 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("bank-accounts", msg("Custodian accounts"), 50, "banking/panel.html", _panel)],
-    entries=[Entry("/statements", msg("Statements"), 50, _quarantined)],
+    entries=[Entry("/statements", msg("Statements"), Part.BANK, 50, _quarantined)],
     words={"file outcome": ["read", "quarantined"]},
 )

@@ -51,7 +51,7 @@ from ringfence.vault.erasure import is_erased
 from ringfence.vault.fields import MAY_SEE, OF_A_CUSTOMER, ORDER_ACCOUNT, PAYMENT
 from ringfence.vault.keeping import masks
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -396,13 +396,13 @@ MODULE: Final = Module(
     pages=pages,
     panels=[Panel("orders", msg("Orders of the day"), 60, "custody/panel.html", _orders_panel)],
     entries=[
-        Entry("/customers", msg("Customers"), 10),
-        Entry("/orders", msg("Orders"), 20),
-        Entry("/receipts", msg("Unallocated receipts"), 22, _ownerless),
-        Entry("/own-money", msg("Own money"), 24),
-        Entry("/my", msg("My money"), 1, for_customers=True),
-        Entry("/my/orders", msg("My orders"), 2, for_customers=True),
-        Entry("/my/mandates", msg("My mandates"), 3, for_customers=True),
+        Entry("/customers", msg("Customers"), Part.MONEY, 10),
+        Entry("/orders", msg("Orders"), Part.MONEY, 20),
+        Entry("/receipts", msg("Unallocated receipts"), Part.MONEY, 22, _ownerless),
+        Entry("/own-money", msg("Own money"), Part.MONEY, 24),
+        Entry("/my", msg("My money"), Part.OWN, 1),
+        Entry("/my/orders", msg("My orders"), Part.OWN, 2),
+        Entry("/my/mandates", msg("My mandates"), Part.OWN, 3),
     ],
     carries_out=dict.fromkeys(("payout", "fee_sweep", "hold_release", "allocation", "funding"), _carry_out)
     | {ERASURE: _erase, NEW_PAYEE: payee_pages.carry_out},

@@ -32,7 +32,7 @@ from ringfence.diligence.routes import (
 from ringfence.vault.fields import DOCUMENT_NUMBER, IDENTITY_NUMBER, MAY_SEE, OWNER_NUMBER
 from ringfence.vault.keeping import masks
 from ringfence.web.fields import PAGE_ROWS, Blank, Text
-from ringfence.web.shell import Entry, Module
+from ringfence.web.shell import Entry, Module, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -259,7 +259,7 @@ MODULE: Final = Module(
     package="diligence",
     router=router,
     pages=pages,
-    entries=[Entry("/diligence", msg("Due diligence"), 12, _potential)],
+    entries=[Entry("/diligence", msg("Due diligence"), Part.MONEY, 12, _potential)],
     carries_out={deciding.ACT: _carry_out},
     words={
         "file state": STATES,

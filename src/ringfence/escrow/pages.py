@@ -25,7 +25,7 @@ from ringfence.escrow.telling import Sentence, sentence
 from ringfence.ledger import reading
 from ringfence.ledger.routes import code_word
 from ringfence.web.fields import PAGE_ROWS, Text
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -245,7 +245,7 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("escrow", msg("Escrow"), 65, "escrow/panel.html", _panel)],
-    entries=[Entry("/escrow", msg("Escrow"), 21, _waiting)],
+    entries=[Entry("/escrow", msg("Escrow"), Part.MONEY, 21, _waiting)],
     carries_out=dict.fromkeys((agreements.ACT, releasing.ACT), _carry_out),
     words={
         "agreement state": list(STATES),

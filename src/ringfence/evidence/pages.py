@@ -14,7 +14,7 @@ from ringfence.evidence.note import parse_note
 from ringfence.evidence.routes import Log, receipt_of, router
 from ringfence.evidence.witnessing import read_witnessed
 from ringfence.ledger.reading import book_named
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -68,5 +68,5 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("checkpoint", msg("Last checkpoint"), 70, "evidence/panel.html", _checkpoint)],
-    entries=[Entry("/evidence", msg("Evidence"), 90)],
+    entries=[Entry("/evidence", msg("Evidence"), Part.BOOK, 90)],
 )

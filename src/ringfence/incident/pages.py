@@ -13,7 +13,7 @@ from ringfence.incident.thresholds import Level
 from ringfence.ledger import reading
 from ringfence.ledger.codes import EventName
 from ringfence.web.fields import PAGE_ROWS
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -75,7 +75,7 @@ MODULE: Final = Module(
         Panel("brake", msg("Brake"), 20, "incident/brake_panel.html", _brake, "third"),
         Panel("indicators", msg("Indicators"), 30, "incident/indicators_panel.html", _indicators, "two-thirds"),
     ],
-    entries=[Entry("/brake", msg("Brake"), 100)],
+    entries=[Entry("/brake", msg("Brake"), Part.TODAY, 100)],
     carries_out={brake.ACT: _release},
     words={
         "level": [level.value for level in Level],

@@ -38,13 +38,14 @@ class Movements:
 def turns(balances: Balances, moved: Movements, log: Undo) -> list[Turned]:
     """The turns of every monitor over some rows that have taken effect, in the order in which they are journaled."""
     found: list[Turned] = []
+    most = exact_sum(moved.posted) + exact_sum(np.abs(moved.pending))  # no measure moves further, at any row
     for name in sorted(balances.monitors):
-        found += _turns_of(balances, balances.monitors[name], moved, log)
+        found += _turns_of(balances, balances.monitors[name], moved, most, log)
     found.sort(key=lambda turned: (turned.after, turned.turn.monitor))
     return found
 
 
-def _turns_of(balances: Balances, watch: Watch, moved: Movements, log: Undo) -> list[Turned]:
+def _turns_of(balances: Balances, watch: Watch, moved: Movements, most: int, log: Undo) -> list[Turned]:
     before = watch.on, watch.value
 
     def undo() -> None:
@@ -61,8 +62,10 @@ def _turns_of(balances: Balances, watch: Watch, moved: Movements, log: Undo) -> 
         if change is None:
             return []
         log.append(undo)
-        ends, values = moved.ends, _along(watch.value, change, moved.ends)
-        watch.value += exact_sum(change)
+        value, watch.value = watch.value, watch.value + exact_sum(change)
+        if not (watch.on or monitor.holds(value - most) or monitor.holds(value + most)):
+            return []  # quiet, and too far from its limits to turn
+        ends, values = moved.ends, _along(value, change, moved.ends)
     holds = _holds(monitor, values)
     turned = np.flatnonzero(holds != np.concatenate([[watch.on], holds[:-1]]))
     if len(turned):

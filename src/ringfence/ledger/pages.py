@@ -12,7 +12,7 @@ from ringfence.ledger.model import EPOCH_DAY, Kind
 from ringfence.ledger.posting.routes import router as posting_router
 from ringfence.ledger.routes import as_of, code_word, router, row_of, until
 from ringfence.web.fields import PAGE_ROWS, Day, Sequence, Text, containing
-from ringfence.web.shell import Entry, Module
+from ringfence.web.shell import Entry, Module, Part
 from ringfence.web.visit import Signed
 from ringfence.web.words import msg
 
@@ -100,8 +100,8 @@ MODULE: Final = Module(
     entrance=posting_router,
     pages=pages,
     entries=[
-        Entry("/accounts", msg("Accounts"), 70),
-        Entry("/journal", msg("Journal"), 80),
+        Entry("/accounts", msg("Accounts"), Part.BOOK, 70),
+        Entry("/journal", msg("Journal"), Part.BOOK, 80),
     ],
     words={
         "row kind": [kind.name.lower() for kind in Kind],

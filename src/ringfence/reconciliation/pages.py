@@ -27,7 +27,7 @@ from ringfence.reconciliation.routes import MAY_ACCEPT, accepter, place_after, p
 from ringfence.reconciliation.runs import run_of, runs
 from ringfence.refusal import Refused
 from ringfence.web.fields import PAGE_ROWS, Text
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -154,8 +154,8 @@ MODULE: Final = Module(
     pages=pages,
     panels=[Panel("discrepancies", msg("Discrepancies"), 45, "reconciliation/panel.html", _panel)],
     entries=[
-        Entry("/discrepancies", msg("Discrepancies"), 40, _open),
-        Entry("/reconciliations", msg("Reconciliations"), 55),
+        Entry("/discrepancies", msg("Discrepancies"), Part.TODAY, 40, _open),
+        Entry("/reconciliations", msg("Reconciliations"), Part.BANK, 55),
     ],
     words={
         "discrepancy": list(KINDS),

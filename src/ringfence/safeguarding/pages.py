@@ -13,7 +13,7 @@ from ringfence.safeguarding.position import CurrencyPosition, Position
 from ringfence.safeguarding.routes import position_now, router
 from ringfence.web import chart
 from ringfence.web.fields import PAGE_ROWS
-from ringfence.web.shell import Entry, Module, Panel
+from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -91,6 +91,6 @@ MODULE: Final = Module(
     router=router,
     pages=pages,
     panels=[Panel("safeguarding", msg("Is all of it there?"), 10, "safeguarding/panel.html", _verdict, "whole")],
-    entries=[Entry("/safeguarding", msg("Safeguarding"), 60)],
+    entries=[Entry("/safeguarding", msg("Safeguarding"), Part.BANK, 60)],
     words={"in transit": ["announced", "paid", "named"]},
 )

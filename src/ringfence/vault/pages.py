@@ -12,7 +12,7 @@ from ringfence.vault.keeping import Vault, masks
 from ringfence.vault.reveal import NOTE_CHARACTERS_MAX, REASONS, reveal, reveals
 from ringfence.vault.routes import router
 from ringfence.web.fields import PAGE_ROWS
-from ringfence.web.shell import Entry, Module
+from ringfence.web.shell import Entry, Module, Part
 from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
@@ -68,7 +68,7 @@ MODULE: Final = Module(
     package="vault",
     router=router,
     pages=pages,
-    entries=[Entry("/vault", msg("Vault"), 95)],
+    entries=[Entry("/vault", msg("Vault"), Part.BOOK, 95)],
     words={
         "vault field": sorted({each.name for each in FIELDS.values()}),
         "reveal reason": list(REASONS),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -94,18 +95,29 @@ class Door:
     come_back: Callable[[str, str, str, Mapping[str, str], str | None, str], CameBack]
 
 
+class Part(StrEnum):
+    """The parts of the navigation, in their order. The words are marked where the template says them."""
+
+    TODAY = "today"  # what waits for somebody
+    MONEY = "money"  # whose it is, and where it is to go
+    BANK = "bank"  # what the bank says, and whether all of it is there
+    BOOK = "book"  # what happened, and the proof of it
+    CONTROL = "control"  # who may do what
+    OWN = "own"  # a customer's
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A line of the navigation, of the staff's or of customers'. `badge` counts what waits for somebody (zero is not
-    shown).
+    """A line of the navigation, of the staff's or of customers' (part OWN). `badge` counts what waits for somebody
+    (zero is not shown).
     """
 
     path: str
     title: str  # marked by msg
+    part: Part
     order: int
     badge: Callable[["Visit"], int] | None = None
     urgent: str | None = None  # marked by msg: said on every page while somebody waits behind it
-    for_customers: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from ringfence.core import Core
 from ringfence.refusal import Refused
 from ringfence.web import refusals
-from ringfence.web.shell import LANGUAGE_COOKIE, Caller, Entry, Shell
+from ringfence.web.shell import LANGUAGE_COOKIE, Caller, Entry, Part, Shell
 from ringfence.web.signature import Claim, Incoming, claim_of, is_signed
 from ringfence.web.words import LANGUAGES, Language, preferred
 
@@ -120,6 +120,11 @@ class Visit:
         except Refused:
             return 0
 
+    def _navigation(self, caller: Caller) -> list[tuple[Part, list[Entry]]]:
+        """The parts of the navigation that are the caller's, each with its entries."""
+        seen = [each for each in self.shell.entries if (each.part is Part.OWN) == caller.is_customer]
+        return [(part, of_it) for part in Part if (of_it := [each for each in seen if each.part is part])]
+
     def _common(self) -> Mapping[str, Any]:
         said = self.request.query_params.get("said")
         return {
@@ -132,9 +137,7 @@ class Visit:
             "static": self.shell.static,
             "form_field": FORM_FIELD,
             "notice": said if said in self.shell.notices else None,
-            "navigation": [each for each in self.shell.entries if each.for_customers == self.caller.is_customer]
-            if self.caller
-            else (),
+            "navigation": self._navigation(self.caller) if self.caller else (),
         }
 
 

@@ -1,4 +1,4 @@
-// The console's script: refresh of panels, confirmation, copying, the menu of a phone. Every page works without it.
+// The console's script: refresh of panels, confirmation, copying, the menu of what is narrower than a desk. Every page works without it.
 
 document.documentElement.classList.add("scripted");
 
@@ -88,11 +88,11 @@ document.addEventListener("click", async (event) => {
 });
 prepare(document);
 
-// The menu of a phone.
+// The menu of what is narrower than a desk.
 const menu = document.querySelector(".menu-button");
 const entries = document.getElementById("navigation");
 if (menu && entries) {
-  const narrow = matchMedia("(max-width: 40rem)");
+  const narrow = matchMedia("(max-width: 60rem)");
   const fit = () => { menu.hidden = !narrow.matches; };
   narrow.addEventListener("change", fit);
   fit();
