@@ -31,7 +31,7 @@ CHAIN_MAX: Final = 8
 _SEQUENCE, _SET, _INTEGER, _OCTETS, _OID, _TIME = 0x30, 0x31, 0x02, 0x04, 0x06, 0x18
 _FIRST, _SECOND = 0xA0, 0xA1  # [0] and [1], constructed
 _SIGNED_DATA: Final = bytes.fromhex("2a864886f70d010702")
-_TST_INFO: Final = bytes.fromhex("2a864886f70d0109100104")
+_TIME_STATEMENT: Final = bytes.fromhex("2a864886f70d0109100104")
 _CONTENT_TYPE: Final = bytes.fromhex("2a864886f70d010903")
 _MESSAGE_DIGEST: Final = bytes.fromhex("2a864886f70d010904")
 _SIGNING_CERTIFICATE_V2: Final = bytes.fromhex("2a864886f70d010910022f")
@@ -101,7 +101,7 @@ def _parts(element: Element, *tags: int) -> list[Element]:
 class _Statement:
     """What was signed, and by whom."""
 
-    tst_info: bytes
+    stated: bytes
     signed: bytes  # the attributes as a SET, which the signature is over
     attributes: dict[bytes, Element]
     digest: hashes.HashAlgorithm
@@ -131,7 +131,7 @@ def check_timestamp(content: bytes, text: bytes, given: Certificates, path: str)
     """The time, as the authority spells it in UTC; `Wrong` names what does not hold."""
     try:
         statement = _read(content)
-        imprint, said = _read_tst_info(statement.tst_info)
+        imprint, said = _read_statement(statement.stated)
     except _BrokenError as broken:
         raise Wrong("timestamp_is_malformed", path=path, detail=broken) from None
     except _NOT_READ:
@@ -160,18 +160,18 @@ def _read(content: bytes) -> _Statement:
         raise _BrokenError("it is not signed data")
     _, _, encapsulated, *rest = _parts(_one(wrapped.content, _SEQUENCE), _INTEGER, _SET, _SEQUENCE)
     inner, octets = _parts(encapsulated, _OID, _FIRST)[:2]
-    if inner.content != _TST_INFO:
+    if inner.content != _TIME_STATEMENT:
         raise _BrokenError("it is signed data about something else than time")
-    tst_info = _one(octets.content, _OCTETS).content
+    stated = _one(octets.content, _OCTETS).content
     certificates = [each for part in rest if part.tag == _FIRST for each in part.parts()]
     signers = [each for part in rest if part.tag == _SET for each in part.parts()]
     if len(signers) != 1:
         raise _BrokenError("it has not one signer")
     found = tuple(x509.load_der_x509_certificate(each.whole) for each in certificates if each.tag == _SEQUENCE)
-    return _read_signer(signers[0], tst_info, found)
+    return _read_signer(signers[0], stated, found)
 
 
-def _read_signer(signer: Element, tst_info: bytes, certificates: Certificates) -> _Statement:
+def _read_signer(signer: Element, stated: bytes, certificates: Certificates) -> _Statement:
     _, named, digest, attributes, algorithm, signature = _parts(
         signer, _INTEGER, _SEQUENCE, _SEQUENCE, _FIRST, _SEQUENCE, _OCTETS
     )[:6]
@@ -189,11 +189,11 @@ def _read_signer(signer: Element, tst_info: bytes, certificates: Certificates) -
     number = int.from_bytes(serial.content, "big", signed=True)
     kind = _parts(algorithm, _OID)[0].content
     return _Statement(
-        tst_info, signed, found, known, kind, signature.content, issuer.whole, number, certificates
+        stated, signed, found, known, kind, signature.content, issuer.whole, number, certificates
     )  # fmt: skip
 
 
-def _read_tst_info(content: bytes) -> tuple[bytes, datetime]:
+def _read_statement(content: bytes) -> tuple[bytes, datetime]:
     """The hash that was stamped, and when."""
     _, _, imprint, _, time = _parts(_one(content, _SEQUENCE), _INTEGER, _OID, _SEQUENCE, _INTEGER, _TIME)[:5]
     algorithm, digest = _parts(imprint, _SEQUENCE, _OCTETS)[:2]
@@ -227,9 +227,9 @@ def _is_named(certificate: x509.Certificate, statement: _Statement) -> bool:
 
 def _check_signature(statement: _Statement, signer: x509.Certificate) -> None:
     kind, digest = statement.attributes.get(_CONTENT_TYPE), statement.attributes.get(_MESSAGE_DIGEST)
-    if kind is None or _one(kind.content, _OID).content != _TST_INFO:
+    if kind is None or _one(kind.content, _OID).content != _TIME_STATEMENT:
         raise _BrokenError("what was signed is not about time")
-    hashed = hashlib.new(statement.digest.name, statement.tst_info).digest()
+    hashed = hashlib.new(statement.digest.name, statement.stated).digest()
     if digest is None or _one(digest.content, _OCTETS).content != hashed:
         raise _BrokenError("what was signed is another statement")
     key = signer.public_key()
