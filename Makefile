@@ -11,7 +11,7 @@ help:
 	@echo 'make demo    one custody day on this machine, then the console in your browser'
 	@echo 'make test    lint, types and the whole suite on a real PostgreSQL'
 	@echo 'make lint    ruff and mypy'
-	@echo 'make bench   the journal beside its references, into docs/reference/performance.md: an hour (SIZE=--quick: minutes)'
+	@echo 'make bench   journal and evidence beside references, into docs/reference/performance.md: an hour (SIZE=--quick: minutes)'
 	@echo 'make soak    the long tests: crashes and random days until stopped (MINUTES=10)'
 	@echo 'make lock    resolve pyproject.toml again into requirements.lock'
 

@@ -61,6 +61,7 @@ PACKAGES = (
     ("command", "The edge: command line"),
     ("installation", "The edge: an installation"),
     ("serve", "The edge: the processes"),
+    ("benches", "The edge: the benchmarks"),
     ("demo", "The demo"),
 )
 FAULTS = {

@@ -128,7 +128,14 @@ def _agreement(world: World) -> None:
     }
     made = agreements.propose(world.desk, given, by=world.sessions["tina"], reference=SCRIPT)
     saying.open_claim(
-        world.core, made.agreement_id, world.core.new_id(), "x", "buyer", SCRIPT, by=world.sessions["tina"]
+        world.core,
+        world.desk.vault,
+        made.agreement_id,
+        world.core.new_id(),
+        "x",
+        "buyer",
+        SCRIPT,
+        by=world.sessions["tina"],
     )
 
 

@@ -81,7 +81,8 @@ class Escrow:
 
     def claim(self, found: Standing, tranche: str = "all") -> UUID:
         claim = self.core.new_id()
-        saying.open_claim(self.core, found.agreement_id, claim, tranche, "buyer", "it is broken", by=self.shop)
+        vault = self.world.desk.vault
+        saying.open_claim(self.core, vault, found.agreement_id, claim, tranche, "buyer", "it is broken", by=self.shop)
         return claim
 
     def settle(self, found: Standing, claim: UUID, payees_get: int, party: str = "judge", by: str = "rita") -> Standing:

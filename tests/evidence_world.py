@@ -18,7 +18,7 @@ from ringfence.evidence.notary import Notary
 from ringfence.evidence.reading import alarms, last_signed
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Account, Kind, Line
-from ringfence.ledger.reading import open_book
+from ringfence.ledger.reading import book_named, open_book
 from ringfence.refusal import Refused
 
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -55,12 +55,12 @@ def movements(connection, row):
 class World:
     """A book, its core and a place for its notary."""
 
-    def __init__(self, database, home):
+    def __init__(self, database, home, *, new=True):
         self.database = database
         self.home = home
         connection = database.connect("core")
         connection.autocommit = True
-        self.book = open_book(connection, "demo", MORNING)
+        self.book = open_book(connection, "demo", MORNING) if new else book_named(connection, "demo")
         self.journal = Journal(lambda: database.server.connect("core", database.name), self.book.book_id)
         self.notaries = []
 
@@ -68,11 +68,14 @@ class World:
     def log(self):
         return log_folder(self.home, "demo")
 
+    @property
+    def signer(self):
+        return signer_for(load_key(self.home), "demo")
+
     def notary(self, **options):
-        signer = signer_for(load_key(self.home), "demo")
         options.setdefault("authorised", movements)
         as_notary = lambda: self.database.server.connect("notary", self.database.name)  # noqa: E731
-        self.notaries.append(Notary(as_notary, self.log, signer, self.book.book_id, **options))
+        self.notaries.append(Notary(as_notary, self.log, self.signer, self.book.book_id, **options))
         return self.notaries[-1]
 
     def append(self, minute, *chains):

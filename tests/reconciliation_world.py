@@ -20,6 +20,7 @@ from ringfence.ledger import reading
 from ringfence.ledger.journal import Journal, Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.writer import Writer
+from ringfence.vault.keeping import Vault
 
 MONDAY = date(2026, 3, 2)
 TUESDAY = date(2026, 3, 3)
@@ -62,6 +63,7 @@ class World:
     core: Core
     gateway: psycopg.Connection
     clock: list[datetime]
+    vault: Vault
     numbers: dict[str, int] = field(default_factory=dict)
     closings: dict[str, int] = field(default_factory=dict)
     count: int = 0
@@ -169,7 +171,8 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
     writer = Writer(Journal(lambda: database.server.connect("core", database.name), book.book_id), now)
     with pool(database.conninfo("core"), largest=4) as core_pool, TemporaryDirectory() as home:
         core = Core(book, writer, core_pool, now, uuid7_source())
-        diligence = diligence_of(core, vault_of(core, Path(home)))
+        vault = vault_of(core, Path(home))
+        diligence = diligence_of(core, vault)
         for place, name in enumerate(banks):
             _, bank, account = name.split(":")
             customers.open_custodian_account(
@@ -185,5 +188,5 @@ def small_world(database, banks: Sequence[str] = (CLIENT,)) -> Iterator[World]:
         days.open_day(core, MONDAY)
         for each in ("c1", "c2", "c3") if banks else ():
             verified(diligence, each, name=f"Ann {each}", bank=banks[0], payee_account="NL00X")
-        yield World(core, database.connect("gateway"), clock)
+        yield World(core, database.connect("gateway"), clock, vault)
         writer.close()

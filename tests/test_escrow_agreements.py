@@ -152,11 +152,14 @@ def test_a_fact_is_said_by_who_is_named_for_it_and_by_nobody_else(escrow):
     assert refused(escrow.settle, found, claim, 1, party="courier", by="bella") == "party_must_be_named"
     assert refused(escrow.settle, found, claim, 1, by="adam") == "party_must_speak_for_itself"
     assert refused(escrow.claim, found, "none") == "tranche_must_exist"
+    spoken = (escrow.core, escrow.world.desk.vault, found.agreement_id)
     assert (
-        refused(saying.open_claim, *where, claim, "all", "buyer", " ", by=escrow.shop)
+        refused(saying.open_claim, *spoken, claim, "all", "buyer", " ", by=escrow.shop)
         == "reason_of_a_claim_must_be_short"
     )
-    assert refused(saying.open_claim, *where, claim, "all", "buyer", "other", by=escrow.shop) == "claim_is_open_already"
+    assert (
+        refused(saying.open_claim, *spoken, claim, "all", "buyer", "other", by=escrow.shop) == "claim_is_open_already"
+    )
     missing = escrow.core.new_id()
     assert refused(say, escrow.core, missing, "delivered", "courier", by=bella) == "agreement_must_exist"
     assert said_of(escrow, EventName.MILESTONE_APPROVED) == []

@@ -145,7 +145,8 @@ def home(tmp_path_factory):
     return tmp_path_factory.mktemp("home")
 
 
-PROGRAMS = ("serve", "gateway", "notary", "witness serve")  # they run until they are stopped, and print no object
+# They run until they are stopped, and print no object.
+PROGRAMS = ("serve", "gateway", "notary", "witness serve", "evidence serve")
 
 
 @pytest.mark.parametrize("words", [words for words, _ in verbs() if words not in PROGRAMS])

@@ -59,13 +59,14 @@ BESIDE = {
     "command": {"refusal", "settings", "database"},
 }
 # The main program: it reads settings, opens what a process holds, and puts the domains together.
-WIRING = {"__main__", "processes", "serve", "installation", "modules", "rounds", "demo"}
+WIRING = {"__main__", "processes", "benches", "serve", "installation", "modules", "rounds", "demo"}
 # Who may import the wiring's parts, besides the verbs' `installation`.
 WIRED_BY = {
     "__main__": set(),
     "console": {"serve"},
     "demo": {"__main__"},
     "processes": {"__main__"},
+    "benches": {"__main__"},
     "serve": {"processes", "demo"},
     "modules": {"serve"},
     "rounds": {"serve", "demo"},

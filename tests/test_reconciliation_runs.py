@@ -268,14 +268,14 @@ def test_a_named_person_accepts_with_a_reason_and_the_proof_still_holds(world):
     [one] = listed(world)
     for person, reason in (("", REASON), ("tina", "ok"), (" ", REASON), ("tina", " " * 20)):
         with pytest.raises(Refused, match="acceptance_needs_a_person_and_a_reason"):
-            discrepancies.accept(world.core, one.discrepancy_id, person=person, reason=reason)
-    accepted = discrepancies.accept(world.core, one.discrepancy_id, person="tina", reason=REASON)
+            discrepancies.accept(world.core, world.vault, one.discrepancy_id, person=person, reason=reason)
+    accepted = discrepancies.accept(world.core, world.vault, one.discrepancy_id, person="tina", reason=REASON)
     assert accepted.state == "accepted"
     head = world.head()
-    assert discrepancies.accept(world.core, one.discrepancy_id, person="tina", reason=REASON) == accepted
+    assert discrepancies.accept(world.core, world.vault, one.discrepancy_id, person="tina", reason=REASON) == accepted
     assert world.head() == head
     with pytest.raises(Refused, match="discrepancy_is_not_open"):
-        discrepancies.accept(world.core, one.discrepancy_id, person="adam", reason=REASON)
+        discrepancies.accept(world.core, world.vault, one.discrepancy_id, person="adam", reason=REASON)
     [event] = said(world, EventName.DISCREPANCY_CLOSED)
     assert event["person"] == "tina"
     assert REASON not in json.dumps(event)

@@ -106,7 +106,7 @@ def check_files(folder: Folder, listed: dict[str, Any]) -> None:
 def belongs(path: str) -> bool:
     """Is this one of the paths that an export may have?"""
     fixed = path in ("book.json", "checkpoint", "notary.vkey")
-    return fixed or path.startswith(("checkpoints/", "liabilities/", "receipts/", "tile/"))
+    return fixed or path.startswith(("checkpoints/", "liabilities/", "receipts/", "tile/", "timestamps/"))
 
 
 def together(wrong: list[Wrong]) -> Wrong:

@@ -1,6 +1,6 @@
 """Verify an exported book of Ringfence. A stranger's program: it shares no code with Ringfence.
 
-    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--auditor VKEY] [--json] [--lang en|zh]
+    python verify.py FOLDER [--key VKEY] [--witnesses POLICY] [--auditor VKEY] [--tsa-cert PEM] [--json] [--lang en|zh]
     python verify.py receipts/<id>.json --key VKEY [--key VKEY]
     python verify.py PROOF.json --key VKEY [--key VKEY] [--witnesses POLICY] [--auditor VKEY]
 
@@ -15,6 +15,7 @@ The checks, each of which names the place where it fails:
     key          notary.vkey is a key or two, and those that were given with --key
     checkpoint   is signed with each of them, and agrees with the manifest
     witnesses    is cosigned by as many as the policy that was given with --witnesses asks for
+    timestamps   stamped checkpoints were there when the authority of --tsa-cert says
     entries      the bundles hold as many entries as were signed
     root         the entries hash to the root that was signed
     tiles        the hashes in between are those of the entries
@@ -60,6 +61,7 @@ try:
     )
     from origins import Origins
     from requirements import Requirements
+    from timestamps import Certificates, check_timestamp, read_certificates
     from wallets import Wallets
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
@@ -127,7 +129,11 @@ def needed(value: Value | None, check: str) -> Value:
 
 
 def verify(
-    path: Path, given: log.Key | None, policy: Policy | None = None, auditors: tuple[log.Key, ...] = ()
+    path: Path,
+    given: log.Key | None,
+    policy: Policy | None = None,
+    auditors: tuple[log.Key, ...] = (),
+    authority: Certificates | None = None,
 ) -> Verdict:
     """All checks of a folder. Raises `Unreadable` if there is nothing to check."""
     verdict = Verdict()
@@ -139,6 +145,8 @@ def verify(
     signed = verdict.check("checkpoint", the_checkpoint, folder, key)
     if policy is not None:
         verdict.check("witnesses", the_witnesses, folder, signed, policy)
+    if authority is not None:
+        verdict.check("timestamps", the_timestamps, folder, key, signed, authority)
     tree = verdict.check("entries", the_entries, folder, signed)
     verdict.check("root", the_root, tree, signed, manifest)
     verdict.check("tiles", the_tiles, folder, tree)
@@ -193,6 +201,26 @@ def the_witnesses(check: Check, folder: Folder, signed: log.Checkpoint | None, p
     if not policy.enough(names):
         raise Wrong("too_few_witnesses", path="checkpoint", names=", ".join(names) or "-", quorum=policy.quorum)
     check.right("witnesses_are_right", names=", ".join(names) or "-", size=size)
+
+
+def the_timestamps(
+    check: Check, folder: Folder, key: log.Key | None, signed: log.Checkpoint | None, authority: Certificates
+) -> None:
+    key, last = needed(key, "key"), needed(signed, "checkpoint").size
+    paths = sorted(path for path in folder.files if path.startswith("timestamps/"))
+    times = []
+    for path in paths:
+        size = path.removeprefix("timestamps/").removesuffix(".tsr")
+        place = "checkpoint" if size == str(last) else f"checkpoints/{size}"
+        if place not in folder.files:
+            raise Wrong("timestamp_is_of_no_checkpoint", path=path)
+        note = folder.read(place)
+        log.open_checkpoint(note, key, place)
+        text, _ = log.parse_note(note, place)
+        times.append(check_timestamp(folder.read(path), text.encode(), authority, path))
+    if not times:
+        raise Wrong("there_is_no_timestamp")
+    check.right("timestamps_are_right", count=len(times), first=min(times), last=max(times))
 
 
 # The log
@@ -528,6 +556,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--witnesses", type=Path, metavar="POLICY", help="whose cosignatures you ask for (C2SP tlog-policy)"
     )
     parser.add_argument("--auditor", action="append", default=[], metavar="VKEY", help="a key of an auditor you trust")
+    parser.add_argument(
+        "--tsa-cert", type=Path, metavar="PEM", help="whose timestamps you ask for: the authority's root (RFC 3161)"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
     options = parser.parse_args(arguments)
@@ -541,7 +572,8 @@ def main(arguments: list[str] | None = None) -> int:
         policy = options.witnesses and read_policy(options.witnesses)
         auditors = tuple(log.parse_key(each.strip(), "--auditor", *log.COSIGNERS) for each in options.auditor)
         if not options.path.is_file():
-            verdict = verify(options.path, key, policy, auditors)
+            authority = options.tsa_cert and read_certificates(options.tsa_cert)
+            verdict = verify(options.path, key, policy, auditors, authority)
         elif key is not None:
             verdict = verify_file(options.path, key, policy, auditors)
         else:
@@ -555,7 +587,7 @@ def main(arguments: list[str] | None = None) -> int:
             else say(options.lang, "unreadable", {"reason": reason})
         )
         return UNREADABLE
-    except Wrong as wrong:  # of the policy: what is wrong in the folder is in the verdict
+    except Wrong as wrong:  # of a file of the reader's own: what is wrong in the folder is in the verdict
         parser.error(say(options.lang, wrong.name, wrong.facts))
     print(as_json(verdict, options.lang) if options.json else as_text(verdict, options.lang, options.path))
     return VALID if verdict.valid else NOT_VALID

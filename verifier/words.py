@@ -63,6 +63,34 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{path} is not a policy of witnesses: line {line} does not hold.",
         "{path} 不是见证策略：第 {line} 行有误。",
     ),
+    "certificate_is_malformed": (
+        "{path} holds no root certificate of a time-stamping authority.",
+        "{path} 中没有时间戳机构的根证书。",
+    ),
+    "timestamp_is_of_no_checkpoint": (
+        "{path} stamps a checkpoint that is not in the folder.",
+        "{path} 所盖时间戳的检查点不在文件夹中。",
+    ),
+    "there_is_no_timestamp": (
+        "There is no timestamp in the folder.",
+        "文件夹中没有时间戳。",
+    ),
+    "timestamp_is_malformed": (
+        "{path} is not a timestamp (RFC 3161): {detail}.",
+        "{path} 不是时间戳（RFC 3161）：{detail}。",
+    ),
+    "timestamp_is_of_something_else": (
+        "{path} is not about the checkpoint of that size.",
+        "{path} 并非针对该大小的检查点。",
+    ),
+    "timestamp_is_forged": (
+        "{path} is not signed by whom it names: {detail}.",
+        "{path} 并非其所称签名者所签：{detail}。",
+    ),
+    "timestamp_is_of_another_authority": (
+        "{path} is not signed under the certificate you gave: {detail}.",
+        "{path} 并非由您所给证书之下的机构所签：{detail}。",
+    ),
     "checkpoint_is_malformed": (
         "{path} is not a checkpoint: line {line} is wrong.",
         "{path} 不是检查点：第 {line} 行有误。",
@@ -438,6 +466,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "checkpoint_is_right": ("{origin}, {size} rows, is signed.", "{origin}，{size} 行，签名有效。"),
     "witnesses_are_right": ("{size} rows are cosigned by {names}.", "{size} 行已由 {names} 见证签名。"),
+    "timestamps_are_right": (
+        "{count} checkpoints are stamped, from {first} to {last}.",
+        "{count} 个检查点有时间戳，自 {first} 至 {last}。",
+    ),
     "entries_are_right": ("{size} entries are there.", "{size} 条条目齐全。"),
     "root_is_right": (
         "The {size} entries make the root that was signed.",
@@ -536,6 +568,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "key": ("key", "密钥"),
     "checkpoint": ("checkpoint", "检查点"),
     "witnesses": ("witnesses", "见证"),
+    "timestamps": ("timestamps", "时间戳"),
     "entries": ("entries", "条目"),
     "root": ("root", "树根"),
     "tiles": ("tiles", "哈希块"),

@@ -9,6 +9,7 @@ from ringfence.authority import verbs as authority
 from ringfence.authority.in_force.verbs import policy
 from ringfence.authority.signing import verbs as signing
 from ringfence.banking.verbs import statement
+from ringfence.benches import bench
 from ringfence.custody.corrections.verbs import correct
 from ringfence.custody.own import verbs as own
 from ringfence.custody.payees.verbs import payee
@@ -21,7 +22,7 @@ from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.verbs import witness
 from ringfence.incident.verbs import brake
 from ringfence.ledger.crossing.verbs import clearing
-from ringfence.ledger.verbs import bench, book, journal
+from ringfence.ledger.verbs import book, journal
 from ringfence.liabilities.verbs import liabilities
 from ringfence.reconciliation.verbs import reconcile
 from ringfence.risk.verbs import rules

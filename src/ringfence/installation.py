@@ -30,6 +30,7 @@ from ringfence.evidence.authorisation import Audit
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier
+from ringfence.evidence.timestamping import Stamping, read_timestamping, stamp_poster
 from ringfence.evidence.witness.asking import Asking, poster
 from ringfence.evidence.witnessing import read_witnessing
 from ringfence.incident import brake
@@ -224,6 +225,18 @@ def witnesses_of(settings: Settings, book: str, clock: Clock = wall_clock) -> It
     key = signer_for(load_key(settings.home), book).verifier
     with httpx.Client() as client:
         yield Asking(settings.evidence(book), key, witnessing.quorum, poster(client), clock)
+
+
+@contextmanager
+def stamping_of(settings: Settings, book: str, clock: Clock = wall_clock) -> Iterator[Stamping | None]:
+    """The authority that a book's notary asks for the time; None if `witnesses.toml` names none."""
+    timestamping = read_timestamping(settings.home)
+    if timestamping is None:
+        yield None
+        return
+    key = signer_for(load_key(settings.home), book).verifier
+    with httpx.Client() as client:
+        yield Stamping(settings.evidence(book), key, timestamping, stamp_poster(client), clock)
 
 
 @contextmanager

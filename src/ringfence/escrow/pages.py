@@ -40,6 +40,7 @@ from ringfence.escrow.word import challenge_of
 from ringfence.escrow.word import read as read_word
 from ringfence.ledger import reading
 from ringfence.ledger.routes import code_word
+from ringfence.vault.keeping import Vault
 from ringfence.web.fields import PAGE_ROWS, Text
 from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
@@ -186,7 +187,9 @@ def open_claim(
     party: Word,
     reason: Annotated[str, Form(max_length=saying.REASON_CHARACTERS_MAX)] = "",
 ) -> Response:
-    saying.open_claim(visit.core, agreement_id, identity, tranche, party, reason, by=session_of(visit))
+    saying.open_claim(
+        visit.core, visit.desk(Vault), agreement_id, identity, tranche, party, reason, by=session_of(visit)
+    )
     return visit.go(f"/escrow/{agreement_id}", said="claim_opened")
 
 

@@ -60,6 +60,7 @@ from ringfence.escrow.telling import formula
 from ringfence.escrow.word import challenge_of
 from ringfence.incident.refusals import BRAKE_IS_PULLED
 from ringfence.money import AMOUNT_IS_NOT_A_DECIMAL, parse_minor
+from ringfence.vault.keeping import Vault
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Limit, Text
 from ringfence.web.refusals import ADDRESS_IS_FOR_CUSTOMERS
@@ -271,7 +272,8 @@ def open_claim(
     given: Annotated[NewClaim, Body()],
 ) -> AgreementAnswer:
     by = speaker(visit)
-    done = saying.open_claim(visit.core, id, given.id, given.tranche, given.party, given.reason, by=by)
+    vault = visit.desk(Vault)
+    done = saying.open_claim(visit.core, vault, id, given.id, given.tranche, given.party, given.reason, by=by)
     return agreement_answer(visit, done)
 
 

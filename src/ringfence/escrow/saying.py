@@ -9,7 +9,6 @@ long as the claim is not settled.
 import secrets
 from dataclasses import replace
 from datetime import date
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +36,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line, Result
 from ringfence.refusal import Refusal, Refused
+from ringfence.vault.keeping import Vault
 
 REASON_CHARACTERS_MAX: Final = 500
 SIGNED: Final = ("credential", "client_data", "authenticator_data", "signature")
@@ -52,16 +52,16 @@ def approve_milestone(core: Core, agreement_id: UUID, milestone: str, party: str
 
 
 def open_claim(
-    core: Core, agreement_id: UUID, claim_id: UUID, tranche: str, party: str, reason: str, *, by: Actor
+    core: Core, vault: Vault, agreement_id: UUID, claim_id: UUID, tranche: str, party: str, reason: str, *, by: Actor
 ) -> Standing:
-    """A party opens a claim on a tranche: until it is settled, the money stays where it is. The journal has the
-    reason's SHA-256. `reason_of_a_claim_must_be_short`, `tranche_must_exist`, `tranche_has_ended`, and what saying
-    refuses.
+    """A party opens a claim on a tranche: until it is settled, the money stays where it is. The journal has a
+    keyed digest of the reason. `reason_of_a_claim_must_be_short`, `tranche_must_exist`, `tranche_has_ended`, and what
+    saying refuses.
     """
     if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
         raise REASON_OF_A_CLAIM_MUST_BE_SHORT(characters=REASON_CHARACTERS_MAX)
     said = {"claim": str(claim_id), "tranche": tranche, "party": party}
-    said |= {"reason_sha256": sha256(reason.strip().encode(errors="surrogatepass")).hexdigest()}
+    said |= {"reason_digest": vault.digest_of_reason(claim_id, reason.strip())}
     identity = derived(agreement_id, f"claim {claim_id}")
     told = reason.strip()
     return _say(core, agreement_id, identity, EventName.CLAIM_OPENED, said, by, CLAIM_IS_OPEN_ALREADY, told)

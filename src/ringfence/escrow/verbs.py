@@ -150,11 +150,13 @@ def claim(
     as_json: AsJson = False,
 ) -> None:
     """Open a claim: the tranche stays where it is until it is settled / 提出争议。"""
+    from ringfence import installation
     from ringfence.escrow.saying import open_claim
 
     with verb(home, as_json=as_json) as screen, signed_in(screen, book, login) as (core, session):
         identity = core.new_id()
-        open_claim(core, which, identity, tranche, party, reason, by=session)
+        vault = installation.vault_of(screen.settings, core)
+        open_claim(core, vault, which, identity, tranche, party, reason, by=session)
         screen.say(f"Claim {identity}", f"争议 {identity}")
         _say(screen, core, which, claim=str(identity))
 

@@ -33,6 +33,8 @@ from ringfence.evidence.tiles import (
     tiles_of,
     write_files,
 )
+from ringfence.evidence.timestamping import FOLDER as TIMESTAMPS
+from ringfence.evidence.timestamping import kept_timestamps
 from ringfence.evidence.tree import prove_record
 from ringfence.refusal import Fault, Refused, refusal
 
@@ -150,7 +152,7 @@ def receipt(log: Tiles, note: bytes, index: int, leaf: bytes) -> dict[str, Any]:
 def _files(
     log: Path, verifier: Verifier, note: bytes, checkpoint: Checkpoint, receipts: Collection[UUID]
 ) -> Iterator[File]:
-    """Every file of the export but the manifest."""
+    """Every file of the export but the manifest; a checkpoint that was stamped goes in with its stamp."""
     tiles = Tiles(checkpoint.size, checkpoint.root, directory_reader(log))
     wanted = {identity.bytes: identity for identity in receipts}
     currencies: set[str] = set()
@@ -169,11 +171,15 @@ def _files(
         yield File(tile.path, b"".join(len(record).to_bytes(2, "big") + record for record in records))
     for missing in wanted.values():
         raise ROW_IS_NOT_IN_LOG(id=missing)
-    for size in _spread([size for size in kept_checkpoints(log) if size < checkpoint.size]):
+    stamped = [size for size in kept_timestamps(log) if size <= checkpoint.size]
+    older_sizes = [size for size in kept_checkpoints(log) if size < checkpoint.size]
+    for size in sorted({*_spread(older_sizes), *(size for size in stamped if size in older_sizes)}):
         older = read_file(log, f"checkpoints/{size}")
         open_checkpoint(older, verifier.name, [verifier])
         yield File(f"checkpoints/{size}", cosigned(log, size, older))
     yield File("checkpoint", cosigned(log, checkpoint.size, note))
+    for size in stamped:
+        yield File(f"{TIMESTAMPS}/{size}.tsr", read_file(log, f"{TIMESTAMPS}/{size}.tsr"))
     yield File("notary.vkey", key_lines(verifier).encode())
     name = checkpoint.origin.rpartition("/")[2]
     yield _json("book.json", {"book": book, "currencies": sorted(currencies), "name": name})

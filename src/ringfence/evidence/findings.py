@@ -19,8 +19,8 @@
                                 a new event of people who did not do that, or a payment that they did not approve
     log_file_would_change (`tiles`)
                                 rows that were read, and not signed before a kill, are others now
-    log_file_is_corrupted, log_file_is_missing (`tiles`)
-                                the log itself was touched
+    log_file_is_corrupted, log_file_is_missing (`tiles`, `lookback`)
+                                the log itself was touched, also a checkpoint or partial tile of the past
     log_is_older_than_signed, checkpoint_was_edited
                                 the log and evidence.checkpoint do not agree on what was signed
 
@@ -30,6 +30,9 @@ that the core appended: that takes the authorisations of the movement.
     witness_refuses, witness_has_seen_another_tree, witness_answers_nonsense, witness_lags (`witness.asking`)
                                 somebody else does not say of this log what it says of itself, or says nothing; the
                                 notary goes on signing, and large payouts wait
+
+    timestamp_is_missing, timestamp_is_of_another_request and the like (`timestamping`)
+                                a day without a timestamp, or one that is not what was asked for; nothing waits
 
 A snapshot that does not fit (`snapshot`) is no finding: the notary puts it aside and replays its log instead.
 """

@@ -56,6 +56,7 @@ from ringfence.evidence.findings import (
     raise_alarm,
 )
 from ringfence.evidence.keys import NOTARY_KEY_DOES_NOT_FIT_LOG, key_lines
+from ringfence.evidence.lookback import check_checkpoints, check_edge, some_of
 from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
@@ -130,6 +131,7 @@ class Notary:
         self.signer = signer
         self.book = book
         self.position = 0  # the row that `reread` compares next
+        self._kept: list[int] = []  # sizes of the checkpoints that were kept when its round began
         self._connection: Connection | None = None
         self._signed = Signed(Checkpoint(signer.name, 0, EMPTY_EDGE.root), EMPTY_EDGE)
         self._replay = Replay()
@@ -205,15 +207,22 @@ class Notary:
                 yield "snapshot"
 
     def reread(self, at: datetime, rows: int = REREAD_ROWS) -> int:
-        """Compare the next few signed rows with the journal; returns how far this round has come, 0 at its end."""
+        """Compare the next few signed rows with the journal, and look at the log's own old files (`lookback`); returns
+        how far this round has come, 0 at its end.
+        """
         with self._alarming(at):
             if self._interrupted:
                 self._recover()
+            first = self.position if self.position < self.checkpoint.size else 0
+            self._kept = self._kept if first else kept_checkpoints(self.log)
+            last, sizes = some_of(self._kept, first, min(first + rows, self.checkpoint.size))
             with self._snapshot() as connection:
                 self._check_extent(connection)
-                first = self.position if self.position < self.checkpoint.size else 0
-                last = min(first + rows, self.checkpoint.size)
                 self._compare(connection, first, last)
+            check_checkpoints(self.log, self._tiles(), sizes, self._open_note)
+            if last == self.checkpoint.size:
+                check_edge(self.log, self._signed.edge)
+                self._leave_key()
         self.position = last if last < self.checkpoint.size else 0
         return self.position
 

@@ -1,4 +1,4 @@
-"""The verb `evidence`: the last checkpoint, and the folder for a stranger."""
+"""The verb `evidence`: the folder for a stranger, and the log over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from ringfence.command import EXIT_VERDICT_NO, AsJson, BookName, Home, verb
+from ringfence.command import EXIT_VERDICT_NO, AsJson, BookName, Home, require_free, verb
 
 evidence = typer.Typer(help="Evidence for strangers / 供外部核验的证据。", no_args_is_help=True)
 
@@ -48,3 +48,22 @@ def export_(
         )
         if not said["valid"]:
             raise typer.Exit(EXIT_VERDICT_NO)
+
+
+@evidence.command("serve")
+def serve(
+    home: Home = None,
+    host: Annotated[str, typer.Option(help="Address to listen on / 监听地址。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on / 监听端口。")] = 8420,
+) -> None:
+    """Serve the logs to whoever reads C2SP's / 以 C2SP 格式对外提供证据日志。"""
+    from ringfence.evidence.serving import application
+    from ringfence.evidence.serving import serve as serve_application
+
+    with verb(home) as screen:
+        require_free(host, port)
+        screen.say(
+            f"http://{host}:{port}/log/BOOK/checkpoint; who reaches it reads every row",
+            f"http://{host}:{port}/log/账簿/checkpoint；能访问者即可读取全部账行",
+        )
+        serve_application(application(screen.settings.home / "evidence"), host, port)

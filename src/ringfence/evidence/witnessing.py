@@ -5,6 +5,10 @@
     [payouts_above]                  # a payout above so much waits for a witnessed checkpoint
     EUR = "10000.00"
 
+    [timestamps]                     # once a day an authority signs when the checkpoint was there (`timestamping`)
+    url = "https://tsa.example/"
+    certificate = "authority.pem"    # beside this file
+
 In a currency that is not named nothing waits. Without the file nobody is asked. The gateway reads its own copy: what is
 to be witnessed is not for those to say who order payments.
 """
@@ -44,17 +48,27 @@ class Witnessing:
 
 
 def read_witnessing(home: Path) -> Witnessing | None:
-    """What `witnesses.toml` says; None if it is not there."""
+    """What `witnesses.toml` says; None if it is not there, or names no witnesses."""
+    path = home / FILE
+    said = read_file_of(home)
+    if said is None or said.keys() == {"timestamps"}:
+        return None
+    if not {"policy"} <= said.keys() <= {"policy", "payouts_above", "timestamps"} or not isinstance(
+        said["policy"], str
+    ):
+        raise WITNESSES_FILE_IS_WRONG(path=path, detail="it names a policy, and perhaps payouts_above and timestamps")
+    return Witnessing(read_quorum(home / said["policy"]), _limits(path, said.get("payouts_above", {})))
+
+
+def read_file_of(home: Path) -> dict[str, Any] | None:
+    """What stands in `witnesses.toml`; None if it is not there."""
     path = home / FILE
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as failed:
         raise WITNESSES_FILE_IS_WRONG(path=path, detail=failed) from failed
-    if not {"policy"} <= said.keys() <= {"policy", "payouts_above"} or not isinstance(said["policy"], str):
-        raise WITNESSES_FILE_IS_WRONG(path=path, detail="it names a policy, and perhaps payouts_above")
-    return Witnessing(read_quorum(home / said["policy"]), _limits(path, said.get("payouts_above", {})))
 
 
 def witnessed_checkpoint(log: Path, verifier: Verifier, quorum: Quorum) -> Checkpoint | None:

@@ -1,6 +1,5 @@
-"""The verbs `book`, `journal` and `bench`."""
+"""The verbs `book` and `journal`."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from ringfence.command import EXIT_VERDICT_NO, AsJson, Home, verb
-from ringfence.refusal import Fault, refusal
 
 book = typer.Typer(
     help="Books: found, open, account, client, list, logins, balances, entries"
@@ -19,13 +17,6 @@ book = typer.Typer(
 journal = typer.Typer(
     help="The journal's parts: parts, seal, archive / 日志分区：列表、封存、归档。",
     no_args_is_help=True,
-)
-
-BENCH_IS_UNKNOWN = refusal(
-    "bench_is_unknown",
-    Fault.UNKNOWN,
-    en="There is no benchmark {name!r}; there are: {known}.",
-    zh="没有名为 {name!r} 的基准测试；现有：{known}。",
 )
 
 
@@ -178,83 +169,6 @@ def entries_(
         )
         said = {"rows": found.reached, "missing": found.rows, "seconds": round(found.seconds, 3), "rebuilt": rebuild}
         screen.result({"book": name, **said})
-
-
-def bench(
-    name: Annotated[str, typer.Argument(help="journal, or all / journal 或 all。")] = "all",
-    full: Annotated[
-        bool, typer.Option("--full/--quick", help="Everything, in an hour, or the most in minutes / 全部或简短。")
-    ] = False,
-    rows: Annotated[
-        int | None, typer.Option(help="Transfers in a row of the growth table / 连续转账笔数。", min=100_000)
-    ] = None,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure beside a reference in the same run / 与同一次运行中的参照比较。"""
-    from dataclasses import replace
-
-    from rich.table import Table
-
-    from ringfence.database import roles
-    from ringfence.database.server import open_server
-    from ringfence.ledger import bench as benches
-
-    known = {"journal": benches.journal}
-    with verb(home, as_json=as_json) as screen:
-        if name not in (*known, "all"):
-            raise BENCH_IS_UNKNOWN(name=name, known=", ".join(known))
-        size = benches.FULL if full else benches.QUICK
-        size = replace(size, growth=rows, far=0) if rows else size
-        asked = screen.settings
-        with (
-            open_server(asked.home, asked.database_url, without_tls=asked.database_without_tls) as server,
-            screen.progress() as progress,
-        ):
-            roles.create_roles(server)
-            machine = benches.machine(server)
-            task = progress.add_task("", total=None)
-
-            parts: list[str] = []
-
-            def advance(what: str) -> None:
-                progress.update(task, description=what)
-                part = what.partition(":")[0]
-                if progress.disable and part not in parts[-1:]:  # a file gets a line for each part, not each round
-                    parts.append(part)
-                    sys.stderr.write(f"… {part}\n")
-                    sys.stderr.flush()
-
-            chosen = known.values() if name == "all" else [known[name]]
-            found = [row for each in chosen for row in each(server, size, advance)]
-        said = [row.as_json() for row in found]
-        screen.result({"machine": machine, "size": "full" if full else "quick", "rows": said})
-        for table in dict.fromkeys(row.table for row in found):
-            shown = Table(
-                table,
-                "",
-                screen.word("reference", "参照"),
-                "",
-                screen.word("ratio", "比值"),
-                screen.word("goal", "目标"),
-            )
-            for row in said:
-                if row["table"] == table:
-                    shown.add_row(row["name"], *_figures(row))
-            screen.show(shown)
-        screen.say(", ".join(f"{key} {value}" for key, value in machine.items()), "")
-        if any(row.holds is False for row in found):
-            raise typer.Exit(EXIT_VERDICT_NO)
-
-
-def _figures(row: dict[str, Any]) -> tuple[str, ...]:
-    """The cells of a row: its figure, its reference, the ratio, and whether the goal is reached."""
-    value = row["note"] if row["value"] is None else f"{row['value']:,} {row['unit']}"
-    reference = "" if row["reference_value"] is None else f"{row['reference_value']:,}"
-    goal = "" if row["goal"] is None else f"{'≥' if row['bound'] == 'at_least' else '≤'} {row['goal']:g}"
-    mark = {None: "", True: "✓ ", False: "✗ "}[row["holds"]]
-    ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-    return value, row["reference"], reference, ratio, mark + goal
 
 
 _Part = Annotated[int, typer.Argument(help="Number of the part / 分区编号。")]

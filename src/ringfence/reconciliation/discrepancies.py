@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Final, Literal
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from ringfence.reconciliation.refusals import (
     DISCREPANCY_IS_NOT_OPEN,
     DISCREPANCY_MUST_EXIST,
 )
+from ringfence.vault.keeping import Vault
 
 State = Literal["open", "accepted", "closed"]
 NEAR_DAYS: Final = 5
@@ -209,8 +209,10 @@ def statement_items(
         return cursor.execute(QUERIES.statement_items, question | {"limit": limit}).fetchall()
 
 
-def accept(core: Core, discrepancy_id: UUID, *, person: str, reason: str) -> Discrepancy:
-    """Accept an open discrepancy: a named person says why it may stand. The same again changes nothing."""
+def accept(core: Core, vault: Vault, discrepancy_id: UUID, *, person: str, reason: str) -> Discrepancy:
+    """Accept an open discrepancy: a named person says why it may stand. The same again changes nothing. The journal has
+    a keyed digest of the reason.
+    """
     book = core.book.book_id
     if not person.strip() or not 10 <= len(reason.strip()) <= 500:
         raise ACCEPTANCE_NEEDS_A_PERSON_AND_A_REASON()
@@ -222,7 +224,8 @@ def accept(core: Core, discrepancy_id: UUID, *, person: str, reason: str) -> Dis
     if found.state != "open":
         raise DISCREPANCY_IS_NOT_OPEN(discrepancy=discrepancy_id)
     said = {"discrepancy": str(discrepancy_id), "account": found.account_name, "because": "accepted", "person": person}
-    said |= {"reason_sha256": sha256(reason.encode()).hexdigest(), "difference": found.decimal, "day": day.isoformat()}
+    digest = vault.digest_of_reason(discrepancy_id, reason)
+    said |= {"reason_digest": digest, "difference": found.decimal, "day": day.isoformat()}
     identity = derived(discrepancy_id, "accepted")
     event = Line(Kind.EVENT, identity, code=EventName.DISCREPANCY_CLOSED, value_date=day, payload=said)
     row = {"book": book, "discrepancy": discrepancy_id, "person": person, "reason": reason, "day": day}

@@ -26,6 +26,7 @@ from ringfence.reconciliation.matching import KINDS
 from ringfence.reconciliation.routes import MAY_ACCEPT, accepter, place_after, place_of, router
 from ringfence.reconciliation.runs import run_of, runs
 from ringfence.refusal import Refused
+from ringfence.vault.keeping import Vault
 from ringfence.web.fields import PAGE_ROWS, Text
 from ringfence.web.shell import Entry, Module, Panel, Part
 from ringfence.web.visit import Signed, Visit
@@ -86,7 +87,7 @@ def one_discrepancy(visit: Signed, discrepancy_id: UUID) -> Response:
 def accept_discrepancy(
     visit: Signed, discrepancy_id: UUID, reason: Annotated[str, Form(max_length=500)] = ""
 ) -> Response:
-    accept(visit.core, discrepancy_id, person=accepter(visit), reason=reason)
+    accept(visit.core, visit.desk(Vault), discrepancy_id, person=accepter(visit), reason=reason)
     return visit.go(f"/discrepancies/{discrepancy_id}", said="discrepancy_accepted")
 
 

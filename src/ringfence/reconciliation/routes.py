@@ -19,6 +19,7 @@ from ringfence.reconciliation.refusals import (
     DISCREPANCY_MUST_EXIST,
 )
 from ringfence.reconciliation.runs import Run, runs
+from ringfence.vault.keeping import Vault
 from ringfence.web.answers import Answer, Money, money, refuses
 from ringfence.web.fields import PAGE_ROWS, Day, Limit, Text
 from ringfence.web.refusals import REQUEST_IS_MALFORMED
@@ -139,7 +140,8 @@ def one_discrepancy(visit: Client, id: UUID) -> DiscrepancyAnswer:  # noqa: A002
     ),
 )
 def accept_discrepancy(visit: Client, id: UUID, given: Annotated[Acceptance, Body()]) -> DiscrepancyAnswer:  # noqa: A002
-    return discrepancy_answer(accept(visit.core, id, person=accepter(visit), reason=given.reason))
+    vault = visit.desk(Vault)
+    return discrepancy_answer(accept(visit.core, vault, id, person=accepter(visit), reason=given.reason))
 
 
 @router.get("/reconciliations", dependencies=READ, summary="Reconciliations, the latest first", responses=refuses())

@@ -265,6 +265,12 @@ class Vault:
             raise FIELD_IS_UNKNOWN(field="asked")
         return hmac_digest(self.index_key, f"asked\0{told}".encode(), "sha256").hex()
 
+    def digest_of_reason(self, subject: UUID, reason: str) -> str:
+        """What the journal has of why somebody did something to a subject. Such sentences are short and can be guessed,
+        so it is keyed; the same words about another subject are another digest.
+        """
+        return self.digest(f"reason {subject} {reason}")
+
     def payee_salt(self, payee: UUID) -> str:
         """What keeps the hash of a payee from being guessed; it follows from the payee, so that it is kept nowhere."""
         return self.digest(f"payee {payee}")[:32]

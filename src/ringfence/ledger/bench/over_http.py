@@ -142,15 +142,15 @@ def _database(backend: int) -> Sequence[int]:
 # -- an installation ---------------------------------------------------------------------------------------------------
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment_of(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")}
     return {**kept, "RINGFENCE_HOME": str(home), "RINGFENCE_LANGUAGE": "en"}
 
 
-def _verb(home: Path, *words: str, **environment: str) -> dict[str, Any]:
+def run_verb(home: Path, *words: str, **environment: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "ringfence", *words, "--json"],
-        env={**_environment(home), **environment},
+        env={**environment_of(home), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -171,13 +171,15 @@ def _found(home: Path) -> str:
         ),
         encoding="utf-8",
     )
-    _verb(home, "migrate")
-    founded = _verb(home, "book", "found", BOOK, "--people", str(people), "--generate")
+    run_verb(home, "migrate")
+    founded = run_verb(home, "book", "found", BOOK, "--people", str(people), "--generate")
     passwords = {each["login"]: each["password"] for each in founded["people"]}
     holder = ("--iban", _iban(0), "--holder", "Bench", "--bank-code", "ALPHALT2")
-    _verb(home, "book", "account", BOOK, "alpha", "client", *holder)
+    run_verb(home, "book", "account", BOOK, "alpha", "client", *holder)
     scopes = [word for scope in ("journal:post", "customers:write") for word in ("--scope", scope)]
-    made = _verb(home, "book", "client", BOOK, "load", "--as", "radia", *scopes, RINGFENCE_PASSWORD=passwords["radia"])
+    made = run_verb(
+        home, "book", "client", BOOK, "load", "--as", "radia", *scopes, RINGFENCE_PASSWORD=passwords["radia"]
+    )
     token: str = made["token"]
     return token
 
@@ -221,10 +223,10 @@ def _serving(home: Path) -> Iterator[_Serving]:
     with (home / "serve.log").open("ab") as log:
         serving = subprocess.Popen(
             [sys.executable, "-m", "ringfence", "serve", "--book", BOOK, "--port", str(port)],
-            env=_environment(home),
+            env=environment_of(home),
             stdout=log,
             stderr=log,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing but one system call
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing but one system call
         )
     try:
         _wait(serving, f"http://127.0.0.1:{port}/healthz", home)
@@ -237,7 +239,7 @@ def _serving(home: Path) -> Iterator[_Serving]:
         serving.wait()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 

@@ -62,7 +62,7 @@ def rows(ground: Ground, accounts: int, rounds: int, seconds: float, of_referenc
     _make_references(ground, accounts)
     writer = Writer(book.journal, lambda: datetime.now(UTC))
     supply = loads.Supply(accounts)
-    ours: dict[str, list[_Course]] = {}
+    ours: dict[str, list[Course]] = {}
     theirs: dict[tuple[str, str, int], list[_Rate]] = {}
     syncs: list[float] = []
     try:
@@ -70,7 +70,7 @@ def rows(ground: Ground, accounts: int, rounds: int, seconds: float, of_referenc
             ground.advance(f"single requests: round {number + 1} of {rounds}")
             for name, pick, debit in _LOADS:
                 syncs += fdatasyncs(ground.server)
-                ours.setdefault(name, []).append(_ask(writer, book, supply, pick, seconds))
+                ours.setdefault(name, []).append(ask(writer, book, supply, pick, seconds))
                 for reference, script, _ in _REFERENCES:
                     text = script.decode().format(debit=debit.format(accounts=accounts), accounts=accounts)
                     for connections in of_reference:
@@ -84,7 +84,7 @@ def rows(ground: Ground, accounts: int, rounds: int, seconds: float, of_referenc
 def _rows_of(
     ground: Ground,
     name: str,
-    courses: "list[_Course]",
+    courses: "list[Course]",
     theirs: "dict[tuple[str, str, int], list[_Rate]]",
     syncs: list[float],
 ) -> list[Row]:
@@ -138,7 +138,7 @@ def _median(values: list[float | None]) -> float | None:
 # -- ours ------------------------------------------------------------------------------------------------------------
 
 
-class _Course:
+class Course:
     """One time of asking: how many answers in how many seconds, and how long each took."""
 
     def __init__(self, seconds: float, latencies: list[float], client: float, backend: float | None) -> None:
@@ -148,7 +148,7 @@ class _Course:
         self.backend_us = None if backend is None else backend / len(latencies) * 1e6
 
 
-def _ask(writer: Writer, book: Book, supply: loads.Supply, pick: loads.Pick, seconds: float) -> _Course:
+def ask(writer: Writer, book: Book, supply: loads.Supply, pick: loads.Pick, seconds: float) -> Course:
     records = supply.transfers(pick, int(100_000 * seconds) + 1_000).rows.tobytes()
     gc.collect()
     gc.freeze()  # what is here stays here: the collector need not look at it while requests are timed
@@ -158,7 +158,7 @@ def _ask(writer: Writer, book: Book, supply: loads.Supply, pick: loads.Pick, sec
     taken, client = time.perf_counter() - begun, time.process_time() - client
     after = cpu_seconds(book.backend)
     gc.unfreeze()
-    return _Course(taken, latencies, client, None if before is None or after is None else after - before)
+    return Course(taken, latencies, client, None if before is None or after is None else after - before)
 
 
 async def _clients(writer: Writer, records: bytes, until: float) -> list[float]:
