@@ -216,7 +216,7 @@ log (`log`), which is recycled and does not stay.""",
     "posting with the log": """\
 The notary is `ringfence notary` as everybody runs it, beside the program that posts, their two backends, and two cores.
 In turn it works and is stopped. Batches are posted faster than it signs, so while the clock runs it never rests; it
-gives way (niceness 10), and what it is behind it makes up when less is posted. The accounts are ten thousand.""",
+gives way (niceness 14), and what it is behind it makes up when less is posted. The accounts are ten thousand.""",
     "the log": """\
 Entries are leaves of transfers, appended five thousand at a time from each size on; tree and tiles are what is hashed
 and laid out, *durable* is every file synchronised with the disk, per entry. Proofs are of records and older trees at

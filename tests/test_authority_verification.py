@@ -295,7 +295,9 @@ def test_one_changed_byte_is_refused_or_says_something_else(data):
     assert terms.write(read) == changed != payload_bytes
 
 
-SAMPLE = Terms(1, UUID(int=7), "payout", None, 5, currency("EUR"), {"a": "b"}, 1, datetime(2026, 3, 2, tzinfo=UTC))
+SAMPLE = Terms(
+    1, UUID(int=7), "payout", None, 5, currency("EUR"), {"a": "b"}, 1, datetime(2026, 3, 2, tzinfo=UTC), UUID(int=9)
+)
 BOOLEAN_BOOK = terms.write(SAMPLE).replace(b'"book":1', b'"book":true')
 SURROGATE = terms.write(SAMPLE).replace(b'"a":"b"', b'"a":"\\ud800"')
 NESTED = terms.write(SAMPLE).replace(b'{"a":"b"}', b'{"a":{"b":"c"}}')

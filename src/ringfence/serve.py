@@ -47,7 +47,7 @@ from ringfence.rounds import Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
-NOTARY_NICENESS: Final = 10  # it gives way to those who post, and is not starved (measured: 19 may be)
+NOTARY_NICENESS: Final = 14  # it gives way to those who post, and is not starved (measured: 19 may be)
 
 Stopped = Callable[[], bool]
 

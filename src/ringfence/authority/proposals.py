@@ -141,9 +141,9 @@ def draft(
     score: int | None = None,
     at: datetime | None = None,
 ) -> Drafted:
-    """A proposal to be put into a unit. It stands as long as the policy says, from `at` (now) on; give `at` to make the
-    same draft again. `score` is what risk gives the order, None where it gives none. `act_is_not_in_the_policy`;
-    `approval_is_not_required`; from the database `requirement_changed_meanwhile`, if the hour turned before the append.
+    """A proposal to be put into a unit. It stands as long as the policy says, from `at` (now) on. `score` is what risk
+    gives the order, None where it gives none. `act_is_not_in_the_policy`; `approval_is_not_required`; from the database
+    `requirement_changed_meanwhile`, if the hour turned before the append.
     """
     at = at or core.clock()
     rule = act_of(policy, act)
@@ -152,7 +152,10 @@ def draft(
         raise APPROVAL_IS_NOT_REQUIRED()
     expires_at = at + timedelta(hours=rule.stands_hours)
     book = core.book.book_id
-    payload = payloads.write(Terms(book, proposal_id, act, order, amount, unit, facts, policy.version, expires_at))
+    nonce = core.new_id()
+    payload = payloads.write(
+        Terms(book, proposal_id, act, order, amount, unit, facts, policy.version, expires_at, nonce)
+    )
     payloads.read(payload)
     digest = payloads.hash_of(payload)
     event = derived(proposal_id, "made")

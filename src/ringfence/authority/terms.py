@@ -15,6 +15,7 @@ payee voids the approval (dynamic linking: Commission Delegated Regulation (EU) 
 ...     facts={"creditor_account": "DE89370400440532013000", "creditor_name": "Erika Beispiel"},
 ...     policy_version=1,
 ...     expires_at=datetime(2026, 3, 5, 12, tzinfo=UTC),
+...     nonce=UUID(int=9),
 ... )
 >>> print(write(terms).decode())  # doctest: +NORMALIZE_WHITESPACE +ELLIPSIS
 {"act":"payout","amount_minor":"250000","book":1,"currency":"EUR","expires_at":"2026-03-05T12:00:00.000000Z","facts":...
@@ -41,6 +42,7 @@ FORM: Final = "ringfence proposal v1"
 BYTES_MAX: Final = 50_000
 _FIELDS: Final = {
     "form", "book", "proposal", "act", "order", "amount_minor", "currency", "facts", "policy_version", "expires_at",
+    "nonce",
 }  # fmt: skip
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ACT: Final = re.compile(r"[a-z][a-z_]{0,62}", re.ASCII)
@@ -59,6 +61,7 @@ class Terms:
     facts: Mapping[str, str] = field(hash=False)
     policy_version: int
     expires_at: datetime
+    nonce: UUID  # random: the hash of the bytes is in the journal, and must not tell them to whoever guesses
 
 
 def write(terms: Terms) -> bytes:
@@ -75,6 +78,7 @@ def write(terms: Terms) -> bytes:
             "facts": dict(terms.facts),
             "policy_version": terms.policy_version,
             "expires_at": terms.expires_at.astimezone(UTC).strftime(_TIME),
+            "nonce": str(terms.nonce),
         }
     )
 
@@ -121,4 +125,5 @@ def _terms_of(said: Any) -> Terms:
         facts=facts,
         policy_version=said["policy_version"],
         expires_at=datetime.strptime(said["expires_at"], _TIME).replace(tzinfo=UTC),
+        nonce=UUID(said["nonce"]),
     )

@@ -90,6 +90,8 @@ BEGIN
         PERFORM authority.refuse('policy_must_exist');
     ELSIF NOT terms @> jsonb_build_object('form', 'ringfence proposal v1', 'book', book, 'proposal', proposal) THEN
         PERFORM authority.refuse('terms_are_not_valid', 'form, book or proposal');
+    ELSIF (terms->>'nonce')::uuid IS NULL THEN
+        PERFORM authority.refuse('terms_are_not_valid', 'nonce');
     ELSIF (terms->>'policy_version')::integer IS DISTINCT FROM policy.version THEN
         PERFORM authority.refuse('policy_has_changed');
     END IF;

@@ -91,7 +91,7 @@ def _measured(ground: Ground, book: Book, notary: "_Notary", rounds: int, second
                 if with_log:
                     signed.append((notary.signed() - before) / seconds)
     caught_up = notary.catch_up(ground, book)
-    single = _singles(ground, book, supply, notary, max(3, rounds // 3), seconds)
+    single = _singles(ground, book, supply, notary, rounds, seconds)
     notary.catch_up(ground, book)
     return [
         _row(f"batches of {BATCH_ROWS:,} as fast as they go", batches, {"signed_a_second": statistics.median(signed)}),
