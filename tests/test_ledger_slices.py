@@ -84,7 +84,10 @@ def told(answers):
 def test_answers_balances_and_rows_are_those_of_a_batch_decided_whole(connect, sliced, monkeypatch):
     numbers, reader = iter(range(10**6)), connect()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    # The same examples each time, because the counts below ask for enough that were sliced.
+    @settings(
+        max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
     @given(batches=BATCHES, faster=st.sets(st.integers(0, 3)))
     def live(batches, faster):
         books = [set_up(connect, f"book-{next(numbers)}", NOON) for _ in range(2)]
