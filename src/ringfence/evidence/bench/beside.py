@@ -69,7 +69,7 @@ def rows(
         with open_server(home) as own:
             run_verb(home, "migrate")
             ground = Ground(own, own.database, advance)
-            book = make_book(ground, BOOK, accounts)
+            book = make_book(ground, BOOK, accounts, known=True)
             with _Notary.at_work(home, ground, book) as notary:
                 return _measured(ground, book, notary, rounds, seconds, steady)
     finally:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from ringfence.evidence.note import Signer
 from ringfence.evidence.tiles import EMPTY_EDGE, grow, keep_checkpoint, make_log_folder, publish_checkpoint, write_files
 from ringfence.ledger.bench import loads
 from ringfence.ledger.bench.figures import Row
+from ringfence.ledger.codes import EventName
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.model import Account, Kind, Line, batch, microseconds
 
@@ -89,6 +91,11 @@ def _opened() -> list[list[Line]]:
         name = "bank:main:1" if number == 1 else f"customer:{number}:available"
         account = Account(number, name, "EUR", side, -limit, limit, owner, "client")
         identity = UUID(int=(1 << 100) + number)
+        if number > 1:  # whom the stranger knows to be verified
+            known = {"accounts": ["available"], "customer": owner, "event": "customer_registered"}
+            known |= {"review_due": "2100-01-01", "tier": "taken_over"}
+            told = Line(Kind.EVENT, UUID(int=(2 << 100) + number), order_id=UUID(int=1 << 101))
+            made.append([replace(told, code=EventName.CUSTOMER_REGISTERED, value_date=day, payload=known)])
         made.append(
             [Line(Kind.ACCOUNT_OPENED, identity, debit_account=number, value_date=day, payload=account.payload())]
         )

@@ -70,6 +70,7 @@ class Queries(NamedQueries):
     unlock: Query
     skip_triggers: Query
     open_accounts: Query
+    take_customers_over: Query
     book_named: Query
     fund_customers: Query
     customers_accounts: Query
@@ -295,17 +296,19 @@ class Book:
         return first.info.backend_pid
 
 
-def make_book(ground: Ground, name: str, accounts: int) -> Book:
+def make_book(ground: Ground, name: str, accounts: int, *, known: bool = False) -> Book:
     """A book of customers' accounts and one bank account, every one with limits, and its client pool guarded.
 
     The accounts are put into the journal by the administrator, since a million of them are not what is measured; the
-    journal reads and checks them like any others.
+    journal reads and checks them like any others. `known`: with what a notary wants to know of the customers first.
     """
     ground.advance(f"a book of {accounts:,} accounts")
     with ground.connect() as connection:
         book = open_book(connection, name, datetime.now(UTC)).book_id
     with ground.connect_as_administrator() as administrator, administrator.transaction():
         administrator.execute(QUERIES.skip_triggers)
+        if known:
+            administrator.execute(QUERIES.take_customers_over, {"book": book, "accounts": accounts})
         administrator.execute(QUERIES.open_accounts, {"book": book, "accounts": accounts})
     settle(ground)
     made = Book(ground, book, accounts)

@@ -28,6 +28,22 @@ CHECKPOINT;
 -- name: skip_triggers
 SET LOCAL session_replication_role = replica;
 
+-- Customers whom the book has from another one, so that a notary lets their accounts be opened.
+-- name: take_customers_over
+WITH b AS (
+    SELECT b.book_id, b.head, clock_timestamp() AS at FROM ledger.head b WHERE b.book_id = %(book)s
+), said AS (
+    INSERT INTO ledger.journal (book_id, sequence, kind, flags, id, debit_account, credit_account, amount, order_id, code,
+                                value_date, posted_at, payload)
+    SELECT b.book_id, b.head + n - 2, 16, 0, ('01900000-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, 0, 0, 0,
+           '01900000-0000-7000-a000-000000000001', 1090, b.at::date, b.at,
+           convert_to(format('{"accounts":["available"],"customer":"customer:%%s","event":"customer_registered",'
+                             '"review_due":"2100-01-01","tier":"taken_over"}', n), 'UTF8')
+      FROM b, generate_series(2, %(accounts)s::bigint) n
+)
+UPDATE ledger.head SET head = b.head + %(accounts)s - 1, head_at = b.at, append_from = b.head
+  FROM b WHERE head.book_id = b.book_id;
+
 -- name: open_accounts
 WITH b AS (
     SELECT b.book_id, b.head, clock_timestamp() AS at FROM ledger.head b WHERE b.book_id = %(book)s
