@@ -106,7 +106,10 @@ def _verified(folder: Path) -> tuple[float, int | None]:
     """Seconds of the verifier, and the most memory that it had (Linux); an export that is not valid is a defect."""
     begun = time.perf_counter()
     program = subprocess.Popen([sys.executable, str(_VERIFIER), str(folder), "--json"], stdout=subprocess.PIPE)
-    said = program.stdout.read() if program.stdout else b""
+    said = b""
+    if program.stdout:
+        with program.stdout as stdout:
+            said = stdout.read()
     _, status, used = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(status)
     if program.returncode:
