@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -70,7 +70,7 @@ def rows(
             run_verb(home, "migrate")
             ground = Ground(own, own.database, advance)
             book = make_book(ground, BOOK, accounts, known=True)
-            with _Notary.at_work(home, ground, book) as notary:
+            with closing(book.journal), _Notary.at_work(home, ground, book) as notary:
                 return _measured(ground, book, notary, rounds, seconds, steady)
     finally:
         shutil.rmtree(home, ignore_errors=True)
