@@ -103,6 +103,13 @@ def core_of(server: Server, book: str, clock: Clock = wall_clock) -> Iterator[Co
             writer.close()
 
 
+@contextmanager
+def opened_core(settings: Settings, book: str) -> Iterator[Core]:
+    """The core of a book of an installation, for one verb."""
+    with opened(settings) as server, core_of(server, book) as core:
+        yield core
+
+
 def desk_of(settings: Settings, core: Core, *, profile: str, sanctions: Path | None) -> Desk:
     """Custody's desk: the risk rules of a profile, the sanctions lists (a description file; else the sample)."""
     listed = lists.load(sanctions) if sanctions else lists.load_sample()

@@ -160,7 +160,7 @@ def signed_in(screen: Screen, book: str, login: str) -> Iterator[tuple[Core, Ses
     password = os.environ.get("RINGFENCE_PASSWORD") or typer.prompt(
         screen.word("Password", "密码"), hide_input=True, err=True
     )
-    with installation.opened(screen.settings) as server, installation.core_of(server, book) as core:
+    with installation.opened_core(screen.settings, book) as core:
         code = os.environ.get("RINGFENCE_CODE", "")
         session = sessions.session_of(core, sessions.sign_in(core, login, password, code).token)
         try:

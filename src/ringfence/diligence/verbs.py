@@ -66,11 +66,7 @@ def show(customer: Customer, home: Home = None, book: BookName = "demo", as_json
     from ringfence.diligence import proof
     from ringfence.diligence.files import whole_file
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             whole = whole_file(connection, core.book.book_id, customer)
             steps = proof.steps(connection, core.book.book_id, customer)

@@ -65,11 +65,7 @@ def list_(home: Home = None, book: BookName = "demo", as_json: AsJson = False) -
     from ringfence import installation
     from ringfence.escrow.reading import agreements
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             found = agreements(connection, core.book.book_id)
         table = Table(*(screen.word(*each) for each in (("agreement", "协议"), ("state", "状态"), ("payer", "付款方"))))
@@ -85,11 +81,7 @@ def show(which: Which, home: Home = None, book: BookName = "demo", as_json: AsJs
     """One agreement, and what is true about it now / 查看协议及其条件现状。"""
     from ringfence import installation
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         _say(screen, core, which)
 
 

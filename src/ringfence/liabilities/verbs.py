@@ -76,11 +76,7 @@ def proof(
     from ringfence.liabilities.proofs import proof_of
     from ringfence.vault.keeping import owner
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         desk = installation.liabilities_of(screen.settings, core, installation.vault_of(screen.settings, core))
         with core.connection() as connection:
             who = customer_of(connection, core.book.book_id, customer)
@@ -109,11 +105,7 @@ def pack_(
     from ringfence.evidence.keys import log_folder, read_verifier
     from ringfence.liabilities.pack import pack
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         desk = installation.liabilities_of(screen.settings, core, installation.vault_of(screen.settings, core))
         log = log_folder(screen.settings.home, book)
         done = pack(desk, log, read_verifier(log), when.date(), out)
@@ -200,11 +192,7 @@ def attest_(
     from ringfence.liabilities.attesting import attest
     from ringfence.liabilities.settings import read_proving
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         try:
             note = file.read_bytes()
         except OSError as failed:

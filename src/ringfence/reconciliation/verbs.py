@@ -21,11 +21,7 @@ def reconcile(
     from ringfence.banking.desk import custodian_accounts
     from ringfence.reconciliation.runs import reconcile as reconcile_account
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             accounts = custodian_accounts(connection, core.book.book_id)
         runs = [reconcile_account(core, account.name, day.date()) for account in accounts]

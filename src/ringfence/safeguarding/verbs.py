@@ -32,11 +32,7 @@ def open_(when: Day, home: Home = None, book: BookName = "demo", as_json: AsJson
     from ringfence import installation
     from ringfence.custody.days import open_day
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         open_day(core, when.date())
         screen.say(f"{when.date()} is open.", f"{when.date()} 已日始。")
         screen.result({"book": book, "day": when.date().isoformat(), "state": "open"})
@@ -48,11 +44,7 @@ def close(when: Day, home: Home = None, book: BookName = "demo", as_json: AsJson
     from ringfence import installation
     from ringfence.safeguarding.day import close_day
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         said = close_day(core, when.date()).as_json()
         _tell(screen, said)
 

@@ -20,11 +20,7 @@ def status(home: Home = None, book: BookName = "demo", as_json: AsJson = False) 
     from ringfence import installation
     from ringfence.vault.census import census
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             found = census(connection, core.book.book_id)
         _tell(screen, book, found)

@@ -21,11 +21,7 @@ def keys_(program: Program, home: Home = None, book: BookName = "demo", as_json:
     from ringfence import installation
     from ringfence.authority.signing import keys, program_of
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             program_of(connection, core.book.book_id, program)
             found = keys(connection, core.book.book_id, program)

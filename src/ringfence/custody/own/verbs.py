@@ -53,11 +53,7 @@ def logins(customer: Customer, home: Home = None, book: BookName = "demo", as_js
     from ringfence.authority.people import logins_of
     from ringfence.custody.customers import customer as known
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             known(connection, core.book.book_id, customer)
             found = logins_of(connection, core.book.book_id, customer)
@@ -79,11 +75,7 @@ def mandates(customer: Customer, home: Home = None, book: BookName = "demo", as_
     from ringfence.custody.customers import customer as known
     from ringfence.money import currency, format_minor
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             known(connection, core.book.book_id, customer)
             found = given.mandates(connection, core.book.book_id, customer)

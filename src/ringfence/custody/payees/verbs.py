@@ -26,11 +26,7 @@ def list_(customer: Customer, home: Home = None, book: BookName = "demo", as_jso
     from ringfence.vault.fields import PAYEE
     from ringfence.vault.keeping import masks
 
-    with (
-        verb(home, as_json=as_json) as screen,
-        installation.opened(screen.settings) as server,
-        installation.core_of(server, book) as core,
-    ):
+    with verb(home, as_json=as_json) as screen, installation.opened_core(screen.settings, book) as core:
         with core.connection() as connection:
             customer_named(connection, core.book.book_id, customer)
             found = register.payees_of(connection, core.book.book_id, customer)
