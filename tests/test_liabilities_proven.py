@@ -12,16 +12,12 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 import rfc8785
 from typer.testing import CliRunner
 
-from conftest import Database
 from custody_world import DAY, custody_world
-from liabilities_world import audited, cosigners
-from ringfence.authority import proposals
-from ringfence.authority.standing import acts
+from liabilities_world import a_database, audited, cosigners, owes
 from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint
 from ringfence.evidence.export import export, last_checkpoint
 from ringfence.evidence.keys import key_lines, load_key, read_verifier, signer_for
@@ -38,7 +34,6 @@ from ringfence.evidence.tiles import (
     write_files,
 )
 from ringfence.evidence.witness.keys import found_keys, key_file
-from ringfence.ledger import reading as ledger_reading
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
@@ -53,30 +48,6 @@ from ringfence.refusal import Refused
 VERIFY = Path(__file__).parents[1] / "verifier" / "verify.py"
 LOG = "ringfence/demo"
 EVENT_HEAD = 116
-
-
-@contextmanager
-def a_database(server, template, new_database):
-    name = new_database(template)
-    found = Database(server, name)
-    yield found
-    found.close()
-    with server.connect_as_administrator() as administrator:
-        administrator.execute(psycopg.sql.SQL("drop database {} with (force)").format(psycopg.sql.Identifier(name)))
-
-
-def owes(world, amount):
-    """A customer who owes: people let c4 go below nothing, and money went to c1."""
-    core, people = world.core, world.sessions
-    made = acts.propose_limits(core, people["tina"], "customer:c4:available", -amount, None, "by contract")
-    for person in ("adam", "bella"):
-        decided = proposals.approve(core, people[person], made.proposal_id, made.payload_sha256)
-        if decided.complete:
-            break
-    acts.carry_out_all(core)
-    with core.connection() as connection:
-        c1, c4 = (ledger_reading.account(connection, 1, f"customer:{each}:available").account for each in ("c1", "c4"))
-    core.post(Unit([Line(Kind.TRANSFER, core.new_id(), c4, c1, amount, value_date=DAY, code=102)]))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import log
 from accounts import Accounts
-from book import EVENT, Row, decode
+from book import EVENT, NO_ID, Row, decode
 from escrow import derived
 from folder import parse_object
 from words import Wrong
@@ -292,6 +292,7 @@ class Liabilities:
         said = read(says, row.sequence)
         wanted = derived(UUID(int=row.book), f"{NAMES[PROVEN]} {said.day} {said.currency}")
         self._hold(said, row.id == wanted.bytes and said.place not in self.proven, "id")
+        self._hold(said, fits_day(row, said), "columns")
         self._hold(said, says["book"] == self.origin.rpartition("/")[2], "book")
         self._hold(said, self.root_of(said.checkpoint[0]) == said.checkpoint[1], "checkpoint")
         self._agree(said)
@@ -356,6 +357,9 @@ class Liabilities:
         right = says.keys() == {"auditor", "currency", "day", "note", "proven"}
         if not right or said is None or says["proven"] != said.sequence:
             raise Wrong("liabilities_row_is_wrong", sequence=row.sequence, part="proven")
+        wanted = derived(UUID(int=row.book), f"LIABILITIES_ATTESTED {said.day} {said.currency} {says['auditor']}")
+        if row.id != wanted.bytes or not fits_day(row, said):
+            raise Wrong("liabilities_row_is_wrong", sequence=row.sequence, part="id")
         names = signers(says["note"], said.note_text(self.origin), self.auditors, f"row {row.sequence}")
         self.attested += 1
         self.known += says["auditor"] in names
@@ -401,6 +405,13 @@ class Liabilities:
         root, total = top(said.mode, nodes)
         if (root, total) != (said.root, said.total):
             raise Wrong("leaves_make_another_root", path=path, sequence=said.sequence)
+
+
+def fits_day(row: Row, said: Said) -> bool:
+    """Is the row of the day's value date, and does it fill no column that moves or names anything?"""
+    moved = row.debit_account, row.credit_account, row.amount, row.expires_at
+    day = (date.fromisoformat(said.day) - date(1970, 1, 1)).days
+    return not any(moved) and {row.refers_to, row.order_id} == {NO_ID} and row.value_date == day
 
 
 def _lines(path: str, content: bytes) -> Iterator[tuple[bytes, int, bytes | None, bytes, str]]:

@@ -73,10 +73,9 @@ def attest(core: Core, proving: Proving, note: bytes, log: str) -> Attested:
         "note": note.decode(),
         "proven": tree.sequence,
     }
-    word = f"{EventName.LIABILITIES_ATTESTED.name} {tree.day.isoformat()} {tree.currency} {auditor.name}"
     event = Line(
         Kind.EVENT,
-        derived(UUID(int=book), word),
+        attestation_id(book, tree.day, tree.currency, auditor.name),
         code=EventName.LIABILITIES_ATTESTED,
         value_date=tree.day,
         payload=payload,
@@ -86,6 +85,11 @@ def attest(core: Core, proving: Proving, note: bytes, log: str) -> Attested:
         return next(
             each for each in attestations(connection, book, tree.day, tree.currency) if each.auditor == auditor.name
         )
+
+
+def attestation_id(book: int, day: date, unit: str, auditor: str) -> UUID:
+    """The id of the row: an auditor attests a tree once."""
+    return derived(UUID(int=book), f"{EventName.LIABILITIES_ATTESTED.name} {day.isoformat()} {unit} {auditor}")
 
 
 def _about(text: str, log: str) -> tuple[date, str]:

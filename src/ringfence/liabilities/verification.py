@@ -2,22 +2,26 @@
 
 Asked of every block of rows before it is signed, in the snapshot in which they were read.
 
-    LIABILITIES_PROVEN    it is in order in itself, its id follows from book, day and currency; the checkpoint is one of
-                          the notary's own; DAY_CLOSED is of that day and has this requirement and resource; the test
-                          has these customers, total, negatives, unallocated, requirement and resource, at this cut-off;
-                          the statements are the test's, and each reconciliation has this closing, digest and number
-    LIABILITIES_ATTESTED  the note's text is what follows from the row it names, and an auditor whom the notary's own
-                          `liabilities.toml` admits signed it with both keys
+    LIABILITIES_PROVEN    it is in order in itself, its id follows from book, day and currency, and it is of that value
+                          date and fills no other column; the checkpoint is one of the notary's own; DAY_CLOSED is of
+                          that day and has this requirement and resource; the test has these customers, total,
+                          negatives, unallocated, requirement and resource, at this cut-off; the statements are the
+                          test's, and each reconciliation has this closing, digest and number
+    LIABILITIES_ATTESTED  it has these fields and no others, id and value date as above; the note's text is what follows
+                          from the row it names, and an auditor whom the notary's own `liabilities.toml` admits signed
+                          it with both keys
 
 What the notary cannot see: the leaves (their nonces follow from secrets in the vault), so whether the root is that of
-these customers; and what the bank has beyond its statement. The first is the auditor's to say, the second the bank's.
+these customers, and made in this mode; and what the bank has beyond its statement. The first is the auditor's to say,
+the second the bank's.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -26,9 +30,9 @@ from ringfence.database.connection import Connection
 from ringfence.evidence.authorisation import Audit
 from ringfence.ledger.balances import Balances
 from ringfence.ledger.codes import EventName
-from ringfence.ledger.model import Kind
+from ringfence.ledger.model import EPOCH_DAY, ROW, Kind
 from ringfence.ledger.storage import Block
-from ringfence.liabilities.attesting import require_attestation
+from ringfence.liabilities.attesting import attestation_id, require_attestation
 from ringfence.liabilities.proving import event_id
 from ringfence.liabilities.queries import QUERIES
 from ringfence.liabilities.refusals import ROW_CONTRADICTS_LIABILITIES
@@ -36,7 +40,9 @@ from ringfence.liabilities.saying import Said, Unsaid, read
 from ringfence.liabilities.settings import read_proving
 from ringfence.refusal import Refused
 
-_EVENTS = (EventName.LIABILITIES_PROVEN, EventName.LIABILITIES_ATTESTED)
+_EVENTS: Final = (EventName.LIABILITIES_PROVEN, EventName.LIABILITIES_ATTESTED)
+_EMPTY_COLUMNS: Final = ("debit_account", "credit_account", "amount", "refers_to", "order_id", "expires_at")
+_ATTESTED_FIELDS: Final = {"auditor", "currency", "day", "note", "proven"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class _Row:
     sequence: int
     event: EventName
     id: UUID
+    value_date: date
+    empty: bool  # no column is filled that such an event leaves empty
     says: Mapping[str, Any]
 
 
@@ -57,9 +65,7 @@ def audit_for(home: Path, log: str) -> Audit:
         rows = block.batch.rows
         about = (rows["kind"] == Kind.EVENT) & np.isin(rows["code"], _EVENTS)
         for index in np.flatnonzero(about).tolist():
-            identity = UUID(bytes=rows["id"][index].tobytes())
-            event = EventName(int(rows["code"][index]))
-            row = _Row(book, block.first + index, event, identity, json.loads(block.batch.payloads[index]))
+            row = _row(book, block, index)
             try:
                 _check(connection, row, home, log)
             except Unsaid as wrong:
@@ -72,25 +78,44 @@ def audit_for(home: Path, log: str) -> Audit:
     return audit
 
 
+def _row(book: int, block: Block, index: int) -> _Row:
+    row = block.batch.rows[index]
+    nothing = np.zeros((), ROW)
+    return _Row(
+        book=book,
+        sequence=block.first + index,
+        event=EventName(int(row["code"])),
+        id=UUID(bytes=row["id"].tobytes()),
+        value_date=EPOCH_DAY + timedelta(days=int(row["value_date"])),
+        empty=all(row[name] == nothing[name] for name in _EMPTY_COLUMNS),
+        says=json.loads(block.batch.payloads[index]),
+    )
+
+
 def _contradiction(row: _Row, because: str) -> Refused:
     return ROW_CONTRADICTS_LIABILITIES(sequence=row.sequence, event=row.event.name, because=because)
 
 
 def _check(connection: Connection, row: _Row, home: Path, log: str) -> None:
+    _require(row.empty, "it fills a column that is not its own")
     if row.event == EventName.LIABILITIES_PROVEN:
         _proven(connection, row, log)
         return
+    _require(row.says.keys() == _ATTESTED_FIELDS, "it has other fields")
     about = row.says["proven"]
     said = read(_said(connection, row.book, about, EventName.LIABILITIES_PROVEN), about)
     _require(about < row.sequence, "it attests what was not said yet")
     _require((row.says["day"], row.says["currency"]) == (said.day.isoformat(), said.currency), "the day is another")
     auditor = require_attestation(row.says["note"].encode(), said.text(log), read_proving(home))
     _require(row.says["auditor"] == auditor.name, "another auditor signed it")
+    _require(row.id == attestation_id(row.book, said.day, said.currency, auditor.name), "its id is not that of the day")
+    _require(row.value_date == said.day, "it is of another value date")
 
 
 def _proven(connection: Connection, row: _Row, log: str) -> None:
     said = read(row.says, row.sequence)
     _require(row.id == event_id(row.book, said.day, said.currency), "its id is not that of the day")
+    _require(row.value_date == said.day, "it is of another value date")
     _require(said.book == log.rpartition("/")[2], "it is of another book")
     own = connection.execute(QUERIES.checkpoint_of, {"book": row.book, "size": said.checkpoint_size}).fetchone()
     _require(own is not None and bytes(own[0]) == said.checkpoint_root, "the checkpoint is none of the notary's")
