@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from custody_world import DAY, custody_world
 from liabilities_world import a_database, audited, cosigners, owes
+from ringfence import installation
 from ringfence.evidence.checkpoint import Checkpoint, sign_checkpoint
 from ringfence.evidence.export import export, last_checkpoint
 from ringfence.evidence.keys import key_lines, load_key, read_verifier, signer_for
@@ -568,6 +569,33 @@ def test_an_auditor_needs_a_folder_and_a_key(by_auditor, tmp_path):
     assert (done.exit_code, json.loads(done.stdout)["trees"][0]["note"]) == (1, None)
     done = run.invoke(liabilities, ["audit", str(tmp_path), "--json"])
     assert (done.exit_code, json.loads(done.stdout)["refused"]) == (2, "pack_is_not_for_this")
+
+
+@contextmanager
+def as_given(found):
+    yield found
+
+
+def test_a_proof_that_is_printed_is_the_file(by_auditor, tmp_path, monkeypatch):
+    """`--json > proof.json` and `> proof.json` are what `--out` writes, to the byte, and a stranger's program takes it;
+    one with indents or a line's end it does not take.
+    """
+    monkeypatch.setattr(installation, "opened_core", lambda _, __: as_given(by_auditor.world.core))
+    monkeypatch.setattr(installation, "vault_of", lambda *_: by_auditor.desk.vault)
+    monkeypatch.setattr(installation, "liabilities_of", lambda *_: by_auditor.desk)
+    asked, run = ["proof", "c1", str(DAY), "--home", str(by_auditor.home)], CliRunner()
+    written, printed = tmp_path / "written.json", tmp_path / "printed.json"
+    done = run.invoke(liabilities, [*asked, "--out", str(written), "--json"])
+    assert json.loads(done.stdout)["file"] == str(written)
+    for options in ([], ["--json"]):
+        done = run.invoke(liabilities, [*asked, *options])
+        assert (done.exit_code, done.stdout_bytes) == (0, written.read_bytes()), done.output
+        printed.write_bytes(done.stdout_bytes)
+        assert verify(printed, *keys(by_auditor))[0] == 0
+    for spoiled in (written.read_bytes() + b"\n", json.dumps(json.loads(written.read_bytes()), indent=2).encode()):
+        printed.write_bytes(spoiled)
+        code, said = verify(printed, *keys(by_auditor))
+        assert (code, "canonical" in detail(said, "liability")[1]) == (1, True)
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,14 @@ class Screen:
         if self.as_json:
             sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
+    def exactly(self, content: bytes) -> None:
+        """These bytes alone on standard output, also with --json: whoever keeps them has the file, to the last byte. On
+        a terminal, where nobody does, a line ends behind them.
+        """
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content + b"\n" * sys.stdout.isatty())
+        sys.stdout.buffer.flush()
+
     def word(self, english: str, chinese: str) -> str:
         return chinese if self.settings.language == "zh" else english
 

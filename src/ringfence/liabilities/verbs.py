@@ -82,14 +82,13 @@ def proof(
             who = customer_of(connection, core.book.book_id, customer)
         log = log_folder(screen.settings.home, book)
         made = proof_of(desk, log, owner(who.customer_id), when.date(), who.currency)
+        content = rfc8785.dumps(made)
         if out is not None:
-            replace_file(out.parent, File(out.name, rfc8785.dumps(made)))
+            replace_file(out.parent, File(out.name, content))
             screen.result({"book": book, "customer": customer, "day": made["day"], "file": str(out)})
             screen.say(f"{out}: check it with verifier/verify.py", f"{out}：可用 verifier/verify.py 核验")
         else:
-            screen.result(made)
-            if not as_json:
-                typer.echo(rfc8785.dumps(made).decode())
+            screen.exactly(content)
 
 
 @liabilities.command("pack")
