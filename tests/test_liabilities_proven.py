@@ -34,6 +34,7 @@ from ringfence.evidence.tiles import (
     publish_checkpoint,
     write_files,
 )
+from ringfence.evidence.verbs import evidence
 from ringfence.evidence.witness.keys import found_keys, key_file
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
@@ -596,6 +597,29 @@ def test_a_proof_that_is_printed_is_the_file(by_auditor, tmp_path, monkeypatch):
         printed.write_bytes(spoiled)
         code, said = verify(printed, *keys(by_auditor))
         assert (code, "canonical" in detail(said, "liability")[1]) == (1, True)
+
+
+def test_an_export_has_leaves_for_the_auditor_alone(book, tmp_path, monkeypatch):
+    """With `--leaves` those of every proven day, which the verifier sums and an auditor signs; without, none, and the
+    database is not opened.
+    """
+    run = CliRunner()
+    for name, options, files in (("plain", [], []), ("packed", ["--leaves"], [f"{DAY}-EUR.leaves"])):
+        target = tmp_path / name
+        if files:
+            monkeypatch.setattr(installation, "opened_core", lambda _, __: as_given(book.world.core))
+            monkeypatch.setattr(installation, "vault_of", lambda *_: book.desk.vault)
+        done = run.invoke(evidence, ["export", str(target), *options, "--home", str(book.home), "--json"])
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["leaves"] == files
+        assert sorted(each.name for each in target.glob("liabilities/*")) == files
+        code, said = verify(target, *keys(book))
+        assert (code, f"{len(files)} with leaves" in detail(said)[1]) == (0, True)
+    assert [each.valid for each in auditing.audit(target)] == [True]
+    with (target / "liabilities" / files[0]).open("r+b") as file:
+        file.seek(65)
+        file.write(b"1")
+    assert verify(target, *keys(book))[0] == 1
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from ringfence.evidence.authorisation import Audit
 from ringfence.evidence.keys import key_lines, load_key, parse_keys, read_verifier, signer_for
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.note import Verifier
+from ringfence.evidence.tiles import File
 from ringfence.evidence.timestamping import Stamping, read_timestamping, stamp_poster
 from ringfence.evidence.witness.asking import Asking, poster
 from ringfence.evidence.witnessing import read_witnessing
@@ -42,6 +43,7 @@ from ringfence.ledger.posting import Posting
 from ringfence.ledger.reading import Book, book_named, books, open_book
 from ringfence.ledger.writer import Writer
 from ringfence.liabilities import proving
+from ringfence.liabilities.pack import leaves_of_all_days
 from ringfence.liabilities.settings import read_proving
 from ringfence.liabilities.verification import audit_for
 from ringfence.refusal import Fault, Refused, refusal
@@ -137,6 +139,13 @@ def vault_of(settings: Settings, core: Core) -> Vault:
 def liabilities_of(settings: Settings, core: Core, vault: Vault) -> proving.Desk:
     """What proving liabilities holds, as `liabilities.toml` wants it."""
     return proving.Desk(core, vault, read_proving(settings.home))
+
+
+@contextmanager
+def leaves_of(settings: Settings, book: str, log: Path, verifier: Verifier) -> Iterator[Iterator[File]]:
+    """The leaves of all days that a book has proven, for whoever may see what every customer has."""
+    with opened_core(settings, book) as core:
+        yield leaves_of_all_days(liabilities_of(settings, core, vault_of(settings, core)), log, verifier)
 
 
 def posting_of(core: Core) -> Posting:

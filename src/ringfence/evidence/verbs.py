@@ -20,23 +20,41 @@ def _evidence() -> None:
 def export_(
     folder: Annotated[Path, typer.Argument(help="A new folder / 新文件夹。")],
     receipt: Annotated[list[UUID] | None, typer.Option(help="Id of a row to prove / 需证明的行标识。")] = None,
+    leaves: Annotated[
+        bool,
+        typer.Option(
+            "--leaves",
+            help="The auditor's pack: also what each customer has, of each proven day / 含各日每位客户的叶子。",
+        ),
+    ] = False,
     home: Home = None,
     book: BookName = "demo",
     as_json: AsJson = False,
 ) -> None:
     """Export what the notary signed, and check it once more / 导出公证签名的证据并复核。"""
+    from collections.abc import Iterable
+    from contextlib import ExitStack
+
     from rich.table import Table
 
+    from ringfence import installation
     from ringfence.evidence.checking import check_export
     from ringfence.evidence.export import LOG_HAS_NO_CHECKPOINT, export
     from ringfence.evidence.keys import log_folder, origin_of, read_verifier
+    from ringfence.evidence.tiles import File
 
     with verb(home, as_json=as_json) as screen:
         log = log_folder(screen.settings.home, book)
         if not (log / "checkpoint").exists():
             raise LOG_HAS_NO_CHECKPOINT(origin=origin_of(book))
-        export(folder, log, read_verifier(log), receipt or [])
-        said = check_export(folder)
+        verifier = read_verifier(log)
+        with ExitStack() as stack:
+            further: Iterable[File] = ()
+            if leaves:
+                further = stack.enter_context(installation.leaves_of(screen.settings, book, log, verifier))
+            export(folder, log, verifier, receipt or [], further)
+        packed = sorted(each.name for each in (folder / "liabilities").glob("*.leaves"))
+        said = check_export(folder) | {"leaves": packed}
         screen.result(said)
         table = Table("", screen.word("check", "检查"), "")
         for check in said["checks"]:
@@ -46,6 +64,11 @@ def export_(
             f"{folder}: {said['size']} rows, root {said['root']}; check it with verifier/verify.py",
             f"{folder}：{said['size']} 行，根 {said['root']}；可用 verifier/verify.py 核验",
         )
+        if leaves:
+            screen.say(
+                f"Leaves of {len(packed)} trees. They show who has what; give the folder to the auditor alone.",
+                f"含 {len(packed)} 棵树的叶子。其中可见每位客户的金额，仅可交予审计方。",
+            )
         if not said["valid"]:
             raise typer.Exit(EXIT_VERDICT_NO)
 

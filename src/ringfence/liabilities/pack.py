@@ -1,4 +1,4 @@
-"""The auditor's pack: an export of the book with all leaves of a day, a file for each currency.
+"""The auditor's pack: an export of the book with all leaves, of a day or of all days, a file for each currency.
 
 A line is a leaf in the tree's order (docs/reference/liabilities-format.md): id, amount, nonce, hash, holder. Who was
 erased since has no nonce any more; such a leaf is there with its hash, and nobody can open it.
@@ -11,12 +11,16 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from ringfence.evidence.export import Exported, export
+from ringfence.evidence.export import Exported, export, last_checkpoint
 from ringfence.evidence.note import Verifier
 from ringfence.evidence.tiles import File
 from ringfence.liabilities.proving import Desk, balances_of, secrets_of
 from ringfence.liabilities.reading import Proven, history, kept_leaves
-from ringfence.liabilities.refusals import LEAVES_FILE_IS_MALFORMED, LIABILITIES_ARE_NOT_PROVEN
+from ringfence.liabilities.refusals import (
+    LEAVES_FILE_IS_MALFORMED,
+    LIABILITIES_ARE_NOT_NOTARISED_YET,
+    LIABILITIES_ARE_NOT_PROVEN,
+)
 from ringfence.liabilities.tree import Leaf, Node, identity, nonce
 
 FOLDER: Final = "liabilities"
@@ -48,13 +52,27 @@ class PackedLeaf:
 
 
 def pack(desk: Desk, log: Path, verifier: Verifier, day: date, target: Path) -> Exported:
-    """Write the pack of a day into a new folder; `liabilities_are_not_proven`, what `export` refuses."""
+    """Write the pack of a day into a new folder; `liabilities_are_not_proven`, `liabilities_are_not_notarised_yet`,
+    what `export` refuses.
+    """
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         trees = history(connection, book, day=day)
     if not trees:
         raise LIABILITIES_ARE_NOT_PROVEN(day=day, currency="-")
+    _, checkpoint = last_checkpoint(log, verifier)
+    for tree in trees:
+        if tree.sequence >= checkpoint.size:
+            raise LIABILITIES_ARE_NOT_NOTARISED_YET(sequence=tree.sequence, day=day, size=checkpoint.size)
     return export(target, log, verifier, further=(_file(desk, tree) for tree in trees))
+
+
+def leaves_of_all_days(desk: Desk, log: Path, verifier: Verifier) -> Iterator[File]:
+    """The file of each tree that the log's last checkpoint covers, the oldest first; one is in memory at a time."""
+    _, checkpoint = last_checkpoint(log, verifier)
+    with desk.core.connection() as connection:
+        trees = history(connection, desk.core.book.book_id, limit=None)
+    return (_file(desk, tree) for tree in reversed(trees) if tree.sequence < checkpoint.size)
 
 
 def _file(desk: Desk, tree: Proven) -> File:

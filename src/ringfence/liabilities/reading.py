@@ -69,9 +69,9 @@ class Kept:
 
 
 def history(
-    connection: Connection, book: int, *, day: date | None = None, currency: str | None = None, limit: int = 100
+    connection: Connection, book: int, *, day: date | None = None, currency: str | None = None, limit: int | None = 100
 ) -> list[Proven]:
-    """Published trees, the latest day first."""
+    """Published trees, the latest day first; without a limit all of them."""
     question = {"book": book, "day": day, "currency": currency, "limit": limit}
     with connection.cursor(row_factory=class_row(Proven)) as cursor:
         return cursor.execute(QUERIES.proven, question).fetchall()
