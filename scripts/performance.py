@@ -44,6 +44,7 @@ DETAILS = {
     "took_s": "took {} s",
     "export_s": "export written in {} s",
     "peak_mb": "peak {} MB",
+    "hashing_alone_s": "as many hashes alone {} s",
 }
 
 
@@ -223,6 +224,10 @@ and laid out, *durable* is every file synchronised with the disk, per entry. Pro
 random, made from the files and checked.""",
     "the stranger": """\
 `verifier/verify.py` on an export, all of its checks, on one core, in Python.""",
+    "liabilities": """\
+The tree over what every customer is owed, built once a day and currency beside other work: ids, nonces, leaves, order
+and nodes, on one core. Balances come from the database and secrets from the vault besides, and are not in these
+figures.""",
     "reading": """\
 Asked of the book above, with its entries made, while another program posts 50,000 transfers a second and a third keeps
 the entries behind them: on two cores, three programs and their backends.""",

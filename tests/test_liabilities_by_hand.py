@@ -18,7 +18,6 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.model import Kind
 from ringfence.liabilities import attesting, saying
 from ringfence.liabilities import proving as proving_
-from ringfence.liabilities import tree as trees
 from ringfence.refusal import Refused
 
 LOG = "ringfence/demo"
@@ -202,8 +201,7 @@ def test_the_notary_signs_no_forged_row_about_liabilities_and_the_true_ones(hand
     core, desk = hand.world.core, hand.desk
     with core.connection() as connection:
         read = proving_._read(core, connection, 1, DAY, "EUR")
-    grown = trees.grow(desk.proving.mode, proving_.leaves_of(desk, DAY, "EUR", read.balances))
-    true = proving_._said(desk, read, grown)
+    true = proving_._said(desk, read, proving_.tree_of(desk, DAY, "EUR", read.test.sequence))
     event = EventName.LIABILITIES_PROVEN, proving_.event_id(1, DAY, "EUR"), true
     assert hand.signs(*event, PROVEN) == []
     sequence = hand.world.notary.checkpoint.size

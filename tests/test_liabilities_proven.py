@@ -46,6 +46,7 @@ from ringfence.liabilities.proofs import proof_of
 from ringfence.liabilities.settings import read_proving
 from ringfence.liabilities.verbs import liabilities
 from ringfence.refusal import Refused
+from ringfence.rounds import Ended
 
 VERIFY = Path(__file__).parents[1] / "verifier" / "verify.py"
 LOG = "ringfence/demo"
@@ -449,8 +450,7 @@ def test_the_notary_signs_no_event_that_contradicts_what_it_names(server, templa
         found.close()
         with world.core.connection() as connection:
             read = proving_._read(world.core, connection, 1, DAY, "EUR")
-        leaves = proving_.leaves_of(found.desk, DAY, "EUR", read.balances)
-        said = proving_._said(found.desk, read, trees.grow(found.desk.proving.mode, leaves))
+        said = proving_._said(found.desk, read, proving_.tree_of(found.desk, DAY, "EUR", read.test.sequence))
         said |= {"total": "49000", "unallocated": "1000"}
         event = Line(
             Kind.EVENT,
@@ -488,10 +488,17 @@ def test_liabilities_that_differ_from_the_requirement_are_an_alarm_and_no_event(
 
 
 def test_nothing_is_proven_before_the_notary_has_signed_the_day(server, template, new_database, tmp_path, monkeypatch):
-    """Nor before every customer has a secret, of which some are made a round. And the next day has other nonces:
-    yesterday's proof is none of today.
+    """Then it is built in pieces, with pauses; one that raises ends the work, and the next attempt publishes. And the
+    next day has other nonces: yesterday's proof is none of today.
     """
-    monkeypatch.setattr(proving_, "SECRETS_A_ROUND", 2)
+    monkeypatch.setattr(proving_, "PIECE_HOLDERS", 2)
+    pauses = []
+
+    def pause():
+        pauses.append(1)
+        if len(pauses) == 2:
+            raise Ended
+
     with a_database(server, template, new_database) as database, custody_world(database, tmp_path) as world:
         found = audited(world, tmp_path)
         world.pay_in("c1", 500_00)
@@ -500,7 +507,10 @@ def test_nothing_is_proven_before_the_notary_has_signed_the_day(server, template
         assert found.prove() == 0
         found.sign = sign
         found.sign()
-        assert [found.prove(), found.prove()] == [0, 1]  # two secrets, then the third
+        found.desk = replace(found.desk, pause=pause)
+        with pytest.raises(Ended):
+            found.prove()
+        assert (found.prove(), len(pauses)) == (1, 4)  # two holders, then the third, twice
         next_day = found.open_next()
         found.close(next_day)
         assert found.prove() == 1

@@ -24,7 +24,15 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.refusal import Refused
 from ringfence.vault.ciphers import Spot, unseal
-from ringfence.vault.fields import ENTRY_ACCOUNT, FIELDS, IDENTITY_NUMBER, ORDER_ACCOUNT, PAYEE_ACCOUNT, PHONE
+from ringfence.vault.fields import (
+    ENTRY_ACCOUNT,
+    FIELDS,
+    IDENTITY_NUMBER,
+    LIABILITY_SECRET,
+    ORDER_ACCOUNT,
+    PAYEE_ACCOUNT,
+    PHONE,
+)
 from ringfence.vault.keeping import masks, owner
 from ringfence.vault.queries import QUERIES
 from ringfence.vault.reveal import REASONS, reveal, reveals
@@ -169,6 +177,15 @@ def test_a_ciphertext_that_somebody_moved_in_the_database_does_not_open(world, d
             owner_.execute(moved, {"place": IDENTITY_NUMBER.place, "other": other, "ann": ann, "key": key})
         with pytest.raises(Refused, match="ciphertext_does_not_belong_here"):
             world.desk.vault.open(IDENTITY_NUMBER, row)
+
+
+def test_values_of_many_owners_are_kept_at_once_and_what_is_kept_stays(world):
+    vault = world.desk.vault
+    vault.keep_each(LIABILITY_SECRET, {"customer:c1": "01", "customer:new": "02"})
+    vault.keep_each(LIABILITY_SECRET, {"customer:c1": "03", "customer:new": "04", "customer:newer": "05"})
+    kept = vault.open_all(LIABILITY_SECRET, ["customer:c1", "customer:new", "customer:newer"])
+    assert kept == {"customer:c1": "01", "customer:new": "02", "customer:newer": "05"}
+    assert vault.field_keys(["customer:new"])["customer:new"] == vault.field_key("customer:new")
 
 
 def test_a_ciphertext_of_another_book_does_not_open(world):
@@ -356,6 +373,9 @@ def test_a_customer_is_erased_when_two_have_approved_and_nobody_reads_the_fields
             vault.open(what, "c9")
     assert vault.find(PHONE, MOBILE) == []
     assert "••••5678" not in dump(database)
+    with pytest.raises(Refused, match="owner_was_erased"):
+        vault.keep_each(LIABILITY_SECRET, {"customer:new": "00", "customer:c9": "11"})
+    assert vault.open_all(LIABILITY_SECRET, ["customer:new", "customer:c9"]) == {}
     with pytest.raises(Refused, match="owner_was_erased"):
         vault.keep(owner("c9"), PHONE, "c9-again", MOBILE)
     assert vault.open(PAYEE_ACCOUNT, "c1") == PAYEE

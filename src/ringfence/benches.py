@@ -92,9 +92,11 @@ def _measured(
 
     from ringfence.evidence import bench as evidence
     from ringfence.ledger import bench as journal
+    from ringfence.liabilities import bench as liabilities
 
     if name == "evidence":
-        return evidence.evidence(server, evidence.FULL if full else evidence.QUICK, advance)
+        found = evidence.evidence(server, evidence.FULL if full else evidence.QUICK, advance)
+        return [*found, *liabilities.rows(advance)]
     size = journal.FULL if full else journal.QUICK
     return journal.journal(server, replace(size, growth=rows, far=0) if rows else size, advance)
 

@@ -41,7 +41,6 @@ from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.ledger.queries import QUERIES
 from ringfence.ledger.storage import head_of
-from ringfence.liabilities import proving
 from ringfence.liabilities.reading import unproven
 from ringfence.refusal import Refused
 from ringfence.risk import desk as risk_desk
@@ -75,14 +74,14 @@ def one_round(desk: Desk) -> int:
     return moved
 
 
-def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk, liabilities: proving.Desk) -> int:
-    """A round of the running core: the above, what enough people have said carried out, the liabilities of closed days
-    proven, and the indicators watched.
+def core_round(desk: Desk, thresholds: Thresholds, diligence: DiligenceDesk) -> int:
+    """A round of the running core: the above, what enough people have said carried out, and the indicators watched.
+    (The liabilities of closed days are proven in rounds of their own: a tree takes many seconds, and nothing waits.)
     This thread alone raises what is owed to customers, so what it reads of both sides belongs together.
     """
     decided = release_brake(desk) + acts.carry_out_all(desk.core)
     decided += keys.enrol_all(desk.core) + signing.admit_all(desk.core) + erasure.carry_out_all(desk.core)
-    decided += registration.carry_out_all(desk.core) + advance_all(diligence) + proving.prove_all(liabilities)
+    decided += registration.carry_out_all(desk.core) + advance_all(diligence)
     return one_round(desk) + decided + len(watch(desk.core, figures(desk), thresholds).turned)
 
 
@@ -159,6 +158,25 @@ def _expiry(identity: UUID, debit: int, credit: int, order_id: UUID | None, day:
     return replace(line, value_date=day)
 
 
+class Ended(Exception):  # noqa: N818 - no error
+    """Somebody stops rounds in the middle of long work, which began anew will lose nothing."""
+
+
+class Pause:
+    """A rest between two pieces of long work, so that others get the processor; it raises `Ended` once it is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ending = threading.Event()
+
+    def __call__(self) -> None:
+        if self._ending.wait(self._seconds):
+            raise Ended
+
+    def end(self) -> None:
+        self._ending.set()
+
+
 class Rounds:
     """A thread that goes round until it is stopped. What fails is logged and tried again, ever more slowly."""
 
@@ -179,6 +197,8 @@ class Rounds:
             try:
                 moved = self._steps()
                 pause = PAUSE_SECONDS if moved else min(pause * 2, 1.0)
+            except Ended:
+                return
             except Refused as refused:
                 level = "round waits" if refused.refusal is DATABASE_IS_LOST else "round refused"
                 self._log(level, refused=refused.name, sentence=refused.sentence())

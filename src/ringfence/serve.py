@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -40,13 +41,15 @@ from ringfence.evidence.witness.asking import Asking
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.ledger.entries import Follower
+from ringfence.liabilities.proving import prove_all
 from ringfence.modules import MODULES
 from ringfence.reconciliation.calendar import calendar_of
 from ringfence.refusal import Refused
-from ringfence.rounds import Rounds, core_round, figures
+from ringfence.rounds import Pause, Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
+PAUSE_OF_PROVING_SECONDS: Final = 0.02  # between pieces of a tree of some 30 ms each
 NOTARY_NICENESS: Final = 14  # it gives way to those who post, and is not starved (measured: 19 may be)
 
 Stopped = Callable[[], bool]
@@ -82,6 +85,7 @@ def serve_core(
         diligence = installation.diligence_of(settings, desk, profile)
         if diligence.provider.name == SIMULATED:
             logger.warning("the identity provider is the simulated one; nobody real is found", file=CONFIGURATION)
+        pause = Pause(PAUSE_OF_PROVING_SECONDS)
         liabilities = installation.liabilities_of(settings, core, desk.vault)
         thresholds = read_thresholds(default_toml())
         directory = read_directory(settings.home)
@@ -112,7 +116,8 @@ def serve_core(
             core.connection,
             lambda error: logger.warning("entries do not follow", trace="".join(traceback.format_exception(error))),
         )
-        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence, liabilities), logger.info)
+        core_rounds = Rounds(lambda: core_round(desk, thresholds, diligence), logger.info)
+        prover = Rounds(lambda: prove_all(replace(liabilities, pause=pause)), logger.info)
         crossings = Rounds(neighbourhood.carry_on, logger.info)
         courier = read_courier(settings.home)
         sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None
@@ -126,6 +131,8 @@ def serve_core(
                 if beside:
                     beside.stop()
             crossings.stop()
+            pause.end()
+            prover.stop()
             core_rounds.stop()
             follower.stop()
 

@@ -1,10 +1,11 @@
 """Publishing the tree of a closed day: one straight path, and what it refuses.
 
   1  the day is closed and tested, and the notary has signed DAY_CLOSED and all before it; else there is nothing to do
-  2  every holder's balance at the cut-off of the test, from the ledger's entries
-  3  a nonce for each from the holder's secret in the vault; secrets that are missing are made and kept first, some
-     hundreds a round. A crash leaves secrets that the next attempt uses
-  4  leaves ascending by id, the tree, the root
+  2  some hundred holders at a time: their balances at the cut-off of the test, from the ledger's entries; a nonce for
+     each from the holder's secret in the vault, made and kept first where it is missing; the leaf. Between two of these
+     pieces the desk pauses, because others want the processor. A crash leaves secrets that the next attempt uses
+  3  all leaves ascending by id
+  4  the tree, the root
   5  total, negatives, unallocated and number of holders are those of the safeguarding test, else
      `liabilities_differ_from_requirement`: it is noted as an alarm, and nothing is published
   6  one append: LIABILITIES_PROVEN, and the leaves (id, amount, hash; no nonce)
@@ -12,7 +13,7 @@
 The event's id follows from book, day and currency, so that a tree is published once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -29,10 +30,11 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
 from ringfence.liabilities.queries import QUERIES
+from ringfence.liabilities.reading import LEAF_BYTES
 from ringfence.liabilities.refusals import LIABILITIES_DIFFER_FROM_REQUIREMENT
 from ringfence.liabilities.saying import FORMAT, spell
 from ringfence.liabilities.settings import Proving
-from ringfence.liabilities.tree import Grown, Leaf, grow, identity, nonce, u64
+from ringfence.liabilities.tree import Gathering, Grown, Leaf, identity, nonce
 from ringfence.money import currency, parse_minor
 from ringfence.reconciliation.runs import runs
 from ringfence.refusal import Refused
@@ -45,17 +47,24 @@ from ringfence.vault.refusals import OWNER_WAS_ERASED
 SECRET_BYTES: Final = 32
 PART_LEAVES: Final = 65_536
 TREES_A_ROUND: Final = 4
-SECRETS_A_ROUND: Final = 500  # the rounds have other work too
+PIECE_HOLDERS: Final = 200  # some 30 ms; of who is new, 100
 AGAIN_AFTER: Final = timedelta(seconds=60)  # a tree that was refused is tried again then
+
+
+def no_pause() -> None:
+    """Between two pieces of work where nobody else waits."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What proving liabilities holds: the core, the vault with the secrets, and what the installation wants."""
+    """What proving liabilities holds: the core, the vault with the secrets, what the installation wants, and what it
+    does between two pieces of a tree; `pause` may raise to end the work.
+    """
 
     core: Core
     vault: Vault
     proving: Proving
+    pause: Callable[[], None] = no_pause
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,17 @@ class _Day:
     closed: int
     checkpoint: SignedCheckpoint
     statements: Sequence[Mapping[str, Any]]
-    balances: Mapping[str, int]
     unallocated: int
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The tree of a day, its leaves as they are kept (id, amount, hash: 72 bytes each), and who owes."""
+
+    grown: Grown
+    content: bytes
+    negative_count: int
+    negative_total: int
 
 
 def prove_all(desk: Desk) -> int:
@@ -92,30 +110,26 @@ def prove_all(desk: Desk) -> int:
 
 
 def prove(desk: Desk, day: date, unit: str) -> bool:
-    """Publish one tree; False while the notary has not signed the day's end, and while there were too many new
-    customers to make all their secrets at once. `liabilities_differ_from_requirement`.
-    """
+    """Publish one tree; False while the notary has not signed the day's end. `liabilities_differ_from_requirement`."""
     core, book = desk.core, desk.core.book.book_id
     with core.connection() as connection:
         found = _read(core, connection, book, day, unit)
-    if found is None or not make_secrets(desk, list(found.balances), SECRETS_A_ROUND):
+    if found is None:
         return False
-    leaves = leaves_of(desk, day, unit, found.balances)
-    grown = grow(desk.proving.mode, leaves)
-    _require_tested(found, grown)
+    tree = tree_of(desk, day, unit, found.test.sequence)
+    _require_tested(found, tree)
     event = Line(
         Kind.EVENT,
         event_id(book, day, unit),
         code=EventName.LIABILITIES_PROVEN,
         value_date=day,
-        payload=_said(desk, found, grown),
+        payload=_said(desk, found, tree),
     )
-    parts = [leaves[first : first + PART_LEAVES] for first in range(0, len(leaves), PART_LEAVES)]
     named: dict[str, Any] = {"book": book, "event": event.id}
     also = [(QUERIES.prove, named)]
-    for number, part in enumerate(parts):
-        content = b"".join(leaf.identity + u64(leaf.amount) + leaf.node.hash for leaf in part)
-        also.append((QUERIES.keep_leaves, named | {"first": number * PART_LEAVES, "content": content}))
+    for first in range(0, tree.grown.count, PART_LEAVES):
+        content = tree.content[first * LEAF_BYTES : (first + PART_LEAVES) * LEAF_BYTES]
+        also.append((QUERIES.keep_leaves, named | {"first": first, "content": content}))
     core.post(Unit([event], also))
     return True
 
@@ -124,20 +138,50 @@ def event_id(book: int, day: date, unit: str) -> UUID:
     return derived(UUID(int=book), f"{EventName.LIABILITIES_PROVEN.name} {day.isoformat()} {unit}")
 
 
-def leaves_of(desk: Desk, day: date, unit: str, balances: Mapping[str, int]) -> list[Leaf]:
-    """A leaf for each holder, ascending by id. Who owes has 0 here, and takes nothing from others."""
-    secrets = secrets_of(desk, list(balances))
-    found = []
-    for holder, balance in balances.items():
-        whose = identity(desk.core.book.name, holder)
-        drawn = nonce(secrets[holder], whose, day.isoformat(), unit)
-        found.append(Leaf(whose, max(balance, 0), drawn))
-    return sorted(found)
+def tree_of(desk: Desk, day: date, unit: str, before: int) -> _Tree:
+    """The tree over what every holder has in a currency before a row, for a day. Who owes has 0 here, and takes nothing
+    from others.
+    """
+    below: list[int] = []
+    gathered = Gathering()
+    for balances in _pieces(desk, unit, before):
+        below += [balance for balance in balances.values() if balance < 0]
+        secrets = secrets_of(desk, list(balances))
+        for holder, balance in balances.items():
+            whose = identity(desk.core.book.name, holder)
+            gathered.add(Leaf(whose, max(balance, 0), nonce(secrets[holder], whose, day.isoformat(), unit)))
+        desk.pause()
+    grown, content = gathered.grown(desk.proving.mode)
+    return _Tree(grown, content, len(below), sum(below))
+
+
+def _pieces(desk: Desk, unit: str, before: int) -> Iterator[dict[str, int]]:
+    """Every holder's balance before a row, some holders at a time."""
+    after = ""
+    while True:
+        with desk.core.connection() as connection:
+            found = _balances(connection, desk.core.book.book_id, unit, before, after=after, limit=PIECE_HOLDERS)
+        if not found:
+            return
+        yield found
+        after = next(reversed(found))
 
 
 def balances_of(connection: Connection, book: int, unit: str, before: int, holder: str | None = None) -> dict[str, int]:
     """What every holder (or one) has in a currency before a row: all of it, frozen and held money included."""
-    question = {"book": book, "currency": unit, "before": before, "holder": holder}
+    return _balances(connection, book, unit, before, holder)
+
+
+def _balances(
+    connection: Connection,
+    book: int,
+    unit: str,
+    before: int,
+    holder: str | None = None,
+    after: str = "",
+    limit: int | None = None,
+) -> dict[str, int]:
+    question = {"book": book, "currency": unit, "before": before, "holder": holder, "after": after, "limit": limit}
     return dict(connection.execute(QUERIES.balances, question).fetchall())
 
 
@@ -146,28 +190,19 @@ def balances_of(connection: Connection, book: int, unit: str, before: int, holde
 
 def secrets_of(desk: Desk, holders: Sequence[str]) -> dict[str, bytes]:
     """The secret of each holder, made where there is none. Where a holder was erased the book's own stands in."""
-    make_secrets(desk, holders, len(holders))
     gone = erased_of(desk, holders)
-    found = _kept(desk.vault, [holder for holder in holders if holder not in gone])
+    there = [holder for holder in holders if holder not in gone]
+    found = _kept(desk.vault, there)
+    if lacking := [holder for holder in there if holder not in found]:
+        _make(desk, lacking)
+        found |= _kept(desk.vault, lacking)
+        gone |= set(lacking) - found.keys()  # meanwhile
     if gone:
         if not (books := _kept(desk.vault, [BOOK])):
-            _make(desk, BOOK)
+            _make(desk, [BOOK])
             books = _kept(desk.vault, [BOOK])
         found |= dict.fromkeys(gone, books[BOOK])
     return found
-
-
-def make_secrets(desk: Desk, holders: Sequence[str], most: int) -> bool:
-    """Make the secrets of holders who have none and were not erased, `most` of them at most; whether all have one."""
-    gone, having = erased_of(desk, holders), _having(desk, holders)
-    lacking = [holder for holder in holders if holder not in gone and holder not in having]
-    for holder in lacking[:most]:
-        try:
-            _make(desk, holder)
-        except Refused as refused:
-            if refused.refusal is not OWNER_WAS_ERASED:  # meanwhile
-                raise
-    return len(lacking) <= most
 
 
 def erased_of(desk: Desk, holders: Sequence[str]) -> set[str]:
@@ -181,18 +216,19 @@ def _kept(vault: Vault, holders: Sequence[str]) -> dict[str, bytes]:
     return {holder: bytes.fromhex(kept) for holder, kept in vault.open_all(LIABILITY_SECRET, holders).items()}
 
 
-def _having(desk: Desk, holders: Sequence[str]) -> set[str]:
-    asked = {"book": desk.core.book.book_id, "place": LIABILITY_SECRET.place, "rows": list(holders)}
-    with desk.core.connection() as connection:
-        return {row for (row,) in connection.execute(QUERIES.having, asked)}
-
-
-def _make(desk: Desk, holder: str) -> None:
-    """A new secret, kept in a transaction of its own. If somebody was faster, the one that is kept counts."""
-    made = desk.vault.randomness(SECRET_BYTES).hex()
-    query, parameters = desk.vault.keep(holder, LIABILITY_SECRET, holder, made)
-    with desk.core.connection() as connection:
-        connection.execute(query, parameters)
+def _make(desk: Desk, holders: Sequence[str]) -> None:
+    """A new secret for each, kept in transactions of their own. If somebody was faster, the one that is kept counts;
+    who was erased gets none.
+    """
+    made = {holder: desk.vault.randomness(SECRET_BYTES).hex() for holder in holders}
+    try:
+        desk.vault.keep_each(LIABILITY_SECRET, made)
+    except Refused as refused:
+        if refused.refusal is not OWNER_WAS_ERASED:
+            raise
+        if len(holders) > 1:
+            for holder in holders:
+                _make(desk, [holder])
 
 
 # -- pieces -----------------------------------------------------------------------------------------------------------
@@ -217,7 +253,6 @@ def _read(core: Core, connection: Connection, book: int, day: date, unit: str) -
         closed=closed,
         checkpoint=signed,
         statements=_statements(connection, book, test, closed),
-        balances=balances_of(connection, book, unit, test.sequence),
         unallocated=owed.unallocated + test.unrecorded,
     )
 
@@ -245,14 +280,14 @@ def _rows(connection: Connection, book: int, ids: Sequence[UUID]) -> dict[UUID, 
     return dict(connection.execute(QUERIES.rows_of, {"book": book, "ids": list(ids)}).fetchall())
 
 
-def _require_tested(found: _Day, grown: Grown) -> None:
-    test, below = found.test, [balance for balance in found.balances.values() if balance < 0]
+def _require_tested(found: _Day, tree: _Tree) -> None:
+    test, grown = found.test, tree.grown
     differ = partial(LIABILITIES_DIFFER_FROM_REQUIREMENT, day=test.day, currency=test.currency)
     for figure, ours, tested in (
         ("count", grown.count, test.customers),
         ("total", grown.total, test.owed),
-        ("negative_count", len(below), test.negative_customers),
-        ("negative_total", sum(below), test.negative),
+        ("negative_count", tree.negative_count, test.negative_customers),
+        ("negative_total", tree.negative_total, test.negative),
         ("unallocated", found.unallocated, test.unallocated),
         ("requirement", grown.total + found.unallocated, test.requirement),
     ):
@@ -260,9 +295,8 @@ def _require_tested(found: _Day, grown: Grown) -> None:
             raise differ(figure=figure, found=ours, tested=tested)
 
 
-def _said(desk: Desk, found: _Day, grown: Grown) -> dict[str, Any]:
-    test = found.test
-    below = [balance for balance in found.balances.values() if balance < 0]
+def _said(desk: Desk, found: _Day, tree: _Tree) -> dict[str, Any]:
+    test, grown = found.test, tree.grown
     return {
         "book": desk.core.book.name,
         "checkpoint": {"root": spell(found.checkpoint.root), "size": found.checkpoint.size},
@@ -274,8 +308,8 @@ def _said(desk: Desk, found: _Day, grown: Grown) -> dict[str, Any]:
         "decimals": currency(test.currency).exponent,
         "format": FORMAT,
         "mode": str(grown.mode),
-        "negative_count": len(below),
-        "negative_total": str(sum(below)),
+        "negative_count": tree.negative_count,
+        "negative_total": str(tree.negative_total),
         "root": spell(grown.root),
         "safeguarding": {
             "difference": str(test.total.difference),

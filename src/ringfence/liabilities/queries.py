@@ -13,7 +13,6 @@ class Queries(NamedQueries):
     reconciled: Query
     checkpoint_of: Query
     erased_of: Query
-    having: Query
     prove: Query
     keep_leaves: Query
     attest: Query

@@ -12,7 +12,7 @@ from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
 from ringfence.liabilities.queries import QUERIES
 from ringfence.liabilities.refusals import LIABILITIES_ARE_NOT_PROVEN
-from ringfence.liabilities.tree import Grown, Mode, Node, grow_over
+from ringfence.liabilities.tree import HASH_BYTES, Grown, Mode, Row, grow_from
 
 LEAF_BYTES: Final = 72  # id, amount, hash
 
@@ -115,6 +115,8 @@ def kept_leaves(connection: Connection, book: int, found: Proven) -> Kept:
 
 @lru_cache(maxsize=2)
 def _kept(mode: str, content: bytes) -> Kept:
-    leaves = [content[at : at + LEAF_BYTES] for at in range(0, len(content), LEAF_BYTES)]
-    nodes = [Node(leaf[40:], int.from_bytes(leaf[32:40])) for leaf in leaves]
-    return Kept(tuple(leaf[:32] for leaf in leaves), grow_over(Mode(mode), nodes))
+    starts = range(0, len(content), LEAF_BYTES)
+    sums = tuple(int.from_bytes(content[at + HASH_BYTES : at + HASH_BYTES + 8]) for at in starts)
+    hashes = b"".join(content[at + HASH_BYTES + 8 : at + LEAF_BYTES] for at in starts)
+    identities = tuple(content[at : at + HASH_BYTES] for at in starts)
+    return Kept(identities, grow_from(Mode(mode), Row(hashes, sums)))

@@ -18,12 +18,13 @@ Traceback (most recent call last):
 ringfence.refusal.Refused: liabilities_do_not_add_up: The path adds up to 600, and the total says 601.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from itertools import pairwise
+from operator import add
 from typing import Final
 
 from ringfence.liabilities.refusals import (
@@ -98,11 +99,30 @@ def u64(amount: int) -> bytes:
 
 
 @dataclass(frozen=True)
+class Row:
+    """Nodes side by side: their hashes one after the other, and their sums. (An object each would be as many as there
+    are customers, and the collector of garbage would stop the program to walk through them.)
+    """
+
+    hashes: bytes
+    sums: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    def __getitem__(self, index: int) -> Node:
+        return Node(self.hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES], self.sums[index])
+
+    def __iter__(self) -> Iterator[Node]:
+        return map(self.__getitem__, range(len(self)))
+
+
+@dataclass(frozen=True)
 class Grown:
     """A tree: its rows of nodes from the leaves up, and what it comes to."""
 
     mode: Mode
-    rows: tuple[tuple[Node, ...], ...]
+    rows: tuple[Row, ...]
 
     @property
     def count(self) -> int:
@@ -138,13 +158,54 @@ def grow(mode: Mode, leaves: Sequence[Leaf]) -> Grown:
 
 def grow_over(mode: Mode, nodes: Iterable[Node]) -> Grown:
     """The tree over the nodes of leaves whose order was looked at."""
-    join = JOINS[mode]
-    rows = [tuple(nodes)]
+    given = list(nodes)
+    return grow_from(mode, Row(b"".join(node.hash for node in given), tuple(node.sum for node in given)))
+
+
+def grow_from(mode: Mode, row: Row) -> Grown:
+    """The tree over a row of leaves whose order was looked at."""
+    rows = [row]
     while len(rows[-1]) > 1:
-        below = rows[-1]
-        row = [join(left, right) for left, right in zip(below[::2], below[1::2], strict=False)]
-        rows.append(tuple(row + list(below[len(row) * 2 :])))
+        rows.append(_row_above(mode, rows[-1]))
     return Grown(mode, tuple(rows))
+
+
+def _row_above(mode: Mode, below: Row) -> Row:
+    """Nodes joined in pairs, from the left; an odd last one moves up as it is. As `check` joins them, in columns."""
+    pairs = len(below) // 2
+    sums = tuple(map(add, below.sums[: 2 * pairs : 2], below.sums[1::2]))
+    if max(sums, default=0) > U64_MAX:
+        at = 2 * next(index for index, found in enumerate(sums) if found > U64_MAX)
+        raise LIABILITY_SUM_OVERFLOWS(left=below.sums[at], right=below.sums[at + 1])
+    joined, width = below.hashes, HASH_BYTES
+    if mode is Mode.SUM:
+        width += 8
+        joined = b"".join(
+            below.hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES] + u64(below.sums[at]) for at in range(2 * pairs)
+        )
+    hashes = b"".join(sha256(b"\x01" + joined[at * 2 * width : (at + 1) * 2 * width]).digest() for at in range(pairs))
+    return Row(hashes + below.hashes[2 * pairs * HASH_BYTES :], sums + below.sums[2 * pairs :])
+
+
+class Gathering:
+    """Leaves as they come, in any order; no more than id, amount and hash is kept of each.
+
+    They are kept by the first byte of the id, so that they are sorted in short lists: one long one would keep every
+    other thread of the program waiting.
+    """
+
+    def __init__(self) -> None:
+        self._leaves: list[list[tuple[bytes, int, bytes]]] = [[] for _ in range(256)]
+
+    def add(self, leaf: Leaf) -> None:
+        self._leaves[leaf.identity[0]].append((leaf.identity, leaf.amount, leaf.node.hash))
+
+    def grown(self, mode: Mode) -> tuple[Grown, bytes]:
+        """The tree, and its leaves as they are kept: id, amount, hash; `leaves_are_not_in_order`: one stands twice."""
+        leaves = [leaf for some in self._leaves for leaf in sorted(some)]
+        require_order(whose for whose, _, _ in leaves)
+        row = Row(b"".join(hash_ for _, _, hash_ in leaves), tuple(amount for _, amount, _ in leaves))
+        return grow_from(mode, row), b"".join(whose + u64(amount) + hash_ for whose, amount, hash_ in leaves)
 
 
 def require_order(identities: Iterable[bytes]) -> None:

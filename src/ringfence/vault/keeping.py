@@ -13,7 +13,7 @@ be used is read from the database each time.
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,6 +136,15 @@ class Vault:
             "single": what.single,
         }
 
+    def keep_each(self, what: Field, values: Mapping[str, str]) -> None:
+        """Keep a value of each of many owners, in a row that has the owner's name: in two transactions for all of them.
+        `owner_was_erased` of one keeps none; what is kept already stays.
+        """
+        keys = self.field_keys(list(values))
+        kept = [self.keep_under(keys[whose], what, whose, value) for whose, value in values.items()]
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.executemany(QUERIES.keep, [parameters for _, parameters in kept])
+
     def sealed(self, key: FieldKey, spot: Spot, value: bytes) -> bytes:
         """A new ciphertext of a value."""
         algorithm = self.choice.algorithms.require(key.algorithm, "field")
@@ -153,6 +162,30 @@ class Vault:
         with self.connect() as connection:
             active = connection.execute(QUERIES.add_field_key, row).fetchone()
         return self._memory.put(key) if active == (key.key_id,) else self.field_key(whose)  # somebody was faster
+
+    def field_keys(self, owners: Sequence[str]) -> dict[str, FieldKey]:
+        """The active keys of many owners, made where there is none; `owner_was_erased`."""
+        question = {"book": self.book, "owners": list(owners)}
+        with self.connect() as connection, connection.cursor(row_factory=class_row(WrappedKey)) as cursor:
+            found = {each.owner: each for each in cursor.execute(QUERIES.active_field_keys, question)}
+        keys = {whose: self.unwrapped(each) for whose, each in found.items()}
+        if lacking := [whose for whose in owners if whose not in keys]:
+            algorithm = self.choice.algorithms.require(self.choice.field, "field").name
+            wrapping, length = self.wrapping_key(), KEY_BYTES[algorithm]
+            made = [FieldKey(self.new_id(), whose, algorithm, self.randomness(length)) for whose in lacking]
+            rows = [self.wrapped_row(key, wrapping) | {"owner": key.owner, "at": self.clock()} for key in made]
+            with self.connect() as connection, connection.cursor() as cursor:
+                cursor.executemany(QUERIES.add_field_key, rows)
+            keys |= {whose: self.field_key(whose) for whose in self._not_active(made)}  # somebody was faster
+            keys |= {key.owner: self._memory.put(key) for key in made if key.owner not in keys}
+        return keys
+
+    def _not_active(self, made: Sequence[FieldKey]) -> list[str]:
+        """The owners of these keys who have another active one."""
+        question = {"book": self.book, "owners": [key.owner for key in made]}
+        with self.connect() as connection, connection.cursor(row_factory=class_row(WrappedKey)) as cursor:
+            active = {each.key_id for each in cursor.execute(QUERIES.active_field_keys, question)}
+        return [key.owner for key in made if key.key_id not in active]
 
     def new_field_key(self, whose: str) -> tuple[FieldKey, WrappingKey]:
         """A new key of an owner, which the database does not know yet, and the key to wrap it under."""

@@ -7,6 +7,7 @@ class _Queries(NamedQueries):
     active_wrapping_key: Query
     add_wrapping_key: Query
     active_field_key: Query
+    active_field_keys: Query
     add_field_key: Query
     keep: Query
     field: Query

@@ -4,6 +4,8 @@ posting with the log   the notary at work beside the writer, and stopped, in tur
 the log                entries in a row: tree, tiles and files, proofs and their checks, memory; is the ten-millionth
                        entry as cheap as the ten-thousandth? Beside it hashlib over the same bytes
 the stranger           `verifier/verify.py` on an export of a large book, beside hashlib over the same files
+
+The verb adds what a tree of liabilities costs (`ringfence.liabilities.bench`), a package that this one does not know.
 """
 
 from collections.abc import Callable

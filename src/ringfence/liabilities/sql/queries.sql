@@ -12,6 +12,7 @@ SELECT DISTINCT t.day, t.currency FROM safeguarding.test t
                       AND u.refused_at > %(since)s)
  ORDER BY t.day, t.currency LIMIT %(limit)s;
 
+-- By the rows before one that was signed, so that pages which are read one after the other belong together.
 -- name: balances
 SELECT a.owner, sum(coalesce(e.balance, 0))::bigint AS balance
   FROM ledger.account a
@@ -20,8 +21,8 @@ SELECT a.owner, sum(coalesce(e.balance, 0))::bigint AS balance
                       ORDER BY e.sequence DESC LIMIT 1) e ON true
  WHERE a.book_id = %(book)s AND a.currency = %(currency)s AND a.pool = 'client' AND a.side = 'credit'
    AND a.opened < %(before)s AND a.owner NOT IN ('unallocated', 'platform')
-   AND (%(holder)s::text IS NULL OR a.owner = %(holder)s)
- GROUP BY a.owner ORDER BY a.owner;
+   AND (%(holder)s::text IS NULL OR a.owner = %(holder)s) AND a.owner > %(after)s
+ GROUP BY a.owner ORDER BY a.owner LIMIT %(limit)s;
 
 -- name: rows_of
 SELECT id, sequence FROM ledger.journal WHERE book_id = %(book)s AND id = ANY(%(ids)s);
@@ -39,9 +40,6 @@ SELECT root FROM evidence.checkpoint WHERE book_id = %(book)s AND size = %(size)
 
 -- name: erased_of
 SELECT owner FROM vault.erasure WHERE book_id = %(book)s AND owner = ANY(%(owners)s);
-
--- name: having
-SELECT row_key FROM vault.field WHERE book_id = %(book)s AND place = %(place)s AND row_key = ANY(%(rows)s);
 
 -- name: prove
 SELECT liabilities.prove(%(book)s, %(event)s);

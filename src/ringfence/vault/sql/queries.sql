@@ -9,6 +9,11 @@ SELECT k.key_id, k.owner, k.algorithm, k.wrapping_id, k.wrapped, w.provider, w.a
   FROM vault.field_key k JOIN vault.wrapping_key w ON w.book_id = k.book_id AND w.wrapping_id = k.wrapping_id
  WHERE k.book_id = %(book)s AND k.owner = %(owner)s AND k.state = 'active';
 
+-- name: active_field_keys
+SELECT k.key_id, k.owner, k.algorithm, k.wrapping_id, k.wrapped, w.provider, w.algorithm AS wrap
+  FROM vault.field_key k JOIN vault.wrapping_key w ON w.book_id = k.book_id AND w.wrapping_id = k.wrapping_id
+ WHERE k.book_id = %(book)s AND k.owner = ANY(%(owners)s) AND k.state = 'active';
+
 -- name: add_field_key
 SELECT vault.add_field_key(%(book)s, %(owner)s, %(key)s, %(algorithm)s, %(wrapping)s, %(wrapped)s, %(at)s);
 
