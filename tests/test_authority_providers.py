@@ -137,8 +137,11 @@ def test_a_person_who_is_bound_signs_in_by_the_provider(database, tmp_path, key)
         assert said["person"] == "tess"
         [bound_said] = corp.world.events(EventName.IDENTITY_BOUND)
         assert SUBJECT not in json.dumps(corp.world.events(EventName.IDENTITY_BOUND)), "the journal has no subject"
-        assert bound_said["subject_sha256"] == registration.subject_sha256(corp.server.url, SUBJECT)
         [identity] = registration.identities(corp.world.connect("core"), corp.world.book)
+        proposal = proposals.proposal_of(corp.world.connect("core"), corp.world.book, identity.proposal_id)
+        drawn = proposal.terms.nonce
+        assert bound_said["subject_sha256"] == registration.subject_sha256(drawn, corp.server.url, SUBJECT)
+        assert str(drawn) not in json.dumps(corp.world.events(EventName.PROPOSAL_MADE)), "nor what keys its hash"
         assert identity.used_at is not None
 
 
@@ -447,7 +450,9 @@ def test_one_person_releases_an_identity_and_its_sessions_end(fresh):
         registration.release(fresh.world.core, session, "corp", "tess")
     assert no.value.name in ("identity_must_exist", "session_is_not_valid")
     fresh.refuses("identity_is_not_bound")
-    assert [said["by"] for said in fresh.world.events(EventName.IDENTITY_RELEASED)] == ["sara"]
+    [released], [said] = (fresh.world.events(each) for each in (EventName.IDENTITY_RELEASED, EventName.IDENTITY_BOUND))
+    assert released["by"] == "sara"
+    assert released["subject_sha256"] == said["subject_sha256"]
 
 
 def test_one_administrator_shuts_a_provider_out_with_its_sessions(fresh):

@@ -191,10 +191,11 @@ def propose_binding(core: Core, session: Session, provider: IdentityProvider, su
 def bind(core: Core, proposal_id: UUID) -> None:
     """Bind as a complete proposal says; doing it again changes nothing."""
     with core.connection() as connection:
-        facts = proposals.proposal_of(connection, core.book.book_id, proposal_id).terms.facts
+        terms = proposals.proposal_of(connection, core.book.book_id, proposal_id).terms
+    facts = terms.facts
     said = {name: facts.get(name, "") for name in ("person", "provider", "issuer")}
     said |= {
-        "subject_sha256": subject_sha256(facts.get("issuer", ""), facts.get("subject", "")),
+        "subject_sha256": subject_sha256(terms.nonce, facts.get("issuer", ""), facts.get("subject", "")),
         "proposal": str(proposal_id),
     }
     _carry_out(core, proposal_id, EventName.IDENTITY_BOUND, said, QUERIES.bind_identity)
@@ -208,22 +209,25 @@ def release(core: Core, session: Session, name: str, person_id: str) -> None:
         session.require_role("security_admin")
     with core.connection() as connection:
         known = identities(connection, core.book.book_id, person_id)
-    found = [each for each in known if each.provider == name and each.released is None]
-    if not found:
-        raise IDENTITY_MUST_EXIST()
+        found = [each for each in known if each.provider == name and each.released is None]
+        if not found:
+            raise IDENTITY_MUST_EXIST()
+        drawn = proposals.proposal_of(connection, core.book.book_id, found[0].proposal_id).terms.nonce
     said = {
         "person": person_id,
         "provider": name,
-        "subject_sha256": subject_sha256(found[0].issuer, found[0].subject),
+        "subject_sha256": subject_sha256(drawn, found[0].issuer, found[0].subject),
         "by": session.person_id,
     }
     row = {"provider": name, "person": person_id}
     _post(core, session, EventName.IDENTITY_RELEASED, said, QUERIES.release_identity, row)
 
 
-def subject_sha256(issuer: str, subject: str) -> str:
-    """What the journal says of a subject, which may be an address of mail."""
-    return hashlib.sha256(f"ringfence subject v1\n{issuer}\n{subject}".encode()).hexdigest()
+def subject_sha256(nonce: UUID, issuer: str, subject: str) -> str:
+    """What the journal says of a subject, which may be an address of mail: keyed by the random nonce of the proposal
+    that bound it. Who has the journal alone can try no addresses; who has the proposal sees that it is this subject.
+    """
+    return hashlib.sha256(f"ringfence subject v2\n{nonce}\n{issuer}\n{subject}".encode()).hexdigest()
 
 
 def carry_out_all(core: Core) -> int:

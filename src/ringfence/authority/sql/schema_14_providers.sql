@@ -390,10 +390,12 @@ BEGIN
      WHERE s.book_id = book AND s.person_id = who AND s.opened_by = 'provider' AND s.revoked_at IS NULL;
 END $$;
 
--- What the journal says of a subject, which may be an address of mail.
-CREATE FUNCTION authority.subject_sha256(issuer text, subject text) RETURNS text
+-- What the journal says of a subject, which may be an address of mail: keyed by the random nonce of the proposal that
+-- bound it, which stands beside the journal, so that nobody who reads the journal can try addresses.
+CREATE FUNCTION authority.subject_sha256(nonce text, issuer text, subject text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT encode(sha256(convert_to('ringfence subject v1' || E'\n' || issuer || E'\n' || subject, 'UTF8')), 'hex');
+    SELECT encode(sha256(convert_to('ringfence subject v2' || E'\n' || nonce || E'\n' || issuer || E'\n' || subject,
+                                    'UTF8')), 'hex');
 $$;
 
 -- A person is bound to a subject as a complete proposal says: one's own, which somebody else has approved.
@@ -401,7 +403,8 @@ CREATE FUNCTION authority.bind_identity(book integer, event uuid, proposal uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     now   record := authority.said_now(book, event, 1035);
-    facts jsonb  := authority.carry_out(book, event, 1035, proposal, 'identity_binding')->'facts';
+    terms jsonb  := authority.carry_out(book, event, 1035, proposal, 'identity_binding');
+    facts jsonb  := terms->'facts';
     maker text   := (SELECT p.maker FROM authority.proposal p WHERE p.book_id = book AND p.proposal_id = proposal);
 BEGIN
     IF maker IS DISTINCT FROM facts->>'person' THEN
@@ -412,7 +415,8 @@ BEGIN
     END IF;
     PERFORM authority.must_say(now.said, jsonb_build_object(
         'person', maker, 'provider', facts->'provider', 'issuer', facts->'issuer',
-        'subject_sha256', authority.subject_sha256(facts->>'issuer', facts->>'subject'), 'proposal', proposal));
+        'subject_sha256', authority.subject_sha256(terms->>'nonce', facts->>'issuer', facts->>'subject'),
+        'proposal', proposal));
     INSERT INTO authority.identity (book_id, issuer, subject, person_id, provider, proposal_id, bound, bound_at)
     VALUES (book, facts->>'issuer', facts->>'subject', maker, facts->>'provider', proposal, now.sequence, now.at);
     PERFORM authority.tell(book, maker, 'identity_bound', now.sequence, now.at);
@@ -426,6 +430,7 @@ DECLARE
     now  record := authority.said_now(book, event, 1043);
     who  text   := authority.person_of_session(book, release_identity.token_sha256, now.at);
     gone record;
+    drew text;
 BEGIN
     IF who IS NULL THEN
         PERFORM authority.refuse('session_is_not_valid');
@@ -434,12 +439,14 @@ BEGIN
     END IF;
     UPDATE authority.identity i SET released = now.sequence
      WHERE i.book_id = book AND i.provider = release_identity.provider AND i.person_id = person AND i.released IS NULL
-    RETURNING i.issuer, i.subject INTO gone;
+    RETURNING i.issuer, i.subject, i.proposal_id INTO gone;
     IF NOT FOUND THEN
         PERFORM authority.refuse('identity_must_exist');
     END IF;
+    SELECT convert_from(p.payload, 'UTF8')::jsonb->>'nonce' INTO drew FROM authority.proposal p
+     WHERE p.book_id = book AND p.proposal_id = gone.proposal_id;
     PERFORM authority.must_say(now.said, jsonb_build_object('person', person, 'provider', release_identity.provider,
-        'subject_sha256', authority.subject_sha256(gone.issuer, gone.subject), 'by', who));
+        'subject_sha256', authority.subject_sha256(drew, gone.issuer, gone.subject), 'by', who));
     UPDATE authority.session s SET revoked_at = now.at
      WHERE s.book_id = book AND s.person_id = person AND s.opened_by = 'provider' AND s.revoked_at IS NULL
        AND s.token_sha256 <> release_identity.token_sha256;
