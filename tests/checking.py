@@ -20,7 +20,7 @@ CONSOLE = ROOT / "src" / "ringfence" / "console"
 ML_DSA_44, LIBRARY = ((CONSOLE / "static" / f"{name}.js").read_text(encoding="utf-8") for name in ("mldsa", "proof"))
 PAGE = (CONSOLE / "checking" / "page.js").read_text(encoding="utf-8")
 BROWSER = pytest.mark.skipif(chromium.program() is None, reason="there is no Chromium on this machine")
-TAKEN = "verify, identity, leaf, climb, u64, proofIn, minorUnits, decimal, Wrong, mlDsa44Verifies, shake"
+TAKEN = "verify, identity, leaf, climb, u64, proofIn, minorUnits, decimal, Wrong, mlDsa44Verifies, readHints, shake"
 READ = """async (proof, given) => {
   const content = Uint8Array.from(atob(proof), (each) => each.charCodeAt(0));
   const begun = performance.now();

@@ -1,7 +1,7 @@
 // The page around proof.js and mldsa.js: what the reader brings goes in, lines come out. It keeps nothing but keys, and only those that
 // the reader tells it to keep; it has no way to send anything.
 
-import { decimal, proofIn, readKeys, verify, Wrong } from "./proof.js";
+import { decimal, proofIn, readKeys, REQUIRED, verify, Wrong } from "./proof.js";
 
 const KEPT = "ringfence.keys";
 const SHAPES = { holds: "✓", unchecked: "–", fails: "✗" };
@@ -94,7 +94,7 @@ const UNDER = {
     "At the end of {day} you had {balance} {currency}, and it is part of the {total} {currency} that {name} signed. Both its signatures were checked, Ed25519 and ML-DSA-44.",
     "{day} 日终您有 {balance} {currency}，已计入 {name} 所签署的 {total} {currency} 总额。Ed25519 与 ML-DSA-44 两个签名均已核验。",
   ],
-  open: ["Nothing is wrong so far. What is marked – below is still to be done or cannot be done here.", "目前未见异常。下列标有 – 的各项尚待完成，或在此无法完成。"],
+  open: ["Nothing is wrong so far. This is still missing, or cannot be done here:", "目前未见异常。以下尚缺，或在此无法完成："],
   not_valid: ["See below what fails. Do not rely on it; ask the platform, and show it to the auditor.", "不成立之处见下。请勿据以为信；可询问平台，并交审计师查看。"],
 };
 const FACTS = {
@@ -223,7 +223,8 @@ function show() {
   const head = made("div", `verdict ${verdict}`, made("strong", "", `${{ valid: "✓", open: "–", not_valid: "✗" }[verdict]} ${say(VERDICTS[verdict])}`), made("p", "", say(UNDER[verdict], told || {})));
   const auditor = lines.find((each) => each.name === "auditor");
   if (verdict === "valid" && auditor.state !== "holds") head.append(made("p", "", sentence(auditor)));
-  for (const each of lines.filter((one) => one.state === "fails")) {
+  const missing = lines.filter((one) => one.state === "unchecked" && REQUIRED.includes(one.name) && one.reason !== "rests_on_another");
+  for (const each of verdict === "open" ? missing : lines.filter((one) => one.state === "fails")) {
     head.append(made("p", "", made("b", "", sentence(each))));
   }
   const rows = lines.map((each) => {

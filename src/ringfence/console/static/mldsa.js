@@ -54,7 +54,7 @@ export function mlDsa44Verifies(key, message, signature, context = new Uint8Arra
 
 // Encodings, and what is sampled
 
-/** Polynomials whose numbers have so many bits each, the lowest first. Algorithm 18. */
+/** Polynomials whose numbers have so many bits each, the lowest first. Algorithms 18 and 19. */
 function vector(bytes, bits) {
   const numbers = [];
   let [held, has] = [0, 0];
