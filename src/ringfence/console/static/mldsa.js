@@ -1,12 +1,12 @@
 // ML-DSA-44, verification alone: FIPS 204 of August 2024, with the SHAKE of FIPS 202, written from the two standards.
 //
-// A public key is a seed ρ, from which a matrix A grows, and t1, the high bits of a vector t. A signature is a hash c̃, a
-// vector z and hints h. It holds if z is short, and A·z - c·t, of which the hints mend what t1 lacks, rounds to a vector
-// w1 that together with the message hashes to c̃. Only who knows the short vectors behind t finds such a z.
+// A public key is a seed ρ, from which a matrix A grows, and t1, the high bits of a vector t. A signature is a hash c̃,
+// a vector z and hints h. It holds if z is short, and A·z - c·t, of which the hints mend what t1 lacks, rounds to a
+// vector w1 that together with the message hashes to c̃. Only who knows the short vectors behind t finds such a z.
 //
-// Nothing here is secret, so nothing hides how long it takes. Numbers are exact: a product of two residues is below 2^46,
-// where a Number is whole up to 2^53; a lane of Keccak lies in two halves of 32 bits. Every encoding has one reading:
-// lengths, the order of the hints and the zeros behind them are checked, and each value of all other bits means something.
+// Nothing here is secret, so nothing hides how long it takes. Numbers are exact: a product of two residues is below
+// 2^46, where a Number is whole up to 2^53; a lane of Keccak lies in two halves of 32 bits. Every encoding has one
+// reading: lengths, the order of the hints and the zeros behind them are checked, and all other bits mean something.
 
 const Q = 8380417;
 const DEGREE = 256;
