@@ -21,13 +21,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from book import EVENT, MOVEMENTS, Row
+from proposals import HOUR_MICROSECONDS, POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals
 from words import Wrong
 
-PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1020, 1021, 1023
 PERSON_CHANGED, PASSKEY_ENROLLED, PASSKEY_REVOKED = 1030, 1032, 1033
 ENROLMENT: Final = "key_enrolment"
 WAIT_HOURS: Final = 24  # of a policy that says nothing of it
-HOUR_MICROSECONDS: Final = 3_600_000_000
 PRESENT_AND_VERIFIED: Final = 0x05
 # A P-256 key in COSE, in the one form that CTAP2 has for it.
 _KEY: Final = re.compile(rb"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20(.{32})\x22\x58\x20(.{32})", re.DOTALL)
@@ -43,20 +42,10 @@ class Passkey:
 
 
 @dataclass
-class Proposal:
-    act: str
-    maker: str
-    people: int
-    signed: bool
-    policy: int | None
-    approved_by: set[str] = field(default_factory=set)
-
-
-@dataclass
 class Approvals:
     """What the rows so far say about proposals and passkeys; `add` raises `Wrong` at the row that does not hold."""
 
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=Proposals)
     passkeys: dict[str, Passkey] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     waits: dict[int, int] = field(default_factory=dict)  # by version of the policy: hours that a new passkey waits
@@ -73,10 +62,8 @@ class Approvals:
         except (ValueError, TypeError, KeyError, AttributeError):
             raise Wrong("approval_is_malformed", sequence=row.sequence) from None
 
-    def _made(self, _: Row, said: dict[str, Any]) -> None:
-        signed, policy = said.get("signed", False) is True, said.get("policy_version")
-        made = Proposal(said["act"], said["maker"], said["people"], signed, policy)
-        self.proposals[said["proposal"]] = made
+    def _made(self, row: Row, said: dict[str, Any]) -> None:
+        self.proposals.made(row, said)
 
     def _policy(self, _: Row, said: dict[str, Any]) -> None:
         document = json.loads(said["document"])
@@ -90,8 +77,7 @@ class Approvals:
             self.signed += 1
         elif asked is not None and asked.signed:
             raise Wrong("approval_lacks_its_signature", sequence=row.sequence, person=said["person"])
-        if asked is not None:
-            asked.approved_by.add(said["person"])
+        self.proposals.approved(said)
 
     def _person(self, _: Row, said: dict[str, Any]) -> None:
         if said.get("change") == "deactivated":

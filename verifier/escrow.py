@@ -251,7 +251,7 @@ class Escrow:
         if proposal is None:
             return
         asked = self.approvals.proposals[proposal]
-        if asked.act != act or proposal in self.spent or len(asked.approved_by - {asked.maker}) < asked.people:
+        if asked.act != act or proposal in self.spent or len(asked.others) < asked.people:
             raise Unfit
         self.spent.add(proposal)
 

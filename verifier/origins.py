@@ -18,7 +18,6 @@ held while such a policy was in force (PAYMENT_ORDERED) has its origin in the jo
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -28,9 +27,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from approvals import Approvals
 from book import ACCOUNT_OPENED, DAY_MICROSECONDS, EVENT, PENDING, Row
+from proposals import POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals, in_force_from, microseconds
 from words import Wrong
 
-PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET, PERSON_CHANGED, PAYMENT_ORDERED = 1020, 1021, 1023, 1030, 1040
+PERSON_CHANGED, PAYMENT_ORDERED = 1030, 1040
 ORIGIN_STATED, PROGRAM_KEY_ADMITTED, MANDATE_GIVEN, MANDATE_REVOKED = 1150, 1151, 1152, 1153
 ADMISSION: Final = "program_key"
 SCOPE: Final = "orders:write"
@@ -66,19 +66,6 @@ class Mandate:
 
 
 @dataclass
-class Proposal:
-    act: str
-    order: bytes
-    maker: str
-    people: int
-    approved_by: set[str] = field(default_factory=set)
-
-    @property
-    def approved(self) -> bool:
-        return len(self.approved_by - {self.maker}) >= max(1, self.people)
-
-
-@dataclass
 class Origins:
     """What the rows so far say about who asked; `add` raises `Wrong` at the row that does not hold."""
 
@@ -90,7 +77,7 @@ class Origins:
     mandates_ever: dict[str, Mandate] = field(default_factory=dict)
     under: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # order: its mandate, and when it was stated
     holds: dict[bytes, tuple[int, str, int]] = field(default_factory=dict)  # order: when, whose and how much was held
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=Proposals)
     keys: dict[str, Key] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)  # names of keys
     origins: dict[bytes, tuple[str, str]] = field(default_factory=dict)  # order: who asked, to which address
@@ -115,16 +102,13 @@ class Origins:
         self.holds[row.order_id] = (row.posted_at, self.customers.get(row.debit_account, ""), row.amount)
 
     def _policy(self, row: Row, said: dict[str, Any]) -> None:
-        from_time = said.get("effective_from")
-        begins = row.posted_at if not from_time else max(row.posted_at, _microseconds(from_time))
-        self.policies.append((begins, dict(said.get("asked_by", {}))))
+        self.policies.append((in_force_from(row, said), dict(said.get("asked_by", {}))))
 
     def _made(self, row: Row, said: dict[str, Any]) -> None:
-        self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+        self.proposals.made(row, said)
 
     def _approved(self, _: Row, said: dict[str, Any]) -> None:
-        if said["proposal"] in self.proposals:
-            self.proposals[said["proposal"]].approved_by.add(said["person"])
+        self.proposals.approved(said)
 
     def _person(self, _: Row, said: dict[str, Any]) -> None:
         if "customer" in said:
@@ -135,11 +119,10 @@ class Origins:
             self.ended |= {name for name, key in self.keys.items() if f"client:{key.client}" == said["person"]}
 
     def _admitted(self, row: Row, said: dict[str, Any]) -> None:
-        asked = self.proposals.get(said["proposal"])
-        if asked is None or asked.act != ADMISSION or not asked.approved or said["key"] in self.keys:
+        if not self.proposals.agreed(said["proposal"], ADMISSION) or said["key"] in self.keys:
             raise Wrong("program_key_is_not_admitted", sequence=row.sequence, key=said["key"])
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(said["public_key"]))
-        ends = _microseconds(said["expires_at"])
+        ends = microseconds(said["expires_at"])
         self.keys[said["key"]] = Key(said["client"], public, tuple(said["scopes"].split()), ends)
 
     def _stated(self, row: Row, said: dict[str, Any]) -> None:
@@ -150,7 +133,7 @@ class Origins:
 
     def _given(self, row: Row, said: dict[str, Any]) -> None:
         self._signed_by_customer(row, said)
-        ends = _microseconds(said["expires_at"])
+        ends = microseconds(said["expires_at"])
         caps = (int(said["cap_minor"]), int(said["period_cap_minor"]), said["period_days"])
         if said["mandate"] in self.mandates_ever:
             raise Wrong("origin_is_malformed", sequence=row.sequence)
@@ -255,8 +238,3 @@ _EVENTS: Final = {
 
 def _order(row: Row) -> UUID:
     return UUID(bytes=row.order_id)
-
-
-def _microseconds(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return int(at.timestamp()) * SECOND_MICROSECONDS + at.microsecond

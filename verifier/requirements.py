@@ -19,21 +19,28 @@ it.
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from book import CORRECTION, EVENT, PENDING, TRANSFER, Row
+from proposals import (
+    EPOCH,
+    HOUR_MICROSECONDS,
+    POLICY_SET,
+    PROPOSAL_APPROVED,
+    PROPOSAL_MADE,
+    Proposal,
+    Proposals,
+    in_force_from,
+)
 from words import Wrong
 
-ORDER_STATE, RISK_DECISION, PROPOSAL_MADE, PROPOSAL_APPROVED, POLICY_SET = 1000, 1010, 1020, 1021, 1023
-PAYMENT_ORDERED, PAYEE_ADDED, PAYEE_REMOVED = 1040, 1160, 1161
+ORDER_STATE, RISK_DECISION, PAYMENT_ORDERED, PAYEE_ADDED, PAYEE_REMOVED = 1000, 1010, 1040, 1160, 1161
 RULE_PACK_SET, FUNDING = 1195, 106
 ACTS: Final = {"withdrawal": "payout", "fee_sweep": "fee_sweep"}
 WORST: Final = 100
-HOUR_MICROSECONDS: Final = 3_600_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,6 @@ class Order:
 
 
 @dataclass
-class Proposal:
-    act: str
-    order: bytes
-    maker: str
-    people: int
-    approved_by: set[str] = field(default_factory=set)
-
-    def approved_by_enough(self, people: int) -> bool:
-        return len(self.approved_by - {self.maker}) >= max(1, people)
-
-
-@dataclass
 class Payee:
     customer: str
     account: str  # fingerprint
@@ -84,7 +79,7 @@ class Requirements:
     policies: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # version: from when on, document
     orders: dict[bytes, Order] = field(default_factory=dict)
     decisions: dict[bytes, tuple[int, str, float]] = field(default_factory=dict)  # when first, outcome, highest score
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=Proposals)
     about: dict[tuple[str, bytes], list[Proposal]] = field(default_factory=dict)  # by act and order
     payees: dict[str, Payee] = field(default_factory=dict)
     of_customers: dict[str, list[Payee]] = field(default_factory=dict)
@@ -107,10 +102,7 @@ class Requirements:
         text = said["document"].encode()
         if hashlib.sha256(text).hexdigest() != said["sha256"]:
             raise Wrong("policy_is_another", sequence=row.sequence)
-        begins = row.posted_at
-        if said.get("effective_from"):
-            begins = max(begins, _microseconds(datetime.fromisoformat(said["effective_from"])))
-        self.policies[said["version"]] = (begins, json.loads(text))
+        self.policies[said["version"]] = (in_force_from(row, said), json.loads(text))
 
     def _state(self, row: Row, said: dict[str, Any]) -> None:
         amount = int(said["amount"].replace(".", ""))
@@ -121,29 +113,23 @@ class Requirements:
         """A correction, or the platform's own money, stands on its approvals."""
         if row.kind == CORRECTION:
             name = str(UUID(bytes=row.order_id))
-            asked = self.proposals.get(name)
-            agreed = asked is not None and asked.act == "correction" and asked.approved_by_enough(asked.people)
-            if not agreed or name in self.spent:
+            if not self.proposals.agreed(name, "correction") or name in self.spent:
                 raise Wrong("correction_lacks_its_approvals", sequence=row.sequence)
             self.spent.add(name)
             return
         order, document = self.orders.get(row.order_id), self._in_force(row.posted_at)
         about = self.about.get(("funding", row.order_id), [])
-        if any(each.approved_by_enough(each.people) for each in about):
+        if any(each.approved for each in about):
             return
         maker = order.maker if order else "system"
         if order is None or document is None or needed(document, "funding", order, row.posted_at, WORST, maker).people:
             raise Wrong("funding_lacks_its_approvals", sequence=row.sequence)
 
     def _pack(self, row: Row, said: dict[str, Any]) -> None:
-        asked = self.proposals.get(said.get("proposal") or "")
-        agreed = asked is not None and asked.act == "rule_pack" and asked.approved_by_enough(asked.people)
+        agreed = self.proposals.agreed(said.get("proposal"), "rule_pack")
         if said["version"] != len(self.packs) + 1 or (self.packs and not agreed):
             raise Wrong("rule_pack_lacks_its_approvals", sequence=row.sequence)
-        begins = row.posted_at
-        if said.get("effective_from"):
-            begins = max(begins, _microseconds(datetime.fromisoformat(said["effective_from"])))
-        self.packs[said["version"]] = (begins, said["sha256"], said["lists"])
+        self.packs[said["version"]] = (in_force_from(row, said), said["sha256"], said["lists"])
 
     def _judged(self, row: Row, said: dict[str, Any]) -> None:
         standing = [version for version, (begins, *_) in self.packs.items() if begins <= row.posted_at]
@@ -162,26 +148,22 @@ class Requirements:
     def _made(self, row: Row, said: dict[str, Any]) -> None:
         begins, document = self.policies[said["policy_version"]]
         order, score = self.orders.get(row.order_id), self._score(row)
-        made = Proposal(said["act"], row.order_id, said["maker"], said["people"])
-        self.proposals[said["proposal"]] = made
+        made = self.proposals.made(row, said)
         self.about.setdefault((made.act, made.order), []).append(made)
         apart = any(row.order_id) or said["act"] == "correction"
         if order is None and apart and "bands" in document["acts"][said["act"]]:
             return  # of an agreement or a correction, whose amount is no order's; `escrow` looks at agreements
         asked = needed(document, said["act"], order, row.posted_at, score, said["maker"])
-        told = Needed(said["people"], tuple(said["roles"]), said.get("signed", False) is True)
+        told = Needed(made.people, tuple(said["roles"]), made.signed)
         if begins > row.posted_at or told != asked:
             raise Wrong("proposal_asks_for_others", sequence=row.sequence, act=said["act"])
 
     def _approved(self, _: Row, said: dict[str, Any]) -> None:
-        if said["proposal"] in self.proposals:
-            self.proposals[said["proposal"]].approved_by.add(said["person"])
+        self.proposals.approved(said)
 
     def _added(self, row: Row, said: dict[str, Any]) -> None:
-        asked = self.proposals.get(said["proposal"] or "")
         first = said["proposal"] is None and said["customer"] not in self.of_customers
-        agreed = asked is not None and asked.act == "new_payee" and asked.approved_by_enough(asked.people)
-        if not (first or agreed) or said["payee"] in self.payees:
+        if not (first or self.proposals.agreed(said["proposal"], "new_payee")) or said["payee"] in self.payees:
             raise Wrong("payee_lacks_approval", sequence=row.sequence)
         added = Payee(said["customer"], said["account"], row.posted_at, first)
         self.payees[said["payee"]] = added
@@ -255,13 +237,9 @@ def _holds(each: dict[str, Any], at: int, score: float) -> bool:
         return False
     if "zone" not in each:
         return True
-    clock = (_EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(each["zone"])).strftime("%H:%M")
+    clock = (EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(each["zone"])).strftime("%H:%M")
     begins, ends = str(each["from"]), str(each["until"])
     return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 _READERS: Final = {

@@ -34,98 +34,43 @@ The checks, each of which names the place where it fails:
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
-from uuid import UUID
+from typing import Any, Final, Protocol, TypeVar
 
-from words import CHECKS, LANGUAGES, Unreadable, Wrong, say
+from words import LANGUAGES, Unreadable, Wrong, say
 
 try:
     import log
     from approvals import Approvals
     from book import Book, Journal, Row, decode
     from escrow import Escrow
-    from liabilities import (
-        LEAVES_BYTES_MAX,
-        PROOF_FORMAT,
-        Liabilities,
-        Proof,
-        Stands,
-        cut_off_of,
-        prove,
-        stand,
-    )
+    from liabilities import LEAVES_BYTES_MAX, Liabilities, Stands, cut_off_of, stand
     from origins import Origins
+    from receipts import RECEIPT_BYTES_MAX, prove_receipt, verify_file
     from requirements import Requirements
     from timestamps import Certificates, check_timestamp, read_certificates
+    from verdict import Check, Verdict, as_json, as_text, needed
     from wallets import Wallets
     from witnesses import Policy, read_policy, who_signed
 except ImportError as missing:
     print(say("en", "cryptography_is_missing", {"module": missing.name}), file=sys.stderr)
     sys.exit(2)
-from folder import Folder, canonical, check_files, check_manifest, parse_object
+from folder import Folder, check_files, check_manifest
 
-RECEIPT_FORMAT: Final = "ringfence-receipt-1"
-RECEIPT_FIELDS: Final = {"checkpoint": str, "format": str, "index": int, "leaf": str, "path": list}
-RECEIPT_BYTES_MAX: Final = 1 << 21
 BOOK_FIELDS: Final = {"book": int, "currencies": list, "name": str}
 VALID, NOT_VALID, UNREADABLE = 0, 1, 2
 
-Value = TypeVar("Value")
-Arguments = ParamSpec("Arguments")
+
+class Reader(Protocol):
+    """Whatever judges a book row by row; `add` raises `Wrong` at the row that does not hold."""
+
+    def add(self, row: Row, payload: bytes) -> None: ...
 
 
-@dataclass
-class Check:
-    """What was found about one thing: right or wrong, and the sentence that says so, with its place."""
-
-    name: str
-    valid: bool = True
-    sentence: str = ""
-    facts: dict[str, object] = field(default_factory=dict)
-
-    def right(self, sentence: str, **facts: object) -> None:
-        self.sentence, self.facts = sentence, facts
-
-
-@dataclass
-class Verdict:
-    size: int | None = None
-    root: bytes | None = None
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def valid(self) -> bool:
-        return bool(self.checks) and all(check.valid for check in self.checks)
-
-    def check(
-        self,
-        name: str,
-        examine: Callable[Concatenate[Check, Arguments], Value],
-        *arguments: Arguments.args,
-        **options: Arguments.kwargs,
-    ) -> Value | None:
-        """Run one check and note what it found. None if it found something wrong."""
-        check = Check(name)
-        self.checks.append(check)
-        try:
-            return examine(check, *arguments, **options)
-        except Unreadable:
-            raise
-        except Wrong as wrong:
-            check.valid, check.sentence, check.facts = False, wrong.name, wrong.facts
-            return None
-
-
-def needed(value: Value | None, check: str) -> Value:
-    """What an earlier check found, without which this one means nothing."""
-    if value is None:
-        raise Wrong("not_checked", check=check)
-    return value
+AnyReader = TypeVar("AnyReader", bound=Reader)
 
 
 def verify(
@@ -299,6 +244,13 @@ def rows(folder: Folder, size: int) -> Iterator[tuple[Row, bytes]]:
             sequence += 1
 
 
+def told(reader: AnyReader, folder: Folder, tree: log.Tree | None) -> AnyReader:
+    """The same reader, after every row of the folder."""
+    for row, payload in rows(folder, needed(tree, "entries").size):
+        reader.add(row, payload)
+    return reader
+
+
 def the_journal(check: Check, folder: Folder, tree: log.Tree | None, stands: Stands) -> None:
     """Beside, it notes in `stands` where the replay has to look at what customers have."""
     journal = Journal()
@@ -329,16 +281,12 @@ def the_replay(check: Check, folder: Folder, tree: log.Tree | None, stands: Stan
 
 
 def the_approvals(check: Check, folder: Folder, tree: log.Tree | None) -> None:
-    found = Approvals()
-    for row, payload in rows(folder, needed(tree, "entries").size):
-        found.add(row, payload)
+    found = told(Approvals(), folder, tree)
     check.right("approvals_are_right", approvals=found.approvals, signed=found.signed, passkeys=len(found.passkeys))
 
 
 def the_origins(check: Check, folder: Folder, tree: log.Tree | None) -> None:
-    found = Origins()
-    for row, payload in rows(folder, needed(tree, "entries").size):
-        found.add(row, payload)
+    found = told(Origins(), folder, tree)
     check.right("origins_are_right", payments=found.payments, asked=found.asked, keys=len(found.keys))
 
 
@@ -360,9 +308,7 @@ def the_liabilities(
     auditors: tuple[log.Key, ...],
 ) -> None:
     tree, origin = needed(tree, "entries"), needed(signed, "checkpoint").origin
-    found = Liabilities(origin, needed(stands, "replay"), tree.root, auditors)
-    for row, payload in rows(folder, tree.size):
-        found.add(row, payload)
+    found = told(Liabilities(origin, needed(stands, "replay"), tree.root, auditors), folder, tree)
     leaves = sorted(path for path in folder.files if path.startswith("liabilities/"))
     for path in leaves:
         found.check_leaves(path, folder.read(path, LEAVES_BYTES_MAX))
@@ -377,17 +323,13 @@ def the_liabilities(
 
 
 def the_requirements(check: Check, folder: Folder, tree: log.Tree | None) -> None:
-    found = Requirements()
-    for row, payload in rows(folder, needed(tree, "entries").size):
-        found.add(row, payload)
+    found = told(Requirements(), folder, tree)
     proposals, payees = len(found.proposals), len(found.payees)
     check.right("requirements_are_right", proposals=proposals, payments=found.payments, payees=payees)
 
 
 def the_wallets(check: Check, folder: Folder, tree: log.Tree | None) -> None:
-    found = Wallets()
-    for row, payload in rows(folder, needed(tree, "entries").size):
-        found.add(row, payload)
+    found = told(Wallets(), folder, tree)
     customers, verified = len(found.customers), found.verified()
     check.right("wallets_are_right", customers=customers, verified=verified, moved=found.moved)
 
@@ -414,14 +356,6 @@ def the_book(
 # Receipts
 
 
-@dataclass(frozen=True)
-class Receipt:
-    index: int
-    leaf: bytes
-    id: UUID
-    signed: log.Checkpoint
-
-
 def the_receipts(
     check: Check, folder: Folder, key: log.Key | None, signed: log.Checkpoint | None, tree: log.Tree | None
 ) -> None:
@@ -435,109 +369,6 @@ def the_receipts(
         if path != f"receipts/{receipt.id}.json":
             raise Wrong("receipt_has_another_name", path=path, found=receipt.id)
     check.right("receipts_are_right", receipts=len(paths))
-
-
-def prove_receipt(content: bytes, key: log.Key, path: str) -> Receipt:
-    """A receipt whose leaf is proven up to the root of its own checkpoint."""
-    found = parse_object(content, path, RECEIPT_FIELDS)
-    if found["format"] != RECEIPT_FORMAT:
-        raise Wrong("json_has_other_fields", path=path, field="format")
-    leaf = log.unspell(found["leaf"])
-    if leaf is None:
-        raise Wrong("json_has_other_fields", path=path, field="leaf")
-    proof = [hash_ for each in found["path"] if isinstance(each, str) and (hash_ := log.unspell(each)) is not None]
-    if len(proof) != len(found["path"]):
-        raise Wrong("json_has_other_fields", path=path, field="path")
-    signed = log.open_checkpoint(found["checkpoint"].encode(), key, path)
-    log.check_inclusion(proof, signed.size, signed.root, found["index"], log.record_hash(leaf), path)
-    row, _ = decode(leaf, found["index"])
-    if row.sequence != found["index"]:
-        raise Wrong("row_has_another_sequence", sequence=found["index"], found=row.sequence)
-    return Receipt(found["index"], leaf, UUID(bytes=row.id), signed)
-
-
-def verify_file(path: Path, key: log.Key, policy: Policy | None = None, auditors: tuple[log.Key, ...] = ()) -> Verdict:
-    """One receipt or one proof alone, as a customer holds it."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(RECEIPT_BYTES_MAX)
-    except OSError as error:
-        raise Unreadable("file_cannot_be_read", path=path, cause=error.strerror) from None
-    if PROOF_FORMAT.encode() in content:
-        return verify_proof(path, content, key, policy, auditors)
-    verdict = Verdict()
-    receipt = verdict.check("receipt", one_receipt, content, key, path.name)
-    if receipt is not None:
-        verdict.size, verdict.root = receipt.signed.size, receipt.signed.root
-    return verdict
-
-
-def one_receipt(check: Check, content: bytes, key: log.Key, path: str) -> Receipt:
-    receipt = prove_receipt(content, key, path)
-    signed = receipt.signed
-    check.right("receipt_is_right", sequence=receipt.index, origin=signed.origin, id=receipt.id, size=signed.size)
-    return receipt
-
-
-def verify_proof(
-    path: Path, content: bytes, key: log.Key, policy: Policy | None, auditors: tuple[log.Key, ...]
-) -> Verdict:
-    """One customer's proof alone."""
-    verdict = Verdict()
-    proof = verdict.check("liability", one_proof, content, key, path.name, policy, auditors)
-    if proof is not None:
-        verdict.size, verdict.root = proof.signed.size, proof.signed.root
-    return verdict
-
-
-def one_proof(
-    check: Check, content: bytes, key: log.Key, path: str, policy: Policy | None, auditors: tuple[log.Key, ...]
-) -> Proof:
-    def event(receipt: bytes, place: str) -> tuple[int, bytes, log.Checkpoint]:
-        found = prove_receipt(receipt, key, place)
-        if policy is not None:
-            names = list(who_signed(json.loads(receipt)["checkpoint"].encode(), policy, place))
-            if not policy.enough(names):
-                raise Wrong("too_few_witnesses", path=place, names=", ".join(names) or "-", quorum=policy.quorum)
-        return found.index, found.leaf, found.signed
-
-    proof = prove(content, path, event, canonical, auditors)
-    said = proof.said
-    check.right(
-        "proof_is_right" if proof.auditors or said.mode == "sum" else "proof_is_right_without_auditor",
-        holder=proof.holder,
-        day=said.day,
-        amount=said.major(proof.balance),
-        total=said.major(said.total),
-        currency=said.currency,
-        count=said.count,
-        auditors=", ".join(proof.auditors) or "-",
-        banks="; ".join(f"{each['account']} {said.major(each['closing'])}" for each in said.says["statements"]),
-    )
-    return proof
-
-
-# The verdict
-
-
-def as_json(verdict: Verdict, language: str) -> str:
-    checks = [
-        {"name": check.name, "valid": check.valid, "detail": say(language, check.sentence, check.facts)}
-        for check in verdict.checks
-    ]
-    root = None if verdict.root is None else log.spell(verdict.root)
-    told = {"valid": verdict.valid, "size": verdict.size, "root": root, "checks": checks}
-    return json.dumps(told, ensure_ascii=False, indent=2)
-
-
-def as_text(verdict: Verdict, language: str, path: Path) -> str:
-    lines = [say(language, "title", {"path": path}), ""]
-    for check in verdict.checks:
-        mark = "ok" if check.valid else "NO"
-        name = CHECKS[check.name][LANGUAGES.index(language)]
-        lines.append(f"  {mark}  {name:<12} {say(language, check.sentence, check.facts)}")
-    lines += ["", say(language, "valid" if verdict.valid else "not_valid", {})]
-    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:

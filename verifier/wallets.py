@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from book import ACCOUNT_OPENED, CORRECTION, EVENT, LINKED, PENDING, POST, TRANSFER, Row
-from requirements import POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposal
+from proposals import POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals
 from words import Wrong
 
 FILE_OPENED, CUSTOMER_VERIFIED, CUSTOMER_RESTRICTED, CUSTOMER_CLOSED, TIER_ASKED = 1120, 1126, 1127, 1128, 1130
@@ -60,7 +60,7 @@ class Wallets:
     held: dict[str, int] = field(default_factory=dict)  # customer: what the wallet holds, in minor units
     holds: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)  # order: accounts and amount of its payment
     opening: list[tuple[int, str]] = field(default_factory=list)  # row and customer, until the chain ends
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+    proposals: Proposals = field(default_factory=Proposals)
     governed: bool = False
     moved: int = 0
 
@@ -99,12 +99,9 @@ class Wallets:
         elif row.code == POLICY_SET:
             self.governed = True
         elif row.code == PROPOSAL_MADE:
-            said = json.loads(payload)
-            self.proposals[said["proposal"]] = Proposal(said["act"], row.order_id, said["maker"], said["people"])
+            self.proposals.made(row, json.loads(payload))
         elif row.code == PROPOSAL_APPROVED:
-            said = json.loads(payload)
-            if said["proposal"] in self.proposals:
-                self.proposals[said["proposal"]].approved_by.add(said["person"])
+            self.proposals.approved(json.loads(payload))
         elif row.code == CUSTOMER_REGISTERED:
             said = json.loads(payload)
             if said.get("tier") == "taken_over":
@@ -137,8 +134,7 @@ class Wallets:
         self.customers[name] = became
 
     def _require_people(self, row: Row, name: str, proposal: str | None) -> None:
-        asked = self.proposals.get(proposal or "")
-        if asked is None or asked.act != "customer_verification" or not asked.approved_by_enough(asked.people):
+        if not self.proposals.agreed(proposal, "customer_verification"):
             raise Wrong("verification_lacks_approval", sequence=row.sequence, customer=name)
 
     # -- what they move -----------------------------------------------------------------------------------------------

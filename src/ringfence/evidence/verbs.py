@@ -35,8 +35,6 @@ def export_(
     from collections.abc import Iterable
     from contextlib import ExitStack
 
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.evidence.checking import check_export
     from ringfence.evidence.export import LOG_HAS_NO_CHECKPOINT, export
@@ -56,10 +54,13 @@ def export_(
         packed = sorted(each.name for each in (folder / "liabilities").glob("*.leaves"))
         said = check_export(folder) | {"leaves": packed}
         screen.result(said)
-        table = Table("", screen.word("check", "检查"), "")
-        for check in said["checks"]:
-            table.add_row("[green]✓[/]" if check["valid"] else "[red]✗[/]", check["name"], check["detail"])
-        screen.show(table)
+        screen.table(
+            (("", ""), ("check", "检查"), ("", "")),
+            [
+                ("[green]✓[/]" if check["valid"] else "[red]✗[/]", check["name"], check["detail"])
+                for check in said["checks"]
+            ],
+        )
         screen.say(
             f"{folder}: {said['size']} rows, root {said['root']}; check it with verifier/verify.py",
             f"{folder}：{said['size']} 行，根 {said['root']}；可用 verifier/verify.py 核验",
