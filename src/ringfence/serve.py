@@ -49,7 +49,7 @@ from ringfence.rounds import Pause, Rounds, core_round, figures
 from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
-PAUSE_OF_PROVING_SECONDS: Final = 0.02  # between pieces of a tree of some 30 ms each
+PAUSE_OF_PROVING_SECONDS: Final = 0.02  # between pieces of a tree of some 20 ms each
 NOTARY_NICENESS: Final = 14  # it gives way to those who post, and is not starved (measured: 19 may be)
 
 Stopped = Callable[[], bool]

@@ -47,7 +47,7 @@ from ringfence.vault.refusals import OWNER_WAS_ERASED
 SECRET_BYTES: Final = 32
 PART_LEAVES: Final = 65_536
 TREES_A_ROUND: Final = 4
-PIECE_HOLDERS: Final = 200  # some 30 ms; of who is new, 100
+PIECE_HOLDERS: Final = 200  # some 20 ms, or 200 where all are new and get a secret
 AGAIN_AFTER: Final = timedelta(seconds=60)  # a tree that was refused is tried again then
 
 
