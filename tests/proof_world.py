@@ -44,7 +44,7 @@ def cosigners(name: str) -> list[Cosigner]:
 
 AUDITOR, WITNESS = cosigners("auditor.example"), cosigners("bank.example/witness")
 KEYS = key_lines(notary().verifier)
-COSIGNING_KEYS = "".join(f"{each.key}\n" for each in [*AUDITOR, WITNESS[0]])
+COSIGNING_KEYS = "".join(f"{each.key}\n" for each in [*AUDITOR, *WITNESS])
 
 
 @dataclass

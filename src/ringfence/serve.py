@@ -118,8 +118,7 @@ def serve_core(
         courier = read_courier(settings.home)
         sender = Rounds(lambda: send_all(core, courier), logger.info) if courier else None
         watching = Rounds(KeyWatch(core, directory, logger.info).step, logger.info) if directory.providers else None
-        gc.collect()
-        gc.freeze()  # what is here stays; without it the collector walks through all of it a few times a second
+        freeze()
         try:
             uvicorn.Server(server_of(app, host, port)).run()
         finally:
@@ -160,6 +159,7 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
         asking_others(settings, server, notary, logger.info),
         until_told() as stopped,
     ):
+        freeze()
         pause, read_again_at = NOTARY_PAUSE_SECONDS, 0.0
         while not stopped():
             try:
@@ -174,6 +174,12 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
                 logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())
                 pause = min(pause * 2, 5.0)
             time.sleep(pause)
+
+
+def freeze() -> None:
+    """What is here stays: without this the collector walks through all of it a few times a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def warn_of_the_network(settings: Settings, logger: Any) -> None:

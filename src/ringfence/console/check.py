@@ -1,8 +1,9 @@
 """The page on which a customer checks a proof: one file, the same bytes for everybody, and complete in itself.
 
-It is put together from `checking/` and `static/proof.js`, here and by scripts/reference.py, which writes the same bytes
-to verifier/check.html. So whoever wonders whether we show one reader another page compares two files. Its policy names
-its script and its style by their hashes and allows nothing else: no request of any kind, no form, no frame.
+It is put together from `checking/`, `static/proof.js` and `static/mldsa.js`, here and by scripts/reference.py, which
+writes the same bytes to verifier/check.html. So whoever wonders whether we show one reader another page compares two
+files. Its policy names its script and its style by their hashes and allows nothing else: no request of any kind, no
+form, no frame.
 """
 
 import base64
@@ -32,7 +33,7 @@ def check() -> Response:
 def check_page() -> tuple[bytes, str]:
     """The file, and the policy that stands in it (`frame-ancestors` counts in a header alone)."""
     style, icon = _read("checking/page.css"), _read("static/ringfence.svg")
-    script = _in_one(_read("static/proof.js"), _read("checking/page.js"))
+    script = in_one(*(_read(f"{name}.js") for name in ("static/mldsa", "static/proof", "checking/page")))
     rules = {
         "default-src": "'none'",
         "script-src": _hash(script),
@@ -55,10 +56,10 @@ def check_page() -> tuple[bytes, str]:
     return document.encode(), policy
 
 
-def _in_one(library: str, page: str) -> str:
-    """Two modules as one: what the first exports, the second simply has."""
-    kept = [line for line in page.splitlines() if not line.startswith(_IMPORT)]
-    return "\n".join(["", library.replace("\nexport ", "\n"), *kept, ""])
+def in_one(*modules: str) -> str:
+    """Modules as one: what an earlier one exports, a later one simply has."""
+    lines = [line for module in modules for line in module.splitlines() if not line.startswith(_IMPORT)]
+    return "\n".join(["", *(line.removeprefix("export ") for line in lines), ""])
 
 
 def _hash(text: str) -> str:

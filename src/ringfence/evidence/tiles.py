@@ -350,7 +350,7 @@ def make_log_folder(directory: Path) -> None:
     except OSError as failed:
         raise _not_written(failed, str(directory)) from None
     for folder in missing:
-        _synchronise(folder.parent)
+        _synchronise(folder.parent, folder.parent.name)
 
 
 def write_files(directory: Path, files: Sequence[File]) -> None:
@@ -363,12 +363,14 @@ def write_files(directory: Path, files: Sequence[File]) -> None:
     folders: set[Path] = set()
     for file in new:
         folders |= _make_folders(directory, (directory / file.path).parent)
+    for file in new:  # not by several at once: a folder takes one name at a time, and who waits for it burns its CPU
+        _write(directory, file)
     with ThreadPoolExecutor(WRITERS) as writers:
-        list(writers.map(lambda file: _write(directory, file), new))
+        list(writers.map(lambda file: _synchronise(_unfinished(directory, file), file.path), new))
     for file in new:
         _rename(directory, file)
     for folder in sorted(folders):
-        _synchronise(folder)
+        _synchronise(folder, folder.name)
 
 
 def keep_checkpoint(directory: Path, size: int, note: bytes) -> None:
@@ -385,9 +387,10 @@ def replace_file(directory: Path, file: File) -> None:
     """Make a file durable under its name, whatever was there. A kill leaves the old one whole, or the new one."""
     folders = _make_folders(directory, (directory / file.path).parent)
     _write(directory, file)
+    _synchronise(_unfinished(directory, file), file.path)
     _rename(directory, file)
     for folder in sorted(folders):
-        _synchronise(folder)
+        _synchronise(folder, folder.name)
 
 
 def kept_checkpoints(directory: Path) -> list[int]:
@@ -456,8 +459,6 @@ def _write(directory: Path, file: File) -> None:
         unfinished.unlink(missing_ok=True)
         with unfinished.open("xb") as out:
             out.write(file.content)
-            out.flush()
-            os.fsync(out.fileno())
     except OSError as failed:
         raise _not_written(failed, file.path) from None
 
@@ -469,16 +470,16 @@ def _rename(directory: Path, file: File) -> None:
         raise _not_written(failed, file.path) from None
 
 
-def _synchronise(folder: Path) -> None:
-    """Make the names of a folder durable."""
+def _synchronise(path: Path, said: str) -> None:
+    """Make a file's content durable, or a folder's names. What the disk refused since it was written is said now."""
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
     except OSError as failed:
-        raise _not_written(failed, folder.name) from None
+        raise _not_written(failed, said) from None
 
 
 def _not_written(failed: OSError, path: str) -> Refused:

@@ -1,7 +1,7 @@
-// The page around proof.js: what the reader brings goes in, lines come out. It keeps nothing but keys, and only those that
+// The page around proof.js and mldsa.js: what the reader brings goes in, lines come out. It keeps nothing but keys, and only those that
 // the reader tells it to keep; it has no way to send anything.
 
-import { decimal, proofIn, readKeys, verify, Wrong } from "./proof.js";
+import { decimal, proofIn, readKeys, REQUIRED, verify, Wrong } from "./proof.js";
 
 const KEPT = "ringfence.keys";
 const SHAPES = { holds: "✓", unchecked: "–", fails: "✗" };
@@ -29,7 +29,7 @@ const SAID = {
   "key holds compared": ["You compared its fingerprint.", "您已比对其指纹。"],
   "key holds kept": ["It is the key that you kept on this device.", "与本设备所存公钥相同。"],
   "signature holds": ["{name}, with Ed25519, over {size} rows.", "{name} 以 Ed25519 签署，共 {size} 行。"],
-  "second_signature holds": ["It holds.", "有效。"],
+  "second_signature holds": ["{name}, with ML-DSA-44, over the same {size} rows: it stands even if the first algorithm is broken one day.", "{name} 以 ML-DSA-44 签署同样的 {size} 行：第一种算法日后被攻破，此签名仍成立。"],
   "event holds": ["It is row {index} of {size}.", "为 {size} 行中的第 {index} 行。"],
   "figures holds": ["Owed to customers and unallocated are what the day's test asked for.", "应付客户与待认领之和，即当日测试的要求额。"],
   "day holds": ["{book}, {currency}, {day}: in the file as in the log.", "{book}、{currency}、{day}：文件与日志一致。"],
@@ -37,14 +37,13 @@ const SAID = {
   "amount holds": ["{balance} {currency}. Compare it with your statement.", "{balance} {currency}。请与对账单比对。"],
   "amount holds typed": ["{balance} {currency}, as you typed.", "{balance} {currency}，与您输入的一致。"],
   "place holds": ["Line {index} of {count} leads to the root that was signed.", "{count} 行中的第 {index} 行，可推得已签署的树根。"],
-  "auditor holds": ["{held} signed root, total and count with Ed25519. The signature by ML-DSA-44 is not checked here.", "{held} 以 Ed25519 签署了树根、总额与户数；其 ML-DSA-44 签名在此不核验。"],
+  "auditor holds": ["{held} signed root, total and count.", "{held} 签署了树根、总额与户数。"],
   "witnesses holds": ["{held} cosigned it.", "{held} 已联署。"],
   // what was not checked
   rests_on_another: ["Not checked: it rests on a line above.", "未核验：须以上面某行为据。"],
   browser_has_no_cryptography: ["Not checked here: this browser gives the page no cryptography. Save the page and open it from your disk.", "在此未核验：浏览器未向本页提供密码功能。请保存本页后从磁盘打开。"],
   browser_lacks_ed25519: ["Not checked here: this browser does not know Ed25519. Take a newer one, or verifier/verify.py.", "在此未核验：浏览器不支持 Ed25519。请换用较新的浏览器，或运行 verifier/verify.py。"],
-  browser_lacks_ml_dsa_44: ["It is there and not checked here: browsers do not know ML-DSA-44. verifier/verify.py checks it.", "签名存在，在此不核验：浏览器不支持 ML-DSA-44。verifier/verify.py 可核验。"],
-  no_second_key_was_given: ["Not checked: no key of ML-DSA-44 was given. Browsers do not know it anyway.", "未核验：未给出 ML-DSA-44 公钥；浏览器亦不支持。"],
+  no_second_key_was_given: ["Not checked: its key of ML-DSA-44 is missing. Paste both lines of notary.vkey.", "未核验：缺少 ML-DSA-44 公钥。请粘贴 notary.vkey 的两行。"],
   no_key_was_given: ["Not checked: paste the notary's key for {origin}.", "未核验：请粘贴 {origin} 公证方的公钥。"],
   key_was_not_compared: ["Compare its fingerprint with one that you have from elsewhere. Without that, a forger's key would do as well.", "请将其指纹与从别处得到的比对。否则伪造者的公钥同样能通过。"],
   no_holder_was_given: ["The file says {holder}. Type your customer number, to know that this is you.", "文件所载为 {holder}。请输入您的客户号，以确认是您本人。"],
@@ -64,8 +63,8 @@ const SAID = {
   key_is_another: ["Its fingerprint is {found}, not the one that you typed.", "其指纹为 {found}，与您输入的不同。"],
   key_has_changed: ["This is not the key of {name} that you kept on this device. Ask somebody who knows before you forget the old one.", "这不是本设备所存 {name} 的公钥。清除旧公钥之前，请向知情者查询。"],
   checkpoint_is_of_another_log: ["The log is {found}'s; your key is for {wanted}.", "日志属于 {found}，而您的公钥属于 {wanted}。"],
-  note_is_not_signed: ["{name} did not sign it. Signatures in it: {found}.", "{name} 未签署。其中的签名：{found}。"],
-  note_is_forged: ["There is a signature under the name of {name}, and it is not by your key.", "有一个以 {name} 为名的签名，但并非出自您的公钥。"],
+  note_is_not_signed: ["{name} did not sign it with the key of {algorithm} that you gave. Signatures in it: {found}.", "{name} 未以您给出的 {algorithm} 公钥签署。其中的签名：{found}。"],
+  note_is_forged: ["There is a signature of {algorithm} under the name of {name}, and it does not hold: it is not by your key, or something was changed.", "有一个以 {name} 为名的 {algorithm} 签名不成立：并非出自您的公钥，或内容已被改动。"],
   receipt_has_wrong_length: ["The path through the log has a wrong length.", "日志中的路径长度不符。"],
   receipt_leads_elsewhere: ["The row is not in the log that was signed.", "该行不在已签署的日志中。"],
   row_is_malformed: ["The row is malformed at “{field}”.", "该行在“{field}”处格式有误。"],
@@ -92,10 +91,10 @@ const VERDICTS = {
 };
 const UNDER = {
   valid: [
-    "At the end of {day} you had {balance} {currency}, and it is part of the {total} {currency} that {name} signed.",
-    "{day} 日终您有 {balance} {currency}，已计入 {name} 所签署的 {total} {currency} 总额。",
+    "At the end of {day} you had {balance} {currency}, and it is part of the {total} {currency} that {name} signed. Both its signatures were checked, Ed25519 and ML-DSA-44.",
+    "{day} 日终您有 {balance} {currency}，已计入 {name} 所签署的 {total} {currency} 总额。Ed25519 与 ML-DSA-44 两个签名均已核验。",
   ],
-  open: ["Nothing is wrong so far. What is marked – below is still to be done or cannot be done here.", "目前未见异常。下列标有 – 的各项尚待完成，或在此无法完成。"],
+  open: ["Nothing is wrong so far. This is still missing, or cannot be done here:", "目前未见异常。以下尚缺，或在此无法完成："],
   not_valid: ["See below what fails. Do not rely on it; ask the platform, and show it to the auditor.", "不成立之处见下。请勿据以为信；可询问平台，并交审计师查看。"],
 };
 const FACTS = {
@@ -119,6 +118,7 @@ const OWN = {
   no_file: ["Choose a file first.", "请先选择文件。"],
   fingerprint: ["Fingerprint of {name}:", "{name} 的指纹："],
   kept: ["This is the key that you kept on this device.", "与本设备所存公钥相同。"],
+  half: ["The second line of notary.vkey is missing: this is the fingerprint of the first one alone.", "缺少 notary.vkey 的第二行：此为仅第一行的指纹。"],
   no_notary: ["Among these keys is none of a notary (Ed25519).", "其中没有公证方公钥（Ed25519）。"],
   cosigners: ["Auditors and witnesses: {names}", "审计师与见证方：{names}"],
   keep: ["Keep these keys on this device", "将公钥存于本设备"],
@@ -173,6 +173,7 @@ async function showKeys() {
     const { notaries, cosigners } = await readKeys(byId("keys").value);
     for (const each of notaries) {
       inside.push(made("p", "soft", say(OWN.fingerprint, each)), made("p", "fingerprint", each.fingerprint.replace(/(.{4})(?!$)/g, "$1 ")));
+      if (!each.second) inside.push(made("p", "", say(OWN.half)));
       if (kept().notaries[each.name] === each.file) inside.push(made("p", "", `✓ ${say(OWN.kept)}`));
     }
     if (!notaries.length && cosigners.length) inside.push(made("p", "", say(OWN.no_notary)));
@@ -222,7 +223,8 @@ function show() {
   const head = made("div", `verdict ${verdict}`, made("strong", "", `${{ valid: "✓", open: "–", not_valid: "✗" }[verdict]} ${say(VERDICTS[verdict])}`), made("p", "", say(UNDER[verdict], told || {})));
   const auditor = lines.find((each) => each.name === "auditor");
   if (verdict === "valid" && auditor.state !== "holds") head.append(made("p", "", sentence(auditor)));
-  for (const each of lines.filter((one) => one.state === "fails")) {
+  const missing = lines.filter((one) => one.state === "unchecked" && REQUIRED.includes(one.name) && one.reason !== "rests_on_another");
+  for (const each of verdict === "open" ? missing : lines.filter((one) => one.state === "fails")) {
     head.append(made("p", "", made("b", "", sentence(each))));
   }
   const rows = lines.map((each) => {

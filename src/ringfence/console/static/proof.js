@@ -1,6 +1,8 @@
 // A customer's proof, verified in the browser: docs/reference/liabilities-format.md, section "A customer's proof".
 //
-// No library, no network, no clock, and nothing of the page: `verify(content, given)` is a function from bytes to lines.
+// No network, no clock, and nothing of the page: `verify(content, given)` is a function from bytes to lines. Ed25519 and
+// SHA-256 are the browser's; ML-DSA-44 is mldsa.js.
+//
 // A line is `holds`, `fails` (with the name of what is wrong and its facts) or `unchecked` (with the reason). The verdict
 // is "valid" only if every line of REQUIRED holds, "not_valid" if any line fails, and "open" otherwise.
 //
@@ -8,15 +10,19 @@
 // stand twice, numbers that lose digits and escapes with a second reading are refused by one comparison. Amounts are
 // BigInt, and whatever does not fit into 64 bits is refused at each node.
 
-export const REQUIRED = ["file", "key", "signature", "event", "figures", "day", "identity", "amount", "place"];
+import { mlDsa44Verifies } from "./mldsa.js";
+
+export const REQUIRED = ["file", "key", "signature", "second_signature", "event", "figures", "day", "identity", "amount", "place"];
 export const FILE_BYTES_MAX = 1 << 21;
 const U64_MAX = (1n << 64n) - 1n;
 const EVENT = 16;
 const LIABILITIES_PROVEN = 1180;
 const [ED25519, COSIGNED_ED25519, ML_DSA_44] = [1, 4, 6];
+const SPOKEN = { [ED25519]: "Ed25519", [COSIGNED_ED25519]: "Ed25519", [ML_DSA_44]: "ML-DSA-44" };
 const PUBLIC_BYTES = { [ED25519]: 32, [COSIGNED_ED25519]: 32, [ML_DSA_44]: 1312 };
 const LEAF_HEAD_BYTES = 116;
 const PATH_NODES_MAX = 64;
+const NAME_BYTES_MAX = 255;
 const utf8 = new TextEncoder();
 
 /** What is wrong, by name, with the facts of the case. */
@@ -185,7 +191,7 @@ async function readKey(line) {
   const no = () => new Wrong("key_is_malformed", { line: line.slice(0, 60) });
   const [, name, id, content] = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
   const bytes = unspelled(content);
-  if (!bytes || PUBLIC_BYTES[bytes[0]] !== bytes.length - 1) throw no();
+  if (!bytes || PUBLIC_BYTES[bytes[0]] !== bytes.length - 1 || utf8.encode(name).length > NAME_BYTES_MAX) throw no();
   const found = (await sha256(utf8.encode(`${name}\n`), bytes)).slice(0, 4);
   if (hexadecimal(found) !== id) throw no();
   return { name, id: found, algorithm: bytes[0], public: bytes.slice(1), line };
@@ -206,9 +212,13 @@ export async function readKeys(text) {
   return { notaries, cosigners: keys.filter((each) => !own.has(each)) };
 }
 
-/** Does the key say that it signed this text? Algorithms that browsers do not have are `Unchecked`. */
+/** Does the key say that it signed this text? `Unchecked` by a browser without Ed25519. */
 async function verifies(key, text, signature) {
-  if (key.algorithm === ML_DSA_44) throw new Unchecked("browser_lacks_ml_dsa_44", { name: key.name });
+  if (key.algorithm === ML_DSA_44) {
+    const [said, time, signed] = [readCheckpoint(text), signature.slice(0, 8), signature.slice(8)];
+    if (utf8.encode(said.origin).length > NAME_BYTES_MAX) return false;
+    return mlDsa44Verifies(key.public, subtree(key.name, time, said), signed);
+  }
   const timed = key.algorithm === COSIGNED_ED25519;
   if (signature.length !== (timed ? 72 : 64)) return false;
   const time = timed ? new DataView(signature.buffer, signature.byteOffset).getBigUint64(0) : 0n;
@@ -222,6 +232,12 @@ async function verifies(key, text, signature) {
     }
     return false;
   }
+}
+
+/** What a key of ML-DSA-44 signs of a checkpoint (C2SP tlog-cosignature): it says nothing of further lines. */
+function subtree(name, time, { origin, size, root }) {
+  const short = (text) => joined(sized(utf8.encode(text).length, 1), utf8.encode(text));
+  return joined(utf8.encode("subtree/v1\n\0"), short(name), time, short(origin), sized(0, 8), sized(size, 8), root);
 }
 
 function readNote(note, place) {
@@ -250,26 +266,30 @@ const linesOf = (note, key) => note.signatures.filter((each) => each.name === ke
 /** One signature of the key, no more, and it holds. */
 async function requireSigned(note, key) {
   const ours = linesOf(note, key);
-  if (!ours.length) throw new Wrong("note_is_not_signed", { name: key.name, found: names(note.signatures) });
-  if (ours.length > 1) throw new Wrong("note_is_forged", { name: key.name });
-  if (!(await verifies(key, note.text, ours[0].signature))) throw new Wrong("note_is_forged", { name: key.name });
+  const said = { name: key.name, algorithm: SPOKEN[key.algorithm] };
+  if (!ours.length) throw new Wrong("note_is_not_signed", { ...said, found: names(note.signatures) });
+  if (ours.length > 1) throw new Wrong("note_is_forged", said);
+  if (!(await verifies(key, note.text, ours[0].signature))) throw new Wrong("note_is_forged", said);
 }
 
-/** Which of the keys signed, by name, with all keys of the name: those that hold, and those of which this browser cannot
- * check one. A signature of a known key that does not hold spoils the note.
+/** Which of the keys signed, by name, with all keys that were given of the name; each with the algorithms that hold. A
+ * signature of a known key that does not hold spoils the note; one that this browser cannot check is counted for none.
  */
 async function cosigned(note, keys) {
-  const [held, absent, unchecked] = [new Set(), new Set(), new Set()];
+  const [held, absent, unchecked] = [new Map(), new Set(), new Set()];
   for (const key of keys) {
     try {
-      if (linesOf(note, key).length) await requireSigned(note, key);
-      (linesOf(note, key).length ? held : absent).add(key.name);
+      if (linesOf(note, key).length) {
+        await requireSigned(note, key);
+        held.set(key.name, [...(held.get(key.name) ?? []), SPOKEN[key.algorithm]]);
+      } else absent.add(key.name);
     } catch (no) {
       if (!(no instanceof Unchecked)) throw no;
       unchecked.add(key.name);
     }
   }
-  return { held: [...held].filter((each) => !absent.has(each)).sort(), unchecked: [...unchecked].sort() };
+  const whole = [...held.keys()].filter((each) => !absent.has(each) && !unchecked.has(each)).sort();
+  return { held: whole.map((each) => `${each} (${held.get(each).join(" + ")})`), unchecked: [...unchecked].sort() };
 }
 
 const names = (all) => [...new Set(all.map((each) => each.name))].sort().join(", ");
@@ -490,6 +510,7 @@ export async function verify(content, given) {
     const { second } = found.notary;
     if (!second) throw new Unchecked("no_second_key_was_given");
     await requireSigned(found.note, second);
+    return { name: found.notary.name, size: found.checkpoint.size };
   });
   await line("event", ["checkpoint"], async () => {
     const { index, path, record } = found.proof.receipt;
@@ -557,12 +578,14 @@ export async function verify(content, given) {
       note.signatures.forEach((one) => others.add(one.name));
     }
     const facts = { held: [...held].join(", "), names: [...others].sort().join(", "), mode: found.says.mode };
+    if (!held.size && unchecked.size) throw new Unchecked("browser_lacks_ed25519");
     if (!held.size) throw new Unchecked(others.size ? "auditor_is_not_known" : `no_auditor_${found.says.mode}`, facts);
-    return { ...facts, ml_dsa: [...unchecked].join(", ") };
+    return facts;
   });
   await line("witnesses", ["checkpoint"], async () => {
     const by = await cosigned(found.note, found.cosigners ?? []);
     const others = names(found.note.signatures.filter((each) => each.name !== found.checkpoint.origin));
+    if (!by.held.length && by.unchecked.length) throw new Unchecked("browser_lacks_ed25519");
     if (!by.held.length) throw new Unchecked(others ? "witness_is_not_known" : "no_witness_signed", { names: others });
     return { held: by.held.join(", "), names: others };
   });
