@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from ringfence.database.refusals import PORT_IS_TAKEN, refused_by
 from ringfence.refusal import Fault, Refused, refusal
@@ -67,8 +68,15 @@ class Screen:
         if not self.as_json:
             self.console.print(text, markup=False, emoji=False, soft_wrap=True)
 
+    def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
+        """Rows for people, under columns that are named in English and Chinese; without columns, as they are."""
+        table = Table(*(self.word(*each) for each in columns), show_header=bool(columns))
+        for row in rows:
+            table.add_row(*row)
+        self.show(table)
+
     def show(self, renderable: Any) -> None:
-        """A table or the like for people."""
+        """What Rich can draw, for people."""
         if not self.as_json:
             self.console.print(renderable)
 

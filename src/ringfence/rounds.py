@@ -129,17 +129,11 @@ def figures(desk: Desk) -> Figures:
 
 def release_brake(desk: Desk) -> int:
     """Carry out the releases of the brake that are complete; one that was overtaken by a new pull is left alone."""
-    core, done = desk.core, 0
+    core = desk.core
     with core.connection() as connection:
         complete = proposals.complete(connection, core.book.book_id, core.clock(), brake.ACT)
-    for each in complete:
-        try:
-            brake.release(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal is not BRAKE_WAS_PULLED_AGAIN:
-                raise
-    return done
+    left = [BRAKE_WAS_PULLED_AGAIN]
+    return proposals.carry_out_each(complete, lambda each: brake.release(core, each.proposal_id), leaving=left)
 
 
 def expire(desk: Desk) -> int:

@@ -16,7 +16,7 @@ When it is complete, the unit that acts on it takes `carrying_out(...)` into its
 approvals again and lets it happen once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -49,7 +49,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Statement, Unit
 from ringfence.ledger.model import Kind, Line, Result
 from ringfence.money import Currency
-from ringfence.refusal import Refused
+from ringfence.refusal import Fault, Refusal, Refused
 
 REASON_CHARACTERS_MAX: Final = 500
 _ASSERTED: Final = ("credential_id", "client_data", "authenticator_data", "signature")
@@ -219,6 +219,23 @@ def carrying_out(core: Core, proposal_id: UUID, act: str, event: Line) -> Statem
         "proposal": proposal_id,
         "act": act,
     }
+
+
+def carry_out_each(
+    waiting: Sequence[Proposal], does: Callable[[Proposal], object], *, leaving: Collection[Fault | Refusal]
+) -> int:
+    """Do what each of these complete proposals says, for the rounds; how many were done. One that is refused in a
+    way of `leaving` is left alone, so that it holds up no other; whatever else is refused is raised.
+    """
+    done = 0
+    for each in waiting:
+        try:
+            does(each)
+            done += 1
+        except Refused as refused:
+            if refused.refusal not in leaving and refused.refusal.fault not in leaving:
+                raise
+    return done
 
 
 def approve(

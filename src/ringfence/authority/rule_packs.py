@@ -113,15 +113,8 @@ def change_all(core: Core) -> int:
     """`change` for every complete proposal; for the core's rounds. One that another was faster than is left alone."""
     with core.connection() as connection:
         complete = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
-    done = 0
-    for each in complete:
-        try:
-            change(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.name != RULE_PACK_VERSION_MUST_BE_NEXT.name:
-                raise
-    return done
+    left = [RULE_PACK_VERSION_MUST_BE_NEXT]
+    return proposals.carry_out_each(complete, lambda each: change(core, each.proposal_id), leaving=left)
 
 
 def judged(core: Core, decision: Line) -> Statement:

@@ -109,8 +109,6 @@ def client(
 @authority.command("lint")
 def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) -> None:
     """List what is wrong with people, roles, policy and logins; 1 if anything is / 检查人员、角色、政策与登录。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.authority import review
     from ringfence.authority.review import serving
@@ -126,15 +124,15 @@ def lint(book: BookName = "demo", home: Home = None, as_json: AsJson = False) ->
                 books, logins = serving.read_logins(owner)
         found = [*review.findings(state, now), *serving.findings(books, logins)]
         served = serving.served_by(books, logins)
-        serves = Table(screen.word("book", "账簿"), screen.word("who serves it", "服务的数据库登录"))
-        for told in served:
-            serves.add_row(told["book"], ", ".join(each["login"] for each in told["logins"]))
-        screen.show(serves)
-        table = Table(screen.word("finding", "发现"), screen.word("what", "说明"))
-        for each in found:
-            table.add_row(each.rule.name, each.sentence(screen.settings.language))
+        screen.table(
+            (("book", "账簿"), ("who serves it", "服务的数据库登录")),
+            [(told["book"], ", ".join(each["login"] for each in told["logins"])) for told in served],
+        )
         if found:
-            screen.show(table)
+            screen.table(
+                (("finding", "发现"), ("what", "说明")),
+                [(each.rule.name, each.sentence(screen.settings.language)) for each in found],
+            )
         else:
             screen.say("Everything is as it should be.", "一切正常。")
         screen.result(

@@ -22,8 +22,6 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Read every file, or refuse it by name; prove opening + entries = closing = next opening / 读取并核验对账单。"""
-    from rich.table import Table
-
     from ringfence.banking.summary import summarise
 
     with verb(home, as_json=as_json) as screen:
@@ -32,17 +30,14 @@ def import_(
             found = summarise(paths, watch=lambda _: progress.advance(task))
         said: dict[str, Any] = found.as_json(screen.settings.language)
         screen.result(said)
-        table = Table(
-            "", screen.word("file", "文件"), screen.word("statements", "对账单"), screen.word("entries", "条目"), ""
-        )
+        rows = []
         for file in said["files"]:
             read = file["outcome"] == "read"
             mark = "[green]✓[/]" if read else "[red]✗[/]"
             sums = "  ".join(f"{unit} −{debit} +{credit}" for unit, (debit, credit) in file["sums"].items())
-            table.add_row(
-                mark, Path(file["file"]).name, str(file["statements"]), str(file["entries"]), sums or file["reason"]
-            )
-        screen.show(table)
+            counted = (str(file["statements"]), str(file["entries"]))
+            rows.append((mark, Path(file["file"]).name, *counted, sums or file["reason"]))
+        screen.table((("", ""), ("file", "文件"), ("statements", "对账单"), ("entries", "条目"), ("", "")), rows)
         refused = sum(file["outcome"] == "refused" for file in said["files"])
         days, breaks = said["continuity"]["days"], said["continuity"]["breaks"]
         read_files = len(said["files"]) - refused

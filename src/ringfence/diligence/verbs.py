@@ -30,8 +30,6 @@ def files_(
     as_json: AsJson = False,
 ) -> None:
     """List files of due diligence, by state or by what is due / 列出尽职调查档案。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.diligence.files import counted, files
     from ringfence.diligence.lifecycle import STATES
@@ -45,23 +43,19 @@ def files_(
             with core.connection() as connection:
                 found = files(connection, core.book.book_id, state=state, due_by=due_by, limit=FILES_MAX)
                 numbers = counted(connection, core.book.book_id)
-        table = Table(
-            screen.word("customer", "客户"),
-            screen.word("state", "状态"),
-            screen.word("tier", "等级"),
-            screen.word("review due", "复核到期日"),
+        screen.table(
+            (("customer", "客户"), ("state", "状态"), ("tier", "等级"), ("review due", "复核到期日")),
+            [
+                (each.customer_id, each.state, each.tier or f"→ {each.asks}", str(each.review_due or "–"))
+                for each in found
+            ],
         )
-        for each in found:
-            table.add_row(each.customer_id, each.state, each.tier or f"→ {each.asks}", str(each.review_due or "–"))
-        screen.show(table)
         screen.result({"book": book, "counted": numbers, "files": [told(each) for each in found]})
 
 
 @diligence.command("show")
 def show(customer: Customer, home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """Show a customer's file, and the steps that the journal has of it / 显示客户档案及其经过。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.diligence import proof
     from ringfence.diligence.files import whole_file
@@ -70,36 +64,31 @@ def show(customer: Customer, home: Home = None, book: BookName = "demo", as_json
         with core.connection() as connection:
             whole = whole_file(connection, core.book.book_id, customer)
             steps = proof.steps(connection, core.book.book_id, customer)
-        table = Table(
-            screen.word("step", "步骤"), screen.word("what", "事项"), screen.word("state after it", "之后状态")
+        screen.table(
+            (("step", "步骤"), ("what", "事项"), ("state after it", "之后状态")),
+            [(str(each.step), each.act, str(each.said["state"])) for each in steps],
         )
-        for each in steps:
-            table.add_row(str(each.step), each.act, str(each.said["state"]))
-        screen.show(table)
         _result(screen, book, whole, steps=[{"step": e.step, "what": e.act, "row": e.sequence} for e in steps])
 
 
 @diligence.command("tiers")
 def tiers(profile: ProfileName = "eu-psd2", home: Home = None, as_json: AsJson = False) -> None:
     """List the tiers of a regime profile, with their limits and sources / 列出监管配置的客户等级。"""
-    from rich.table import Table
-
     from ringfence.diligence.profiles import profile_of
     from ringfence.money import currency, format_minor
 
     with verb(home, as_json=as_json) as screen:
         found = profile_of(profile)
         unit = currency(found.currency)
-        table = Table(screen.word("tier", "等级"), screen.word("limits", "限额"), screen.word("source", "来源"))
+        rows = []
         said: list[dict[str, Any]] = []
         for each in found.tiers.values():
             limits = {
                 name: format_minor(int(text), unit) for name, text in each.limits.said().items() if name != "currency"
             }
             shown = ", ".join(f"{name} {text}" for name, text in limits.items()) or "–"
-            table.add_row(
-                each.name, shown, each.source + ("" if each.verified else screen.word(" (not verified)", "（未核对）"))
-            )
+            doubt = "" if each.verified else screen.word(" (not verified)", "（未核对）")
+            rows.append((each.name, shown, each.source + doubt))
             said.append(
                 {
                     "tier": each.name,
@@ -111,7 +100,7 @@ def tiers(profile: ProfileName = "eu-psd2", home: Home = None, as_json: AsJson =
                     "verified": each.verified,
                 }
             )
-        screen.show(table)
+        screen.table((("tier", "等级"), ("limits", "限额"), ("source", "来源")), rows)
         screen.result({"profile": found.name, "currency": found.currency, "tiers": said})
 
 

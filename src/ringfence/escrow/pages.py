@@ -9,12 +9,12 @@ from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import Response
 
 from ringfence.authority import proposals
-from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.assertions import from_text, relying_party
 from ringfence.authority.roles import Role
 from ringfence.authority.routes import session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk
-from ringfence.custody.own.pages import FromForm
+from ringfence.custody.own.pages import FromForm, to_sign
 from ringfence.custody.routes import maker, place_of
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.agreements import REFERENCE_CHARACTERS_MAX
@@ -276,9 +276,7 @@ def draw_up_words(visit: Signed, agreement_id: UUID, milestone: Word, party: Wor
         "escrow/my_word_sign.html",
         words=read_word(document),
         agreement=found,
-        text=document.decode(),
-        document=to_text(document),
-        question=own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin)),
+        **to_sign(visit, document, challenge_of(document)),
     )
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Path, Query
 from pydantic import Field
 
 from ringfence.authority.actors import Actor
-from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.assertions import relying_party
 from ringfence.authority.passkeys.refusals import CHALLENGE_DOES_NOT_FIT, PASSKEY_MUST_WAIT, PASSKEYS_NEED_A_HOST_NAME
 from ringfence.authority.refusals import (
     MAKER_MAY_NOT_MAKE_THIS,
@@ -20,11 +20,11 @@ from ringfence.authority.refusals import (
     SCOPE_IS_MISSING,
     SESSION_IS_NOT_VALID,
 )
-from ringfence.authority.routes import FOR_PEOPLE, OF_A_PASSKEY, assertion_of, session_of
+from ringfence.authority.routes import FOR_PEOPLE, OF_A_PASSKEY, session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk
 from ringfence.custody.own.refusals import CUSTOMER_HAS_NO_PASSKEY_HERE
-from ringfence.custody.own.routes import OrderToSign, SignedWithdrawal
+from ringfence.custody.own.routes import DocumentToSign, SignedDocument, signed, to_sign
 from ringfence.custody.refusals import CUSTOMER_MUST_EXIST, CUSTOMERS_MUST_SHARE_A_CUSTODIAN_ACCOUNT, NO_DAY_IS_OPEN
 from ringfence.custody.routes import READ, STANDING_IN_THE_WAY, WRITE, maker, place_of
 from ringfence.escrow import agreements, releasing, saying
@@ -302,10 +302,9 @@ def own_agreements(visit: Client, limit: Limit = PAGE_ROWS) -> OwnAgreements:
         PARTY_MUST_BE_NAMED,
     ),
 )
-def draw_up_words(visit: Client, id: UUID, given: Annotated[Milestone, Body()]) -> OrderToSign:  # noqa: A002
+def draw_up_words(visit: Client, id: UUID, given: Annotated[Milestone, Body()]) -> DocumentToSign:  # noqa: A002
     document = saying.draft_milestone(visit.core, session_of(visit), id, given.milestone, given.party)
-    asked = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
-    return OrderToSign.model_validate({"document": to_text(document)} | asked)
+    return to_sign(visit, document, challenge_of(document))
 
 
 @router.post(
@@ -325,9 +324,8 @@ def draw_up_words(visit: Client, id: UUID, given: Annotated[Milestone, Body()]) 
         PASSKEY_MUST_WAIT,
     ),
 )
-def say_signed(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> AgreementAnswer:
-    document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
-    done = saying.speak(visit.core, session_of(visit), document, used, relying_party(visit.origin))
+def say_signed(visit: Client, given: Annotated[SignedDocument, Body()]) -> AgreementAnswer:
+    done = saying.speak(visit.core, session_of(visit), *signed(given), relying_party(visit.origin))
     return agreement_answer(visit, done)
 
 

@@ -25,8 +25,6 @@ def export_(
     as_json: AsJson = False,
 ) -> None:
     """Export what the notary signed, and check it once more / 导出公证签名的证据并复核。"""
-    from rich.table import Table
-
     from ringfence.evidence.checking import check_export
     from ringfence.evidence.export import LOG_HAS_NO_CHECKPOINT, export
     from ringfence.evidence.keys import log_folder, origin_of, read_verifier
@@ -38,10 +36,13 @@ def export_(
         export(folder, log, read_verifier(log), receipt or [])
         said = check_export(folder)
         screen.result(said)
-        table = Table("", screen.word("check", "检查"), "")
-        for check in said["checks"]:
-            table.add_row("[green]✓[/]" if check["valid"] else "[red]✗[/]", check["name"], check["detail"])
-        screen.show(table)
+        screen.table(
+            (("", ""), ("check", "检查"), ("", "")),
+            [
+                ("[green]✓[/]" if check["valid"] else "[red]✗[/]", check["name"], check["detail"])
+                for check in said["checks"]
+            ],
+        )
         screen.say(
             f"{folder}: {said['size']} rows, root {said['root']}; check it with verifier/verify.py",
             f"{folder}：{said['size']} 行，根 {said['root']}；可用 verifier/verify.py 核验",

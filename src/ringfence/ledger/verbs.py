@@ -41,20 +41,19 @@ def open_(
 @book.command("list")
 def list_(home: Home = None, as_json: AsJson = False) -> None:
     """List the books / 列出账簿。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.ledger.reading import books
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
         with server.connect("owner") as owner:
             found = books(owner)
-        table = Table(
-            "", screen.word("book", "账簿"), screen.word("rows", "行数"), screen.word("last written", "最后写入")
+        screen.table(
+            (("", ""), ("book", "账簿"), ("rows", "行数"), ("last written", "最后写入")),
+            [
+                (str(each.book_id), each.name, f"{each.head:,}", each.head_at.isoformat(timespec="seconds"))
+                for each in found
+            ],
         )
-        for each in found:
-            table.add_row(str(each.book_id), each.name, f"{each.head:,}", each.head_at.isoformat(timespec="seconds"))
-        screen.show(table)
         screen.result({"books": [{"book": each.name, "number": each.book_id, "rows": each.head} for each in found]})
 
 
@@ -105,8 +104,6 @@ def balances(
     """Balances now, or as they were before a row, and by value date / 余额。"""
     from dataclasses import replace
 
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.ledger import reading
     from ringfence.ledger.reading import balance_by_value_date as ask
@@ -123,14 +120,14 @@ def balances(
                     replace(each, balance=ask(connection, book_id, each.name, day, before=last).balance)
                     for each in found
                 ]
-        table = Table(screen.word("account", "账户"), screen.word("balance", "余额"), screen.word("held", "冻结"), "")
+        rows = []
         said: list[dict[str, Any]] = []
         for each in found:
             unit = currency(each.currency)
             balance, held = format_minor(each.balance, unit), format_minor(each.held, unit)
-            table.add_row(each.name, balance, held, each.currency)
+            rows.append((each.name, balance, held, each.currency))
             said.append({"account": each.name, "balance": balance, "held": held, "currency": each.currency})
-        screen.show(table)
+        screen.table((("account", "账户"), ("balance", "余额"), ("held", "冻结"), ("", "")), rows)
         screen.result({"book": name, "balances": said})
 
 
@@ -177,31 +174,21 @@ _Part = Annotated[int, typer.Argument(help="Number of the part / 分区编号。
 @journal.command("parts")
 def parts(home: Home = None, as_json: AsJson = False) -> None:
     """List the parts of the journal / 列出日志分区。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.ledger import partitions
 
     with verb(home, as_json=as_json) as screen, installation.opened(screen.settings) as server:
         with server.connect("owner") as owner:
             found = partitions.states(owner)
-        titles = (("rows", "行数"), ("books", "账簿"), ("sealed", "已封存"), ("bytes", "字节"), ("", ""))
-        table = Table(
-            screen.word("part", "分区"), screen.word("range", "范围"), *(screen.word(*each) for each in titles)
-        )
+        rows = []
         for each in found:
             stands = [word for word, at in (("closed", each.closed_at), ("archived", each.archived_at)) if at]
             words = {"closed": screen.word("closed", "已关闭"), "archived": screen.word("archived", "已归档")}
-            table.add_row(
-                str(each.part),
-                f"{each.first:,} – {each.last - 1:,}",
-                f"{each.rows:,}",
-                str(each.books),
-                str(each.sealed),
-                f"{each.bytes:,}",
-                ", ".join([*(words[word] for word in stands), *([each.tablespace] if each.tablespace else [])]),
-            )
-        screen.show(table)
+            counted = (f"{each.rows:,}", str(each.books), str(each.sealed), f"{each.bytes:,}")
+            where = ", ".join([*(words[word] for word in stands), *([each.tablespace] if each.tablespace else [])])
+            rows.append((str(each.part), f"{each.first:,} – {each.last - 1:,}", *counted, where))
+        figures = (("rows", "行数"), ("books", "账簿"), ("sealed", "已封存"), ("bytes", "字节"))
+        screen.table((("part", "分区"), ("range", "范围"), *figures, ("", "")), rows)
         said = [
             {
                 "part": each.part,

@@ -15,8 +15,6 @@ def reconcile(
     as_json: AsJson = False,
 ) -> None:
     """Reconcile every custodian account for a day / 逐笔对账。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.banking.desk import custodian_accounts
     from ringfence.reconciliation.runs import reconcile as reconcile_account
@@ -27,17 +25,13 @@ def reconcile(
         runs = [reconcile_account(core, account.name, day.date()) for account in accounts]
         said = [run.said() for run in runs]
         screen.result({"book": book, "day": day.date().isoformat(), "accounts": said})
-        words = (
-            ("account", "账户"),
-            ("cashbook", "账面"),
-            ("bank", "银行"),
-            ("matched", "相符"),
-            ("discrepancies", "差错"),
+        figures = (("cashbook", "账面"), ("bank", "银行"), ("matched", "相符"), ("discrepancies", "差错"))
+        screen.table(
+            (("account", "账户"), *figures),
+            [
+                (run.account_name, told["cashbook"], told["bank"], str(run.matched), str(run.discrepancies))
+                for run, told in zip(runs, said, strict=True)
+            ],
         )
-        table = Table(*(screen.word(english, chinese) for english, chinese in words))
-        for run, told in zip(runs, said, strict=True):
-            figures = (told["cashbook"], told["bank"], str(run.matched), str(run.discrepancies))
-            table.add_row(run.account_name, *figures)
-        screen.show(table)
         if any(run.discrepancies for run in runs):
             raise typer.Exit(EXIT_VERDICT_NO)

@@ -50,13 +50,10 @@ def close(when: Day, home: Home = None, book: BookName = "demo", as_json: AsJson
 
 
 def _tell(screen: Screen, said: dict[str, Any]) -> None:
-    from rich.table import Table
-
     screen.result(said)
-    table = Table(show_header=False)
-    for name, value in said.items():
-        if not isinstance(value, (list, dict)):
-            table.add_row(name.replace("_", " "), str(value))
-    screen.show(table)
+    screen.table(
+        (),
+        [(name.replace("_", " "), str(value)) for name, value in said.items() if not isinstance(value, (list, dict))],
+    )
     if str(said.get("shortfall", "0")).strip("0.") not in ("", "-"):
         raise typer.Exit(EXIT_VERDICT_NO)

@@ -23,8 +23,6 @@ def berka(
     as_json: AsJson = False,
 ) -> None:
     """Load the Berka bank as a book and prove every running balance / 导入 Berka 银行并逐笔核验余额。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.core import wall_clock
     from ringfence.ledger.journal import Journal
@@ -43,20 +41,16 @@ def berka(
             said = take_over(folder, journal, connection, wall_clock, advance)
             journal.close()
         screen.result(said)
-        table = Table(show_header=False)
-        words = (
-            ("customers", "客户"),
-            ("accounts", "账户"),
-            ("transactions", "交易"),
-            ("balances_checked", "已核验余额"),
-        )
-        for name, chinese in (*words, ("roundings", "尾差"), ("seconds", "秒")):
+        words = {
+            "customers": "客户", "accounts": "账户", "transactions": "交易", "balances_checked": "已核验余额",
+            "roundings": "尾差", "seconds": "秒", "unexplained": "未解释差异",
+        }  # fmt: skip
+        rows = []
+        for name, chinese in words.items():
             value = said[name]
-            table.add_row(
-                screen.word(name.replace("_", " "), chinese), str(len(value) if isinstance(value, list) else value)
-            )
-        table.add_row(screen.word("unexplained", "未解释差异"), str(len(said["unexplained"])))
-        screen.show(table)
+            counted = len(value) if isinstance(value, list) else value
+            rows.append((screen.word(name.replace("_", " "), chinese), str(counted)))
+        screen.table((), rows)
         for each in said["unexplained"][:50]:
             screen.say(
                 f"  account {each['account']} on {each['date']}: {each['amount']} is not explained by the file",

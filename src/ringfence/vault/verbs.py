@@ -95,8 +95,6 @@ def reveal_(
 @vault.command("algorithms")
 def algorithms(home: Home = None, as_json: AsJson = False) -> None:
     """Say which algorithms are preferred, accepted and forbidden, and which this machine has / 算法目录。"""
-    from rich.table import Table
-
     from ringfence.vault.ciphers import available
     from ringfence.vault.key_file import AES, HYBRID, hybrid_is_available
     from ringfence.vault.key_token import TOKEN_ALGORITHM
@@ -115,13 +113,16 @@ def algorithms(home: Home = None, as_json: AsJson = False) -> None:
             | {"available": here[each.name] if each.name in here else available(each.name)}
             for each in choice.algorithms.by_name.values()
         ]
-        table = Table("algorithm", "use", "standing", "here", "source")
-        for each in said:
-            table.add_row(
-                str(each["name"]), " ".join(each["use"]), str(each["standing"]), "✓" if each["available"] else "–",
-                str(each["source"]),
-            )  # fmt: skip
-        screen.show(table)
+        screen.table(
+            (("algorithm", "算法"), ("use", "用途"), ("standing", "状态"), ("here", "本机"), ("source", "来源")),
+            [
+                (
+                    str(each["name"]), " ".join(each["use"]), str(each["standing"]), "✓" if each["available"] else "–",
+                    str(each["source"]),
+                )
+                for each in said
+            ],
+        )  # fmt: skip
         chosen = {"field": choice.field, "wrap": choice.wrap, "provider": choice.provider}
         screen.say(f"New keys: {chosen}", f"新密钥：{chosen}")
         screen.result({"algorithms": said, "chosen": chosen})
@@ -132,16 +133,18 @@ def _advance(progress: Progress, task: TaskID, count: int) -> None:
 
 
 def _tell(screen: Screen, book: str, found: Census, **more: object) -> None:
-    from rich.table import Table
-
     screen.result({"book": book} | found.as_json() | more)
-    table = Table("wrapping key", "provider", "state", "field keys", "state", "keys", "fields")
-    for each in found.lines:
-        table.add_row(
-            f"{each.wrapping_id} {each.wrap}", each.provider, each.wrapping_state, each.algorithm or "–",
-            each.state or "–", str(each.keys), str(each.fields),
-        )  # fmt: skip
-    screen.show(table)
+    wrapping = (("wrapping key", "包装密钥"), ("provider", "提供方"), ("state", "状态"))
+    screen.table(
+        (*wrapping, ("field keys", "字段密钥"), ("state", "状态"), ("keys", "密钥数"), ("fields", "字段数")),
+        [
+            (
+                f"{each.wrapping_id} {each.wrap}", each.provider, each.wrapping_state, each.algorithm or "–",
+                each.state or "–", str(each.keys), str(each.fields),
+            )
+            for each in found.lines
+        ],
+    )  # fmt: skip
     if found.left:
         screen.say(
             f"[bold red]{found.left} rows use a key that has left or is leaving[/]; run `ringfence vault rotate`.",

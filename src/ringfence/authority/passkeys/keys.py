@@ -26,7 +26,7 @@ from ringfence.ledger.codes import EventName
 from ringfence.ledger.ids import derived
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
-from ringfence.refusal import Fault, Refused
+from ringfence.refusal import Fault
 
 ACT: Final = "key_enrolment"
 LABEL_CHARACTERS_MAX: Final = 60
@@ -117,15 +117,8 @@ def enrol_all(core: Core) -> int:
     """
     with core.connection() as connection:
         waiting = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
-    done = 0
-    for each in waiting:
-        try:
-            enrol(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal.fault not in (Fault.STATE, Fault.INPUT, Fault.PERMISSION):
-                raise
-    return done
+    left = (Fault.STATE, Fault.INPUT, Fault.PERMISSION)
+    return proposals.carry_out_each(waiting, lambda each: enrol(core, each.proposal_id), leaving=left)
 
 
 def _enrolled(facts: Mapping[str, str], hours: int, proposal_id: UUID) -> dict[str, Any]:

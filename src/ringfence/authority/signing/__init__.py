@@ -217,15 +217,8 @@ def admit_all(core: Core) -> int:
     """
     with core.connection() as connection:
         waiting = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
-    done = 0
-    for each in waiting:
-        try:
-            admit(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal.fault not in (Fault.STATE, Fault.INPUT, Fault.PERMISSION, Fault.UNKNOWN):
-                raise
-    return done
+    left = (Fault.STATE, Fault.INPUT, Fault.PERMISSION, Fault.UNKNOWN)
+    return proposals.carry_out_each(waiting, lambda each: admit(core, each.proposal_id), leaving=left)
 
 
 def set_signed_only(core: Core, session: Session, client_id: str, *, signed_only: bool) -> None:

@@ -16,8 +16,6 @@ Program = Annotated[str, typer.Argument(help="Name of the program / 程序名称
 
 def keys_(program: Program, home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """List the keys by which a program signs, and whether it may ask for payments by them / 列出程序的签名密钥。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.authority.signing import keys, program_of
 
@@ -25,12 +23,12 @@ def keys_(program: Program, home: Home = None, book: BookName = "demo", as_json:
         with core.connection() as connection:
             program_of(connection, core.book.book_id, program)
             found = keys(connection, core.book.book_id, program)
-        table = Table(*(screen.word(*each) for each in (("key", "密钥"), ("state", "状态"), ("reaches", "权限范围"))))
+        rows: list[tuple[str, str, str]] = []
         said: list[dict[str, Any]] = []
         for each in found:
             fingerprint, state = each.fingerprint, state_of(each, core.clock())
             asks = screen.word(", may ask for payments", "，可发起付款") if each.admitted is not None else ""
-            table.add_row(fingerprint, state + asks, ", ".join(each.scopes))
+            rows.append((fingerprint, state + asks, ", ".join(each.scopes)))
             said.append(
                 {
                     "fingerprint": fingerprint,
@@ -40,7 +38,7 @@ def keys_(program: Program, home: Home = None, book: BookName = "demo", as_json:
                     "expires_at": each.expires_at.isoformat(),
                 }
             )
-        screen.show(table)
+        screen.table((("key", "密钥"), ("state", "状态"), ("reaches", "权限范围")), rows)
         screen.result({"book": book, "program": program, "keys": said})
 
 

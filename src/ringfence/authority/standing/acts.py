@@ -47,7 +47,7 @@ from ringfence.ledger.standing import (
     owner_class,
 )
 from ringfence.money import currency, format_minor
-from ringfence.refusal import Fault, Refused
+from ringfence.refusal import Fault
 
 Change = Limits | ClosedPeriod | Guard | Monitor
 LIMIT_CHANGE: Final = "limit_change"
@@ -281,18 +281,12 @@ def carry_out_all(core: Core) -> int:
     """`carry_out` for every complete proposal of these acts; for the core's rounds. One that the ledger refused is left
     alone: its refusal stands in the journal. Returns how many were carried out.
     """
-    book, done = core.book.book_id, 0
+    book = core.book.book_id
     with core.connection() as connection:
         complete = [each for act in ACTS.values() for each in proposals.complete(connection, book, core.clock(), act)]
         waiting = [each for each in complete if not _is_answered(connection, book, each.proposal_id)]
-    for each in waiting:
-        try:
-            carry_out(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal.fault not in (Fault.STATE, Fault.INPUT, Fault.UNKNOWN):
-                raise
-    return done
+    left = (Fault.STATE, Fault.INPUT, Fault.UNKNOWN)
+    return proposals.carry_out_each(waiting, lambda each: carry_out(core, each.proposal_id), leaving=left)
 
 
 def _is_answered(connection: Connection, book: int, proposal_id: UUID) -> bool:

@@ -35,7 +35,7 @@ from ringfence.ledger.model import Kind, Line, Result
 from ringfence.ledger.reading import JournalLine
 from ringfence.ledger.refusals import RESULT_REFUSALS
 from ringfence.money import currency
-from ringfence.refusal import Fault, Refused
+from ringfence.refusal import Fault
 
 OTHER_WAYS: Final = (Purpose.WITHDRAWAL, Purpose.FEE_SWEEP, Purpose.ESCROW, Purpose.CROSSING)
 """Purposes of transfers that are not taken back here."""
@@ -120,18 +120,12 @@ def carry_out_all(core: Core) -> int:
     """`carry_out` for every complete proposal; for the core's rounds. One that the ledger refused is left alone: its
     refusal stands in the journal. Returns how many were carried out.
     """
-    book, done = core.book.book_id, 0
+    book = core.book.book_id
     with core.connection() as connection:
         complete = proposals.complete(connection, book, core.clock(), ACT)
         waiting = [each for each in complete if not _is_answered(connection, book, each.proposal_id)]
-    for each in waiting:
-        try:
-            carry_out(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal.fault not in (Fault.STATE, Fault.INPUT, Fault.UNKNOWN):
-                raise
-    return done
+    left = (Fault.STATE, Fault.INPUT, Fault.UNKNOWN)
+    return proposals.carry_out_each(waiting, lambda each: carry_out(core, each.proposal_id), leaving=left)
 
 
 def latest(connection: Connection, book: int, limit: int = 100) -> list[proposals.Proposal]:

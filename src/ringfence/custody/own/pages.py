@@ -6,7 +6,7 @@ same bytes back with what the device said.
 
 from collections.abc import Sequence as Many
 from datetime import date, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,13 +15,13 @@ from fastapi.responses import Response
 
 from ringfence.authority.clients import clients
 from ringfence.authority.origin import mandates
-from ringfence.authority.origin.documents import Withdrawal, challenge_of, read
+from ringfence.authority.origin.documents import challenge_of, read
 from ringfence.authority.passkeys.assertions import Assertion, from_text, relying_party, to_text
 from ringfence.authority.passkeys.pages import Raw
 from ringfence.authority.routes import assertion_of, session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk, Order, orders
-from ringfence.custody.own.routes import own_amount
+from ringfence.custody.own.routes import own_amount, question
 from ringfence.custody.payees import register
 from ringfence.custody.payees.routes import PayeeAnswer, payee_answers
 from ringfence.custody.payees.telling import waits
@@ -143,7 +143,14 @@ def draw_up(
     payee: Annotated[UUID | None, Form()] = None,
 ) -> Response:
     """The order as it is to be signed; nothing is kept of it yet."""
-    return to_sign(visit, own.draft(visit.desk(Desk), session_of(visit), own_amount(visit, amount.strip()), payee))
+    drafted = own.draft(visit.desk(Desk), session_of(visit), own_amount(visit, amount.strip()), payee)
+    document = drafted.canonical()
+    return visit.page(
+        "custody/my_sign.html",
+        **to_sign(visit, document, challenge_of(document)),
+        order=read(document),
+        wait=own.foreseen(visit.desk(Desk), drafted),
+    )
 
 
 @pages.post("/my/withdrawals")
@@ -197,13 +204,10 @@ def draw_up_mandate(
         expires_at=end_of(last_day),
     )
     document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
-    challenge = mandates.challenge_of(document)
     return visit.page(
         "custody/my_mandate_sign.html",
         terms=mandates.read(document),
-        text=document.decode(),
-        document=to_text(document),
-        question=own.question(visit.core, session_of(visit), challenge, relying_party(visit.origin)),
+        **to_sign(visit, document, mandates.challenge_of(document)),
     )
 
 
@@ -237,6 +241,11 @@ def propose_login(
     return visit.page("authority/shown_once.html", whose=login.strip(), shown=made.one_time_password, there=there)
 
 
+def to_sign(visit: Visit, document: bytes, challenge: bytes) -> dict[str, Any]:
+    """What a page needs that asks for a signature: the bytes as they are, and as its form sends them back."""
+    return {"question": question(visit, challenge), "text": document.decode(), "document": to_text(document)}
+
+
 def left(visit: Visit, wait: Wait) -> str:
     """How long it still is, in hours and minutes, rounded up."""
     minutes = -((visit.now - wait.until) // timedelta(minutes=1))
@@ -257,16 +266,3 @@ def masks_of_order(visit: Visit, order_id: UUID) -> str | None:
     """The masked account that an order pays."""
     with visit.core.connection() as connection:
         return masks(connection, visit.book, [ORDER_ACCOUNT], [str(order_id)])[str(order_id)].get(ORDER_ACCOUNT.name)
-
-
-def to_sign(visit: Visit, drafted: Withdrawal) -> Response:
-    document = drafted.canonical()
-    question = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
-    return visit.page(
-        "custody/my_sign.html",
-        order=read(document),
-        wait=own.foreseen(visit.desk(Desk), drafted),
-        text=document.decode(),
-        document=to_text(document),
-        question=question,
-    )

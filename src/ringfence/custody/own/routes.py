@@ -1,4 +1,9 @@
-"""A customer's own money over HTTP, under /my; and the login that a customer gets."""
+"""A customer's own money over HTTP, under /my; and the login that a customer gets.
+
+What customers sign goes out as a document with a question for the device, and comes back with what the device said.
+Nothing is kept of it in between: the bytes that come back are read again, and whoever takes them knows what they must
+say. So it is with a withdrawal and a mandate here, and with a word about an agreement in `escrow`.
+"""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +24,7 @@ from ringfence.authority.origin.refusals import (
     SIGNED_ORDER_IS_NO_ORIGIN,
     SOMETHING_ELSE_WAS_ASKED_FOR,
 )
-from ringfence.authority.passkeys.assertions import from_text, relying_party, to_text
+from ringfence.authority.passkeys.assertions import Assertion, from_text, relying_party, to_text
 from ringfence.authority.passkeys.refusals import CHALLENGE_DOES_NOT_FIT, PASSKEY_MUST_WAIT, PASSKEYS_NEED_A_HOST_NAME
 from ringfence.authority.refusals import (
     CLIENT_MUST_EXIST,
@@ -83,13 +88,18 @@ class OwnWithdrawal(Answer):
     payee: UUID | None = Field(None, description="One of `GET /my/payees`; else the account that was registered.")
 
 
-class OrderToSign(Answer):
-    """The document of an order, and what to ask the device: its challenge is of exactly these bytes."""
+class DocumentToSign(Answer):
+    """A document as it was drawn up, and what to ask the device: its challenge is of exactly these bytes."""
 
-    document: str = Field(description="base64url; canonical JSON that says amount, payee, order, date and nonce.")
+    document: str = Field(description="base64url; canonical JSON that says all that is signed, with a nonce.")
     challenge: str = Field(description="base64url")
     rp_id: str
     allow: list[str] = Field(description="The customer's passkeys, base64url.")
+
+
+class SignedDocument(Answer):
+    document: str = Field(max_length=8_000, description="As it was given, base64url.")
+    assertion: PasskeyAssertion
 
 
 class NewMandate(Answer):
@@ -125,11 +135,6 @@ class MandateList(Answer):
 
 class MandateGiven(Answer):
     id: UUID
-
-
-class SignedWithdrawal(Answer):
-    document: str = Field(max_length=8_000, description="As it was given, base64url.")
-    assertion: PasskeyAssertion
 
 
 @router.post(
@@ -198,11 +203,10 @@ def own_orders(visit: Client, before: Text = None, limit: Limit = PAGE_ROWS) -> 
         NO_DAY_IS_OPEN,
     ),
 )
-def draw_up(visit: Client, given: Annotated[OwnWithdrawal, Body()]) -> OrderToSign:
+def draw_up(visit: Client, given: Annotated[OwnWithdrawal, Body()]) -> DocumentToSign:
     amount = own_amount(visit, given.amount.amount, given.amount.currency)
     document = own.draft(visit.desk(Desk), session_of(visit), amount, given.payee).canonical()
-    asked = own.question(visit.core, session_of(visit), challenge_of(document), relying_party(visit.origin))
-    return OrderToSign.model_validate({"document": to_text(document)} | asked)
+    return to_sign(visit, document, challenge_of(document))
 
 
 @router.post(
@@ -224,10 +228,9 @@ def draw_up(visit: Client, given: Annotated[OwnWithdrawal, Body()]) -> OrderToSi
         *STANDING_IN_THE_WAY,
     ),
 )
-def withdraw(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> OrderAnswer:
-    document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
-    ours = relying_party(visit.origin)
-    return order_answer(own.place(visit.desk(Desk), session_of(visit), document, used, ours))
+def withdraw(visit: Client, given: Annotated[SignedDocument, Body()]) -> OrderAnswer:
+    placed = own.place(visit.desk(Desk), session_of(visit), *signed(given), relying_party(visit.origin))
+    return order_answer(placed)
 
 
 @router.post(
@@ -302,7 +305,7 @@ def list_mandates(visit: Client) -> MandateList:
         MANDATE_IS_NOT_VALID,
     ),
 )
-def draw_up_mandate(visit: Client, given: Annotated[NewMandate, Body()]) -> OrderToSign:
+def draw_up_mandate(visit: Client, given: Annotated[NewMandate, Body()]) -> DocumentToSign:
     wish = own.Wish(
         client=given.program,
         purposes=tuple(each for each in mandates.PURPOSES if each in given.purposes),
@@ -313,9 +316,7 @@ def draw_up_mandate(visit: Client, given: Annotated[NewMandate, Body()]) -> Orde
         expires_at=given.expires_at,
     )
     document = own.draft_mandate(visit.core, session_of(visit), wish).canonical()
-    challenge = mandates.challenge_of(document)
-    asked = own.question(visit.core, session_of(visit), challenge, relying_party(visit.origin))
-    return OrderToSign.model_validate({"document": to_text(document)} | asked)
+    return to_sign(visit, document, mandates.challenge_of(document))
 
 
 @router.post(
@@ -333,10 +334,9 @@ def draw_up_mandate(visit: Client, given: Annotated[NewMandate, Body()]) -> Orde
         MANDATE_IS_GIVEN_ONCE,
     ),
 )
-def give_mandate(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> MandateGiven:
-    document, used = from_text("document", given.document), assertion_of(given.assertion.model_dump())
-    ours = relying_party(visit.origin)
-    return MandateGiven(id=own.give_mandate(visit.desk(Desk), session_of(visit), document, used, ours))
+def give_mandate(visit: Client, given: Annotated[SignedDocument, Body()]) -> MandateGiven:
+    given_id = own.give_mandate(visit.desk(Desk), session_of(visit), *signed(given), relying_party(visit.origin))
+    return MandateGiven(id=given_id)
 
 
 @router.delete(
@@ -348,6 +348,21 @@ def give_mandate(visit: Client, given: Annotated[SignedWithdrawal, Body()]) -> M
 )
 def revoke_mandate(visit: Client, id: UUID) -> None:  # noqa: A002 - the API's word
     own.revoke_mandate(visit.core, session_of(visit), id)
+
+
+def to_sign(visit: Visit, document: bytes, challenge: bytes) -> DocumentToSign:
+    """`passkeys_need_a_host_name`, `customer_has_no_passkey_here`."""
+    return DocumentToSign.model_validate({"document": to_text(document)} | question(visit, challenge))
+
+
+def question(visit: Visit, challenge: bytes) -> dict[str, object]:
+    """What the customer's device is asked on a page of this place."""
+    return own.question(visit.core, session_of(visit), challenge, relying_party(visit.origin))
+
+
+def signed(given: SignedDocument) -> tuple[bytes, Assertion]:
+    """The document's bytes, and what the device said."""
+    return from_text("document", given.document), assertion_of(given.assertion.model_dump())
 
 
 def own_amount(visit: Visit, text: str, asked: str | None = None) -> int:

@@ -47,8 +47,6 @@ def login_(
 
 def logins(customer: Customer, home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """List a customer's own logins / 列出客户的登录。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.authority.people import logins_of
     from ringfence.custody.customers import customer as known
@@ -57,19 +55,17 @@ def logins(customer: Customer, home: Home = None, book: BookName = "demo", as_js
         with core.connection() as connection:
             known(connection, core.book.book_id, customer)
             found = logins_of(connection, core.book.book_id, customer)
-        table = Table(*(screen.word(*each) for each in (("login", "登录名"), ("name", "姓名"), ("active", "有效"))))
-        for each in found:
-            active = screen.word("yes", "是") if each.active else screen.word("no", "否")
-            table.add_row(each.person_id, each.display_name, active)
-        screen.show(table)
+        yes, no = screen.word("yes", "是"), screen.word("no", "否")
+        screen.table(
+            (("login", "登录名"), ("name", "姓名"), ("active", "有效")),
+            [(each.person_id, each.display_name, yes if each.active else no) for each in found],
+        )
         said = [{"login": each.person_id, "name": each.display_name, "active": each.active} for each in found]
         screen.result({"book": book, "customer": customer, "logins": said})
 
 
 def mandates(customer: Customer, home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """List what a customer lets programs ask for, ended ones too / 列出客户的委托书。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.authority.origin import mandates as given
     from ringfence.custody.customers import customer as known
@@ -79,12 +75,11 @@ def mandates(customer: Customer, home: Home = None, book: BookName = "demo", as_
         with core.connection() as connection:
             known(connection, core.book.book_id, customer)
             found = given.mandates(connection, core.book.book_id, customer)
-        named = (("mandate", "委托书"), ("program", "程序"), ("for", "用途"), ("state", "状态"))
-        table = Table(*(screen.word(*each) for each in named))
+        rows = []
         said = []
         for each in found:
             unit, state = currency(each.currency), each.state_at(core.clock())
-            table.add_row(str(each.mandate_id), each.client_id, ", ".join(each.purposes), state)
+            rows.append((str(each.mandate_id), each.client_id, ", ".join(each.purposes), state))
             said.append(
                 {
                     "mandate": str(each.mandate_id),
@@ -98,7 +93,7 @@ def mandates(customer: Customer, home: Home = None, book: BookName = "demo", as_
                     "state": state,
                 }
             )
-        screen.show(table)
+        screen.table((("mandate", "委托书"), ("program", "程序"), ("for", "用途"), ("state", "状态")), rows)
         screen.result({"book": book, "customer": customer, "mandates": said})
 
 

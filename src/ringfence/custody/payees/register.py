@@ -25,7 +25,6 @@ from ringfence.database.connection import Connection
 from ringfence.ledger.codes import EventName
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Kind, Line
-from ringfence.refusal import Refused
 from ringfence.vault.fields import PAYEE, Shape, mask
 from ringfence.vault.keeping import Vault, owner
 
@@ -120,15 +119,10 @@ def add_all(core: Core, vault: Vault) -> int:
     """Add every payee whose proposal is complete; for the core's rounds. Returns how many."""
     with core.connection() as connection:
         complete = proposals.complete(connection, core.book.book_id, core.clock(), ACT)
-    done = 0
-    for each in complete:
-        try:
-            add(core, vault, UUID(each.terms.facts["payee"]))
-            done += 1
-        except Refused as refused:  # the same account was added under another id meanwhile
-            if refused.refusal is not PAYEE_IS_KNOWN_ALREADY:
-                raise
-    return done
+    left = [PAYEE_IS_KNOWN_ALREADY]  # the same account was added under another id meanwhile
+    return proposals.carry_out_each(
+        complete, lambda each: add(core, vault, UUID(each.terms.facts["payee"])), leaving=left
+    )
 
 
 def remove(core: Core, payee_id: UUID, *, by: Actor) -> Payee:

@@ -18,8 +18,6 @@ Customer = Annotated[str, typer.Argument(help="Id of the customer / 客户编号
 @payee.command("list")
 def list_(customer: Customer, home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """List a customer's payees, the latest first; accounts are masked / 列出客户收款账户（掩码显示）。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.custody.customers import customer as customer_named
     from ringfence.custody.payees import register
@@ -31,11 +29,11 @@ def list_(customer: Customer, home: Home = None, book: BookName = "demo", as_jso
             customer_named(connection, core.book.book_id, customer)
             found = register.payees_of(connection, core.book.book_id, customer)
             masked = masks(connection, core.book.book_id, [PAYEE], [str(each.payee_id) for each in found])
-        table = Table(*(screen.word(*each) for each in (("account", "账户"), ("state", "状态"), ("since", "起始"))))
+        rows = []
         for each in found:
             since = each.removed_at or each.added_at or each.proposed_at
-            table.add_row(masked[str(each.payee_id)].get(PAYEE.name, ""), each.state, since.isoformat(" ", "seconds"))
-        screen.show(table)
+            rows.append((masked[str(each.payee_id)].get(PAYEE.name, ""), each.state, since.isoformat(" ", "seconds")))
+        screen.table((("account", "账户"), ("state", "状态"), ("since", "起始")), rows)
         told = [_told(each) | {"account": masked[str(each.payee_id)].get(PAYEE.name)} for each in found]
         screen.result({"book": book, "customer": customer, "payees": told})
 

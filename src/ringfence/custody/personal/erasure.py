@@ -14,7 +14,6 @@ from ringfence.authority.standing.acts import require_reason
 from ringfence.core import Core
 from ringfence.custody.refusals import CUSTOMER_MUST_HAVE_NO_MONEY
 from ringfence.custody.wallets import require_empty
-from ringfence.refusal import Refused
 from ringfence.vault import erasure
 
 
@@ -38,14 +37,7 @@ def carry_out_erasure(core: Core, proposal_id: UUID) -> int:
 
 def carry_out_all(core: Core) -> int:
     """The complete proposals whose customer has no money any more; for the core's rounds. Returns how many."""
-    done = 0
     with core.connection() as connection:
         complete = proposals.complete(connection, core.book.book_id, core.clock(), erasure.ACT)
-    for each in complete:
-        try:
-            carry_out_erasure(core, each.proposal_id)
-            done += 1
-        except Refused as refused:
-            if refused.refusal is not CUSTOMER_MUST_HAVE_NO_MONEY:
-                raise
-    return done
+    left = [CUSTOMER_MUST_HAVE_NO_MONEY]
+    return proposals.carry_out_each(complete, lambda each: carry_out_erasure(core, each.proposal_id), leaving=left)

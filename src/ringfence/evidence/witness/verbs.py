@@ -78,8 +78,6 @@ def serve(
 @witness.command("status")
 def status(home: Home = None, as_json: AsJson = False) -> None:
     """What was signed last, and what was not / 最近签名的检查点及矛盾记录。"""
-    from rich.table import Table
-
     from ringfence.evidence.witness.keys import load_cosigners, watched_logs
     from ringfence.evidence.witness.server import last_signed
     from ringfence.evidence.witness.state import State
@@ -92,13 +90,11 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         told: list[dict[str, Any]] = [last_signed(one, log) for log in logs]
         against, open_ = ([str(path) for path in each] for each in (state.contradictions(), state.unproven()))
         screen.result({"name": cosigners[0].name, "logs": told, "contradictions": against, "unproven": open_})
-        table = Table(
-            screen.word("log", "日志"), screen.word("rows", "行数"), screen.word("signed (UTC)", "签名时间（UTC）")
-        )
+        rows = []
         for each in told:
             at = datetime.fromtimestamp(each["signed_at"], UTC).strftime("%Y-%m-%d %H:%M:%S") if each["size"] else "-"
-            table.add_row(each["origin"], str(each["size"] if each["size"] is not None else "-"), at)
-        screen.show(table)
+            rows.append((each["origin"], str(each["size"] if each["size"] is not None else "-"), at))
+        screen.table((("log", "日志"), ("rows", "行数"), ("signed (UTC)", "签名时间（UTC）")), rows)
         for path in against:
             screen.say(
                 f"[bold red]signed by its log, which signed another tree of that size before: {path}[/]",

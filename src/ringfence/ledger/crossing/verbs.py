@@ -36,23 +36,18 @@ def open_(
 @clearing.command("check")
 def check(home: Home = None, as_json: AsJson = False) -> None:
     """Compare the clearing accounts of all books, pair by pair / 逐对核对所有账簿的清算账户。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.ledger.crossing.clearing import clearing_differences
     from ringfence.money import currency, format_minor
 
     with verb(home, as_json=as_json) as screen, installation.sides_of(screen.settings) as sides:
         found = clearing_differences([sides.side(name) for name in sides.names()])
-        table = Table(
-            "", "", screen.word("owed", "应付"), screen.word("claimed", "应收"), screen.word("in flight", "在途"),
-            screen.word("difference", "差异"), "",
-        )  # fmt: skip
+        rows = []
         said: list[dict[str, Any]] = []
         for each in found:
             unit = currency(each.currency)
             due, claimed, difference = (format_minor(n, unit) for n in (each.due, each.claimed, each.difference))
-            table.add_row(each.source, each.target, due, claimed, str(len(each.in_flight)), difference, each.currency)
+            rows.append((each.source, each.target, due, claimed, str(len(each.in_flight)), difference, each.currency))
             said.append(
                 {
                     "source": each.source,
@@ -65,7 +60,8 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
                     "holds": each.holds,
                 }
             )
-        screen.show(table)
+        figures = (("owed", "应付"), ("claimed", "应收"), ("in flight", "在途"), ("difference", "差异"))
+        screen.table((("", ""), ("", ""), *figures, ("", "")), rows)
         screen.result({"pairs": said})
         if not all(each.holds for each in found):
             raise typer.Exit(EXIT_VERDICT_NO)
