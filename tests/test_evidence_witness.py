@@ -364,11 +364,11 @@ def test_who_goes_away_is_slow_or_silent_keeps_nobody_from_the_witness(witness, 
         place = ("127.0.0.1", int(address.rpartition(":")[2]))
         with socket.create_connection(place) as away:
             away.sendall(asked)
-        held = [opened.enter_context(socket.create_connection(place)) for _ in range(7)]
-        for each in held[:3]:
-            each.sendall(asked)
-        for each in held[3:5]:
-            each.sendall(asked[:20])
+        held = []
+        for said in [asked] * 3 + [asked[:20]] * 2 + [b""] * 3:
+            held.append(opened.enter_context(socket.create_connection(place)))
+            held[-1].sendall(said)
+            time.sleep(0.01)  # it is heard before the next one comes
         assert httpx.get(f"{address}/logs").status_code == 503
         until = time.monotonic() + 20
         while httpx.get(f"{address}/logs").status_code != 200:

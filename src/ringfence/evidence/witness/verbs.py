@@ -30,7 +30,7 @@ def init(
         screen.result({"name": name, "keys": keys})
         screen.say("Give these lines to whoever runs the log:", "请将以下公钥行交给日志运行方：")
         for key in keys:
-            screen.show(key)
+            screen.line(key)
 
 
 @witness.command("add")
