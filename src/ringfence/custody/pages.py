@@ -364,9 +364,7 @@ def _carry_out(visit: Visit, proposal_id: UUID) -> None:
 
 
 def _erase(visit: Visit, proposal_id: UUID) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete:
+    if proposals.is_complete(visit.core, proposal_id):
         erasure.carry_out_erasure(visit.core, proposal_id)
 
 
