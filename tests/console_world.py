@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -86,12 +87,12 @@ class Console:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: FastAPI, **settings: Any) -> Iterator[str]:
     """The application behind a real server on a free port of this machine; gives its address."""
     # asyncio sends small packets at once on sockets that say that they are TCP; on others each answer waits 40 ms.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=5, **settings)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

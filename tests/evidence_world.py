@@ -52,6 +52,15 @@ def movements(connection, row):
         nobody(connection, row)
 
 
+@contextmanager
+def superuser_of(database):
+    """Somebody with every right, who has switched off the triggers."""
+    named = {**database.server.parameters, **database.server.administrator, "dbname": database.name}
+    with connect(conninfo_of(named, None), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        yield connection
+
+
 class World:
     """A book, its core and a place for its notary."""
 
@@ -90,14 +99,8 @@ class World:
     def deposits(self, minute, first, count):
         self.append(minute, *([moved(first + index, BANK, ALICE, 100)] for index in range(count)))
 
-    @contextmanager
     def superuser(self):
-        """Somebody with every right, who has switched off the triggers."""
-        server = self.database.server
-        named = {**server.parameters, **server.administrator, "dbname": self.database.name}
-        with connect(conninfo_of(named, None), autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")
-            yield connection
+        return superuser_of(self.database)
 
     def tamper(self, statement, *parameters):
         with self.superuser() as connection:

@@ -13,6 +13,7 @@ import pytest
 import rfc8785
 
 from custody_world import DAY, PASSWORD, PAYEE, authorised_standing_alone, custody_world, number, policy_of_any_origin
+from evidence_world import superuser_of
 from ringfence.authority import policies, proposals, sessions
 from ringfence.authority.actors import Client
 from ringfence.authority.policy import read_document
@@ -366,6 +367,24 @@ def test_a_waiting_payment_that_the_core_lets_go_early_is_withheld(world):
     gateway.turn(world.gateway)
     world.bank.serve_once(world.now)
     assert paid(world) == 2_000_00
+
+
+def test_a_checkpoint_that_says_in_the_database_that_it_is_older_ages_no_payee(world, database):
+    """Somebody with every right dates the notary's word back, then puts another note in its place."""
+    found = added(world)
+    placed = withdraw(world, 2_000_00)
+    real = parse_instruction(world.desk.vault.open(PAYMENT, str(placed.order_id)).encode())
+    forge(world, placed, OTHER, found.payee_id, real.payee_salt)
+    with superuser_of(database) as connection:
+        connection.execute("UPDATE evidence.checkpoint SET signed_at = signed_at - interval '3 days'")
+    assert gateway_says(world) == {"payee_is_too_new"}
+    with superuser_of(database) as connection:
+        connection.execute(
+            "UPDATE evidence.checkpoint c SET note = (SELECT note FROM evidence.checkpoint ORDER BY size LIMIT 1)"
+        )
+    gateway.turn(world.gateway)
+    assert "notary_signed_something_else" in withheld(world)
+    assert paid(world) == 0
 
 
 def test_many_small_payments_that_the_core_lets_go_add_up_at_the_gateway(world):

@@ -3,8 +3,10 @@
 import base64
 import json
 import random
+import socket
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -14,12 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from console_world import served
+from ringfence.evidence import serving
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from ringfence.evidence.cosignature import ED25519, ML_DSA_44, Cosigner, time_of
 from ringfence.evidence.note import Signer, open_note, parse_note, parse_signatures
 from ringfence.evidence.quorum import parse_quorum
 from ringfence.evidence.tiles import EMPTY_EDGE, grow, keep_checkpoint, publish_checkpoint, read_file, write_files
 from ringfence.evidence.tree import EMPTY, append, prove_tree, record_hashes, root
+from ringfence.evidence.witness import server
 from ringfence.evidence.witness.asking import Asking
 from ringfence.evidence.witness.requests import AddCheckpoint, Answer, parse_request, size_of
 from ringfence.evidence.witness.server import application
@@ -99,8 +103,8 @@ def test_two_histories_of_one_log_are_never_both_signed_and_the_second_is_kept(w
     answer = witness.add_checkpoint(TWO.request(20, 20))
     assert (answer.status, size_of(answer), answer.type) == (409, 20, "text/x.tlog.size")
     kept = State.contradictions(witness._state)
-    assert len(kept) == 2
-    for path in kept:
+    assert (len(kept), len(witness._state.unproven())) == (1, 1)
+    for path in (*kept, *witness._state.unproven()):
         against = open_checkpoint(path.read_bytes(), LOG.name, [LOG.verifier])
         assert against.root == TWO.root(against.size) != ONE.root(against.size)
 
@@ -145,6 +149,17 @@ def test_what_is_wrong_is_refused_with_the_status_of_the_specification(witness, 
     answer = witness.add_checkpoint(body)
     assert answer.status == status, answer
     assert witness.last_signed(LOG.name) is None
+
+
+def test_nobody_accuses_a_log_by_sending_its_checkpoint_with_a_wrong_proof(witness):
+    """A log's checkpoints are public. Sent with rubbish they wait to be proven, once each, and no more."""
+    witness.add_checkpoint(ONE.request(0, 10))
+    note = parse_request(ONE.request(10, 25)).note
+    for more in (b"", "— nobody AAAAAAAA\n".encode()):
+        assert witness.add_checkpoint(AddCheckpoint(10, (bytes(32),), note + more).written()).status == 422
+    assert (len(witness._state.contradictions()), len(witness._state.unproven())) == (0, 1)
+    assert witness.add_checkpoint(ONE.request(10, 25)).status == 200
+    assert witness._state.unproven() == []
 
 
 def test_a_proof_that_is_short_or_of_another_tree_is_refused(witness):
@@ -261,6 +276,8 @@ class Witnessing(RuleBasedStateMachine):
     def keep_contradiction(self, note: bytes) -> None:
         pass
 
+    keep_unproven = proven = keep_contradiction
+
     @rule(history=st.sampled_from([ONE, TWO]), old=st.integers(0, 40), size=st.integers(0, 40))
     def ask(self, history, old, size):
         if old <= size:
@@ -335,6 +352,32 @@ def test_the_server_speaks_the_protocol(witness):
         assert client.get("/add-checkpoint").status_code == 405
         seen = client.get("/logs").json()["logs"]
         assert [(each["origin"], each["size"]) for each in seen] == [("ringfence/demo", 10), ("ringfence/other", None)]
+
+
+def test_who_goes_away_is_slow_or_silent_keeps_nobody_from_the_witness(witness, monkeypatch, capfd):
+    """Connections that say nothing, or never end what they say, are closed; and nothing of it is a traceback."""
+    monkeypatch.setattr(serving, "SILENCE_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(server, "BODY_SECONDS_MAX", 0.3)
+    asked = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 1000\r\n\r\nold 0"
+    app = application(witness, [LOG.verifier])
+    with served(app, http=serving.Impatient, limit_concurrency=8) as address, ExitStack() as opened:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        with socket.create_connection(place) as away:
+            away.sendall(asked)
+        held = []
+        for said in [asked] * 3 + [asked[:20]] * 2 + [b""] * 3:
+            held.append(opened.enter_context(socket.create_connection(place)))
+            held[-1].sendall(said)
+            time.sleep(0.01)  # it is heard before the next one comes
+        assert httpx.get(f"{address}/logs").status_code == 503
+        until = time.monotonic() + 20
+        while httpx.get(f"{address}/logs").status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert httpx.post(f"{address}/add-checkpoint", content=ONE.request(0, 10)).status_code == 200
+        held[0].settimeout(10)
+        assert held[0].recv(100).startswith(b"HTTP/1.1 400")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 # -- the notary asks ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from ringfence.evidence.cosignature import parse_cosigner_key
 from ringfence.evidence.note import parse_note
 from ringfence.evidence.quorum import read_quorum
 from test_custody_own_book import folder as folder  # noqa: PLC0414 - a fixture
@@ -84,10 +85,18 @@ def test_a_witness_is_made_once_watches_logs_and_goes_on_after_a_kill(tmp_path):
             assert "port_is_taken" in second.communicate(timeout=30)[0]
         status = run(tmp_path, "witness", "status")
         assert [(each["origin"], each["size"]) for each in status["logs"]] == [("ringfence/demo", 20)]
-        assert len(status["contradictions"]) == 1
+        assert (len(status["contradictions"]), len(status["unproven"])) == (0, 1)
 
     (tmp_path / "witness").rename(tmp_path / "elsewhere")
     run(tmp_path, "witness", "status", refused="witness_state_is_missing")
+
+
+def test_a_key_is_printed_in_one_line_also_into_a_file(tmp_path):
+    """Whoever runs the log copies it."""
+    with program("witness", "init", "bank.example/w1", "--home", tmp_path) as made:
+        printed = made.communicate(timeout=60)[0].splitlines()
+    assert [str(parse_cosigner_key(line)) for line in printed[1:]] == printed[1:]
+    assert len(printed) == 3
 
 
 def test_the_notarys_program_has_its_checkpoints_witnessed(tmp_path, folder):

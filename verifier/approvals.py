@@ -11,7 +11,6 @@ and no row before it moves or holds money: the founding of a book.
 
 import base64
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from book import EVENT, MOVEMENTS, Row
+from folder import parse_json
 from proposals import HOUR_MICROSECONDS, POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals
 from words import Wrong
 
@@ -58,7 +58,7 @@ class Approvals:
         if row.kind != EVENT or row.code not in _READERS:
             return
         try:
-            _READERS[row.code](self, row, json.loads(payload))
+            _READERS[row.code](self, row, parse_json(payload))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise Wrong("approval_is_malformed", sequence=row.sequence) from None
 
@@ -66,7 +66,7 @@ class Approvals:
         self.proposals.made(row, said)
 
     def _policy(self, _: Row, said: dict[str, Any]) -> None:
-        document = json.loads(said["document"])
+        document = parse_json(said["document"])
         self.waits[said["version"]] = int(document.get("passkeys", {}).get("wait_hours", WAIT_HOURS))
 
     def _approved(self, row: Row, said: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ class Approvals:
         if used is None or used.person != person or name in self.ended or row.posted_at < used.approves_from:
             raise Wrong("approval_is_by_another_passkey", sequence=row.sequence, person=person)
         client, device = bytes.fromhex(said["client_data"]), bytes.fromhex(said["authenticator_data"])
-        if not _fits(json.loads(client), device, bytes.fromhex(said["challenge"]), used.host):
+        if not _fits(parse_json(client), device, bytes.fromhex(said["challenge"]), used.host):
             raise Wrong("approval_is_signed_for_something_else", sequence=row.sequence, person=person)
         signature, signed = bytes.fromhex(said["signature"]), device + hashlib.sha256(client).digest()
         try:

@@ -6,7 +6,6 @@ announce what the rows of their chain must do with the holds; a hold of an agree
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,7 +26,7 @@ from conditions import (
     word,
     words,
 )
-from folder import canonical
+from folder import canonical, parse_json
 from words import Wrong
 
 PROPOSED, AGREED, MILESTONE, OPENED, SETTLED, RELEASED, RETURNED, CALLED_OFF = range(1170, 1178)
@@ -99,10 +98,10 @@ class Escrow:
     def add(self, row: Row, payload: bytes) -> None:
         try:
             if row.kind == EVENT and row.code in _READERS:
-                said = json.loads(payload)
+                said = parse_json(payload)
                 self._read(row, said)
             elif row.kind == EVENT and row.code == PERSON_CHANGED:
-                said = json.loads(payload)
+                said = parse_json(payload)
                 if said.get("customer"):
                     self.logins.setdefault(said["person"], said["customer"])
             elif row.kind in (PENDING, POST, VOID, EXPIRE, CORRECTION):
@@ -183,7 +182,7 @@ class Escrow:
     def _signer(self, row: Row, said: dict[str, Any]) -> str:
         """The customer whose login signed exactly what the row says, by a passkey of its own."""
         document = said["document"]
-        word = json.loads(document)
+        word = parse_json(document)
         found, about = self.agreements[self.about], ("agreement", "agreement_sha256", "customer", "person", "event")
         meant = (self.about, found.digest, self.logins.get(said["person"]), said["person"], row.code)
         fits = tuple(word[name] for name in about) == meant and said["by"] == f"customer:{said['person']}"

@@ -14,8 +14,11 @@ from typing import Any, Final
 from words import Unreadable, Wrong
 
 FORMAT: Final = "ringfence-evidence-1"
-FILE_BYTES_MAX: Final = 256 * (2 + 65_535)  # a full bundle of the longest entries; manifest.json may be longer
-MANIFEST_BYTES_MAX: Final = 1 << 30
+FILE_BYTES_MAX: Final = 256 * (
+    2 + 65_535
+)  # a full bundle of the longest entries; manifest.json and leaves may be longer
+MANIFEST_BYTES_MAX: Final = 1 << 24  # and what each file of the folder may take in it
+MANIFEST_LINE_BYTES_MAX: Final = 200  # beside the path, of which a byte may take six
 PLACES_NAMED_MAX: Final = 5
 
 
@@ -78,7 +81,9 @@ class Folder:
 def check_manifest(folder: Folder) -> dict[str, Any]:
     """Is the manifest in its one spelling, and of this format?"""
     fields = {"book": int, "files": dict, "format": str, "origin": str, "root": str, "size": int}
-    manifest = folder.read_json("manifest.json", fields, MANIFEST_BYTES_MAX)
+    paths = (len(path.encode("utf-8", "replace")) for path in folder.files)
+    most = MANIFEST_BYTES_MAX + sum(MANIFEST_LINE_BYTES_MAX + 6 * length for length in paths)
+    manifest = folder.read_json("manifest.json", fields, most)
     if manifest["format"] != FORMAT:
         raise Wrong("manifest_disagrees", field="format", listed=manifest["format"], found=FORMAT)
     return manifest
@@ -95,6 +100,8 @@ def check_files(folder: Folder, listed: dict[str, Any]) -> None:
             wrong.append(Wrong("file_is_not_listed", path=path))
         elif not belongs(path):
             wrong.append(Wrong("file_has_no_place", path=path))
+        elif folder.files[path] > FILE_BYTES_MAX and not path.startswith("liabilities/"):
+            wrong.append(Wrong("file_is_too_large", path=path))
         else:
             wrong += _check_file(folder, path, listed[path])
     parents = {path[:at] for path in listed for at, letter in enumerate(path) if letter == "/"}
@@ -129,7 +136,15 @@ def _check_file(folder: Folder, path: str, listed: Any) -> list[Wrong]:
     return []
 
 
-# Canonical JSON
+# JSON
+
+
+def parse_json(content: bytes | str) -> Any:
+    """What it spells; `ValueError` if it is no JSON, also because it is nested deeper than anything that is meant."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 class _Number(str):

@@ -9,7 +9,6 @@ safeguarding, the reconciliations with the bank's statements, an earlier checkpo
     sum      SHA-256(0x01 || left || sum of left || right || sum of right), both sums below 2^64
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ import log
 from accounts import Accounts
 from book import EVENT, NO_ID, Row, decode
 from escrow import derived
-from folder import parse_object
+from folder import parse_json, parse_object
 from words import Wrong
 
 RECONCILED, TESTED, DAY_CLOSED, PROVEN, ATTESTED = 1060, 1070, 1101, 1180, 1181
@@ -38,7 +37,7 @@ PROOF_FIELDS: Final[dict[str, type]] = {
     "amount": str, "attestations": list, "balance": str, "book": str, "currency": str, "day": str, "event": dict,
     "format": str, "holder": str, "id": str, "index": int, "nonce": str, "path": list, "reveals": list,
 }  # fmt: skip
-LEAVES_BYTES_MAX: Final = 1 << 32
+LINE_BYTES_MAX: Final = 3 * 64 + 20 + 5  # of a file of leaves, without the holder
 TAG: Final = b"ringfence/liability/v1"
 U64_MAX: Final = 2**64 - 1
 _FIELDS: Final = {
@@ -235,7 +234,7 @@ def cut_off_of(row: Row, payload: bytes) -> int | None:
     if row.kind != EVENT or row.code != PROVEN:
         return None
     try:
-        cut_off = json.loads(payload)["cut_off"]
+        cut_off = parse_json(payload)["cut_off"]
     except (ValueError, KeyError, TypeError):
         return None
     return cut_off if type(cut_off) is int else None
@@ -270,7 +269,7 @@ class Liabilities:
         if row.kind != EVENT or row.code not in (*NAMES, ATTESTED):
             return
         try:
-            says = json.loads(payload)
+            says = parse_json(payload)
             if row.code == PROVEN:
                 self._prove(row, says)
             elif row.code == ATTESTED:
@@ -376,12 +375,20 @@ class Liabilities:
 
     # Leaves, if the folder has some
 
-    def check_leaves(self, path: str, content: bytes) -> None:
-        """Are these all leaves of a tree that a row proves, and do they make its root?"""
+    def leaves_bytes_max(self, path: str) -> int:
+        """How long the file of leaves can be."""
+        return sum(LINE_BYTES_MAX + len(holder.encode()) for holder in self.balances(self._proven_by(path)))
+
+    def _proven_by(self, path: str) -> Said:
         name = path.removeprefix("liabilities/").removesuffix(".leaves")
         said = self.proven.get(name)
         if said is None or path != f"liabilities/{name}.leaves":
             raise Wrong("file_has_no_place", path=path)
+        return said
+
+    def check_leaves(self, path: str, content: bytes) -> None:
+        """Are these all leaves of a tree that a row proves, and do they make its root?"""
+        said = self._proven_by(path)
         balances, book = self.balances(said), said.says["book"]
         nodes: list[Node] = []
         last, nonces = b"", set()
@@ -471,7 +478,7 @@ def prove(
     row, payload = decode(entry, sequence)
     if (row.kind, row.code) != (EVENT, PROVEN):
         raise Wrong("proof_is_of_another_row", path=path, sequence=sequence)
-    said = read(json.loads(payload), sequence)
+    said = read(parse_json(payload), sequence)
     wanted = {"book": signed.origin.rpartition("/")[2], "currency": said.currency, "day": said.day}
     for name, value in wanted.items():
         if found[name] != value or (name == "book" and said.says["book"] != value):

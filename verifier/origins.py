@@ -15,7 +15,6 @@ held while such a policy was in force (PAYMENT_ORDERED) has its origin in the jo
   staff     a proposal for the payment, made by a person and approved by at least one other
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from approvals import Approvals
 from book import ACCOUNT_OPENED, DAY_MICROSECONDS, EVENT, PENDING, Row
+from folder import parse_json
 from proposals import POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals, in_force_from, microseconds
 from words import Wrong
 
@@ -90,7 +90,7 @@ class Origins:
         if reader is None:
             return
         try:
-            reader(self, row, json.loads(payload or b"{}"))
+            reader(self, row, parse_json(payload or b"{}"))
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             raise Wrong("origin_is_malformed", sequence=row.sequence) from None
 

@@ -1,6 +1,5 @@
 """One file alone, as a customer holds it: a receipt of a row, or a proof of what the customer is owed."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,7 @@ from uuid import UUID
 
 import log
 from book import decode
-from folder import canonical, parse_object
+from folder import canonical, parse_json, parse_object
 from liabilities import PROOF_FORMAT, Proof, prove
 from verdict import Check, Verdict
 from witnesses import Policy, who_signed
@@ -86,7 +85,7 @@ def one_proof(
     def event(receipt: bytes, place: str) -> tuple[int, bytes, log.Checkpoint]:
         found = prove_receipt(receipt, key, place)
         if policy is not None:
-            names = list(who_signed(json.loads(receipt)["checkpoint"].encode(), policy, place))
+            names = list(who_signed(parse_json(receipt)["checkpoint"].encode(), policy, place))
             if not policy.enough(names):
                 raise Wrong("too_few_witnesses", path=place, names=", ".join(names) or "-", quorum=policy.quorum)
         return found.index, found.leaf, found.signed

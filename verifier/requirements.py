@@ -17,7 +17,6 @@ it.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -25,6 +24,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from book import CORRECTION, EVENT, PENDING, TRANSFER, Row
+from folder import parse_json
 from proposals import (
     EPOCH,
     HOUR_MICROSECONDS,
@@ -94,7 +94,7 @@ class Requirements:
         if row.kind != EVENT or row.code not in _READERS or not (self.policies or row.code == POLICY_SET):
             return
         try:
-            _READERS[row.code](self, row, json.loads(payload))
+            _READERS[row.code](self, row, parse_json(payload))
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, ZoneInfoNotFoundError):
             raise Wrong("requirement_is_malformed", sequence=row.sequence) from None
 
@@ -102,7 +102,7 @@ class Requirements:
         text = said["document"].encode()
         if hashlib.sha256(text).hexdigest() != said["sha256"]:
             raise Wrong("policy_is_another", sequence=row.sequence)
-        self.policies[said["version"]] = (in_force_from(row, said), json.loads(text))
+        self.policies[said["version"]] = (in_force_from(row, said), parse_json(text))
 
     def _state(self, row: Row, said: dict[str, Any]) -> None:
         amount = int(said["amount"].replace(".", ""))

@@ -34,6 +34,7 @@ The checks, each of which names the place where it fails:
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,7 +48,7 @@ try:
     from approvals import Approvals
     from book import Book, Journal, Row, decode
     from escrow import Escrow
-    from liabilities import LEAVES_BYTES_MAX, Liabilities, Stands, cut_off_of, stand
+    from liabilities import Liabilities, Stands, cut_off_of, stand
     from origins import Origins
     from receipts import RECEIPT_BYTES_MAX, prove_receipt, verify_file
     from requirements import Requirements
@@ -311,7 +312,7 @@ def the_liabilities(
     found = told(Liabilities(origin, needed(stands, "replay"), tree.root, auditors), folder, tree)
     leaves = sorted(path for path in folder.files if path.startswith("liabilities/"))
     for path in leaves:
-        found.check_leaves(path, folder.read(path, LEAVES_BYTES_MAX))
+        found.check_leaves(path, folder.read(path, found.leaves_bytes_max(path)))
     check.right(
         "liabilities_are_right",
         days=len(found.proven),
@@ -371,6 +372,24 @@ def the_receipts(
     check.right("receipts_are_right", receipts=len(paths))
 
 
+def verdict_of(options: argparse.Namespace) -> Verdict:
+    """What is to be said of the path, with what the reader gave. `Unreadable`; `Wrong` of what the reader gave."""
+    key = None
+    if options.key is not None:
+        try:
+            key = log.parse_keys("\n".join(each.strip() for each in options.key), "--key")
+        except Wrong:
+            raise Wrong("key_option_is_malformed") from None
+    policy = options.witnesses and read_policy(options.witnesses)
+    auditors = tuple(log.parse_key(each.strip(), "--auditor", *log.COSIGNERS) for each in options.auditor)
+    if not os.path.isfile(options.path):  # noqa: PTH113 - a Path raises where a folder on the way is closed to us
+        authority = options.tsa_cert and read_certificates(options.tsa_cert)
+        return verify(options.path, key, policy, auditors, authority)
+    if key is None:
+        raise Wrong("receipt_needs_a_key")
+    return verify_file(options.path, key, policy, auditors)
+
+
 def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -393,33 +412,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences")
     options = parser.parse_args(arguments)
-    key = None
-    if options.key is not None:
-        try:
-            key = log.parse_keys("\n".join(each.strip() for each in options.key), "--key")
-        except Wrong:
-            parser.error(say(options.lang, "key_option_is_malformed", {}))
     try:
-        policy = options.witnesses and read_policy(options.witnesses)
-        auditors = tuple(log.parse_key(each.strip(), "--auditor", *log.COSIGNERS) for each in options.auditor)
-        if not options.path.is_file():
-            authority = options.tsa_cert and read_certificates(options.tsa_cert)
-            verdict = verify(options.path, key, policy, auditors, authority)
-        elif key is not None:
-            verdict = verify_file(options.path, key, policy, auditors)
+        verdict = verdict_of(options)
+    except Wrong as wrong:
+        # What cannot be read at all, or is the reader's own: what is wrong in the folder is in the verdict.
+        reason = say(options.lang, wrong.name, wrong.facts)
+        about = "folder" if isinstance(wrong, Unreadable) else "call"
+        if options.json:
+            unread = Check(about, valid=False, sentence=wrong.name, facts=wrong.facts)
+            print(as_json(Verdict(checks=[unread]), options.lang))
+        elif about == "folder":
+            print(say(options.lang, "unreadable", {"reason": reason}))
         else:
-            parser.error(say(options.lang, "receipt_needs_a_key", {}))
-    except Unreadable as unreadable:
-        unread = Check("folder", valid=False, sentence=unreadable.name, facts=unreadable.facts)
-        reason = say(options.lang, unreadable.name, unreadable.facts)
-        print(
-            as_json(Verdict(checks=[unread]), options.lang)
-            if options.json
-            else say(options.lang, "unreadable", {"reason": reason})
-        )
+            parser.error(reason)
         return UNREADABLE
-    except Wrong as wrong:  # of a file of the reader's own: what is wrong in the folder is in the verdict
-        parser.error(say(options.lang, wrong.name, wrong.facts))
     print(as_json(verdict, options.lang) if options.json else as_text(verdict, options.lang, options.path))
     return VALID if verdict.valid else NOT_VALID
 

@@ -16,11 +16,11 @@ For a minute after a step what programs post between customers (codes 102 and 20
 go by the state before it: they are asked for before they are sent. A book without a policy (POLICY_SET) says nothing.
 """
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from book import ACCOUNT_OPENED, CORRECTION, EVENT, LINKED, PENDING, POST, TRANSFER, Row
+from folder import parse_json
 from proposals import POLICY_SET, PROPOSAL_APPROVED, PROPOSAL_MADE, Proposals
 from words import Wrong
 
@@ -69,7 +69,7 @@ class Wallets:
             if row.kind in MOVING:
                 self._move(row)
             elif row.kind == ACCOUNT_OPENED:
-                self._open(row, json.loads(payload))
+                self._open(row, parse_json(payload))
             elif row.kind == EVENT:
                 self._hear(row, payload)
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -95,15 +95,15 @@ class Wallets:
 
     def _hear(self, row: Row, payload: bytes) -> None:
         if row.code in STEPS:
-            self._step(row, json.loads(payload))
+            self._step(row, parse_json(payload))
         elif row.code == POLICY_SET:
             self.governed = True
         elif row.code == PROPOSAL_MADE:
-            self.proposals.made(row, json.loads(payload))
+            self.proposals.made(row, parse_json(payload))
         elif row.code == PROPOSAL_APPROVED:
-            self.proposals.approved(json.loads(payload))
+            self.proposals.approved(parse_json(payload))
         elif row.code == CUSTOMER_REGISTERED:
-            said = json.loads(payload)
+            said = parse_json(payload)
             if said.get("tier") == "taken_over":
                 name = said["customer"].removeprefix(OWNER)
                 self.customers.setdefault(name, Customer(state="verified", wallet=True))

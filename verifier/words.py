@@ -1,10 +1,12 @@
 """Every sentence of the verdict, in English and in Chinese, and the exception that carries one."""
 
 from typing import Final
+from unicodedata import category
 
 from book_words import OF_A_BOOK
 
 LANGUAGES: Final = ("en", "zh")
+_UNSEEN: Final = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode's categories: control, format, private, line, paragraph
 
 SENTENCES: Final[dict[str, tuple[str, str]]] = {
     # the folder
@@ -251,6 +253,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
 
 CHECKS: Final[dict[str, tuple[str, str]]] = {
     "folder": ("folder", "文件夹"),
+    "call": ("call", "调用"),
     "manifest": ("manifest", "清单"),
     "files": ("files", "文件"),
     "key": ("key", "密钥"),
@@ -290,9 +293,16 @@ class Unreadable(Wrong):
 
 
 def say(language: str, name: str, facts: dict[str, object]) -> str:
-    """A sentence. A fact that is itself a finding is said in the same language."""
+    """A sentence. A fact that is itself a finding is said in the same language; one of the folder says nothing but
+    itself: no line of its own, no colour, nothing that turns what stands around it.
+    """
     said = {
-        key: say(language, value.name, value.facts) if isinstance(value, Wrong) else value
+        key: say(language, value.name, value.facts) if isinstance(value, Wrong) else plain(str(value))
         for key, value in facts.items()
     }
     return SENTENCES[name][LANGUAGES.index(language)].format(**said)
+
+
+def plain(text: str) -> str:
+    """A text of somebody else, in which what controls a terminal or a reader's eye is spelled out."""
+    return "".join(f"\\u{ord(each):04x}" if category(each) in _UNSEEN else each for each in text)

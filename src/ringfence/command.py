@@ -59,9 +59,14 @@ class Screen:
         self.console = Console(stderr=as_json, highlight=False)
 
     def say(self, english: str, chinese: str) -> None:
-        """A line for people; nothing when a program reads."""
+        """A line for people; nothing when a program reads. It is a line also in a pipe, where nobody folds it."""
         if not self.as_json:
-            self.console.print(chinese if self.settings.language == "zh" else english)
+            self.console.print(chinese if self.settings.language == "zh" else english, soft_wrap=True)
+
+    def line(self, text: str) -> None:
+        """A text to be copied, such as a key: one line, every letter as it is."""
+        if not self.as_json:
+            self.console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
         """Rows for people, under columns that are named in English and Chinese; without columns, as they are."""

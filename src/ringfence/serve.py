@@ -50,6 +50,7 @@ from ringfence.settings import Settings
 
 NOTARY_PAUSE_SECONDS: Final = 0.2
 PAUSE_OF_PROVING_SECONDS: Final = 0.02  # between pieces of a tree of some 20 ms each
+REREAD_SECONDS: Final = 10.0  # at the latest so long after the last time some old rows are read again
 NOTARY_NICENESS: Final = 14  # it gives way to those who post, and is not starved (measured: 19 may be)
 
 Stopped = Callable[[], bool]
@@ -166,14 +167,15 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
         until_told() as stopped,
     ):
         freeze()
-        pause = NOTARY_PAUSE_SECONDS
+        pause, read_again_at = NOTARY_PAUSE_SECONDS, 0.0
         while not stopped():
             try:
                 signed = notary.step(wall_clock())
-                if signed is None:
-                    notary.reread(wall_clock())
-                else:
+                if signed is not None:
                     logger.info("notary signed", size=signed.size)
+                if signed is None or time.monotonic() >= read_again_at:  # also while something new always comes
+                    notary.reread(wall_clock())
+                    read_again_at = time.monotonic() + REREAD_SECONDS
                 pause = NOTARY_PAUSE_SECONDS
             except Refused as refused:
                 logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())

@@ -4,7 +4,7 @@ A proposal's page is rendered from its canonical bytes and from nothing else; th
 person saw is what a person approves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -320,10 +320,8 @@ def _caller(client: Client) -> Caller:
     return Caller(client.maker, client.client_id, frozenset(), client.scopes, must_change_password=False, actor=client)
 
 
-def _if_complete(visit: Visit, proposal_id: UUID, does: object) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete and callable(does):
+def _if_complete(visit: Visit, proposal_id: UUID, does: Callable[[Core, UUID], object]) -> None:
+    if proposals.is_complete(visit.core, proposal_id):
         does(visit.core, proposal_id)
 
 

@@ -221,6 +221,12 @@ def carrying_out(core: Core, proposal_id: UUID, act: str, event: Line) -> Statem
     }
 
 
+def is_complete(core: Core, proposal_id: UUID) -> bool:
+    """Has everybody approved it, and nobody carried it out yet?"""
+    with core.connection() as connection:
+        return proposal_of(connection, core.book.book_id, proposal_id).state == "complete"
+
+
 def carry_out_each(
     waiting: Sequence[Proposal], does: Callable[[Proposal], object], *, leaving: Collection[Fault | Refusal]
 ) -> int:

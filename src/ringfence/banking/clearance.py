@@ -18,7 +18,8 @@ this order:
   9  a customer is paid at a payee of that same customer: the journal has PAYEE_ADDED with the hash of this name and
      account, and no PAYEE_REMOVED; it is the one that the customer was registered with, or `new_payee` was approved for
      it; and with all that the gateway itself has sent there the amount is within what the policy lets go to a new
-     payee, or the payee is old enough, counted from the first checkpoint that the notary signed over its row
+     payee, or the payee is old enough, counted from the first checkpoint that the notary signed over its row, at the
+    time in its signature
  10  a checkpoint signed by the notary covers the row of PAYMENT_ORDERED, and the log says the same of it as the journal
  11  above the amount that `witnesses.toml` says, enough witnesses have cosigned a checkpoint that covers it
 
@@ -48,6 +49,7 @@ from ringfence.banking.queries import QUERIES
 from ringfence.database.connection import Connection
 from ringfence.diligence.proof import require_verified
 from ringfence.evidence.checkpoint import open_checkpoint
+from ringfence.evidence.cosignature import signed_time
 from ringfence.evidence.export import last_checkpoint
 from ringfence.evidence.tiles import Tiles, directory_reader
 from ringfence.evidence.witnessing import witnessed_checkpoint
@@ -58,7 +60,7 @@ from ringfence.ledger.ids import derived
 from ringfence.ledger.model import Kind
 from ringfence.ledger.storage import read_block
 from ringfence.money import currency
-from ringfence.refusal import Fault, refusal
+from ringfence.refusal import Fault, Refused, refusal
 from ringfence.vault.fields import MANDATE, ORIGIN, Shape, mask
 
 CUSTOMER: Final = "customer:"
@@ -269,14 +271,29 @@ def _agreed(connection: Connection, book: int, said: Instruction, sha256: str, a
 def _old_enough(desk: GatewayDesk, connection: Connection, said: Instruction, added: "_Event") -> None:
     book = desk.book.book_id
     [sent] = connection.execute(QUERIES.submitted_to, {"book": book, "payee": said.payee}).fetchone() or (0,)
-    signed = connection.execute(QUERIES.first_signed, {"book": book, "sequence": added.sequence}).fetchone()
-    if signed is None:
-        raise PAYMENT_IS_NOT_NOTARISED_YET()
+    since = max(added.posted_at, _first_signed(desk, connection, added.sequence))
     policy = policy_in_force(connection, book, desk.clock()).policy
-    since = max(added.posted_at, signed[0])
     until = waits_until(policy.cooling_off, said.currency, said.minor + int(sent), since)
     if until is not None and desk.clock() < until:
         raise PAYEE_IS_TOO_NEW(until=until.astimezone(UTC).isoformat(timespec="seconds"))
+
+
+def _first_signed(desk: GatewayDesk, connection: Connection, sequence: int) -> datetime:
+    """When the notary first vouched for a row: by the note that it signed and the time in its signature, not by what
+    stands beside them in a table. A log that is signed with one key says no time; there the table is believed.
+    """
+    verifier, asked = desk.notary(), {"book": desk.book.book_id, "sequence": sequence}
+    found = connection.execute(QUERIES.first_signed, asked).fetchone()
+    if found is None or verifier is None:
+        raise PAYMENT_IS_NOT_NOTARISED_YET()
+    note = found[1].encode()
+    try:
+        covers = open_checkpoint(note, verifier.name, [verifier]).size > sequence
+    except Refused as refused:
+        raise NOTARY_SIGNED_SOMETHING_ELSE(sequence=sequence) from refused
+    if not covers:
+        raise NOTARY_SIGNED_SOMETHING_ELSE(sequence=sequence)
+    return signed_time(note, verifier) or found[0]
 
 
 @dataclass(frozen=True)

@@ -58,23 +58,6 @@ from ringfence.web.visit import Signed, Visit
 from ringfence.web.words import msg
 
 OWN_ORDERS_SHOWN: Final = 10
-
-TONES: Final = {
-    "settled": "good",
-    "released": "waiting",
-    "sent": "waiting",
-    "awaiting_approval": "waiting",
-    "cooling_off": "watch",
-    "expected": "waiting",
-    "in_escrow": "waiting",
-    "held": "watch",
-    "unallocated": "watch",
-    "returned": "watch",
-    "refused": "bad",
-    "rejected": "bad",
-    "failed": "bad",
-    "cancelled": "quiet",
-}
 _ASTRAY: Final = frozenset({"refused", "rejected", "failed", "cancelled", "returned", "unallocated"})
 STATES: Final = tuple(dict.fromkeys(state for kind in LIFECYCLE for state in states(kind)))
 
@@ -139,7 +122,6 @@ def one_customer(
         names=names,
         orders=recent,
         waits=all_left(visit, recent),
-        tones=TONES,
         code_word=code_word,
         before=before,
         day=day,
@@ -200,7 +182,6 @@ def list_orders(
         asked=asked,
         kinds=list(LIFECYCLE),
         states=STATES,
-        tones=TONES,
         waits=all_left(visit, found),
         may_stop=visit.person.has_role(*MAY_STOP),
         older=f"/orders?{older}" if older else None,
@@ -240,7 +221,6 @@ def one_order(visit: Signed, order_id: UUID) -> Response:
         withheld=withheld,
         masked=masked,
         may_see=visit.person.has_role(*MAY_SEE),
-        tones=TONES,
         code_word=code_word,
         may_cancel=visit.person.has_role(*MAY_STOP) and may_move(found.kind, found.state, "cancelled"),
         wait=(wait := waits(visit.core, [found], visit.now).get(order_id)),
@@ -293,7 +273,6 @@ def own_money(visit: Signed) -> Response:
         standing=standing,
         recent=recent,
         identities=[visit.core.new_id(), visit.core.new_id()],
-        tones=TONES,
         may_propose=visit.person.has_role(Role.TREASURER),
     )
 
@@ -374,7 +353,7 @@ def _orders_panel(visit: Visit) -> dict[str, Any]:
         last = known[0] if known else None
         found = orders_by_state(connection, visit.book, last["day"] if last else None)
         ownerless = unallocated(connection, visit.book)
-    return {"last": last, "counted": found, "unallocated": ownerless, "tones": TONES}
+    return {"last": last, "counted": found, "unallocated": ownerless}
 
 
 def _carry_out(visit: Visit, proposal_id: UUID) -> None:
@@ -385,9 +364,7 @@ def _carry_out(visit: Visit, proposal_id: UUID) -> None:
 
 
 def _erase(visit: Visit, proposal_id: UUID) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete:
+    if proposals.is_complete(visit.core, proposal_id):
         erasure.carry_out_erasure(visit.core, proposal_id)
 
 

@@ -21,6 +21,7 @@ under one name.
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -32,10 +33,12 @@ from ringfence.evidence.note import (
     KEY_ALGORITHM_IS_NOT_A_COSIGNERS,
     KEY_IS_MALFORMED,
     Signature,
+    Verifier,
     check_name,
     encode_base64,
     key_id,
     parse_key,
+    parse_note,
     parse_private_key,
     private_line,
 )
@@ -129,6 +132,15 @@ class Cosigner:
 def time_of(signature: Signature) -> int:
     """When a cosignature was made, in seconds since 1970."""
     return int.from_bytes(signature.signature[:8], "big")
+
+
+def signed_time(note: bytes, key: Verifier) -> datetime | None:
+    """When a log's key signed a checkpoint, as its second signature says; None if the log is signed with one key.
+    Nobody has verified it here.
+    """
+    second = {(each.name, each.key_id) for each in key.also}
+    times = [time_of(line) for line in parse_note(note).signatures if (line.name, line.key_id) in second]
+    return datetime.fromtimestamp(times[0], UTC) if times else None
 
 
 def parse_cosigner_key(line: str) -> CosignerKey:

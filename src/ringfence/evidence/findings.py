@@ -6,6 +6,9 @@
     row_was_edited              a signed row has other content, while the last signed row is the one it was
     row_is_missing              the head counts a row that is not there
     row_is_phantom              a row is there that the head does not count, or is there twice
+    table_contradicts_log (`tables`)
+                                a table that follows the journal (accounts, entries, totals, recorded checkpoints) does
+                                not say what follows from the signed rows
     row_breaks_rule, row_is_malformed, row_goes_back_in_time, id_is_repeated (`replay`)
                                 a new row that no writer would have let in
     row_lacks_authorisation (`authorisation`)

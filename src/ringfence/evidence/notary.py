@@ -20,7 +20,8 @@ and what was published and not recorded is recorded. A checkpoint that was kept 
 A row that only people may say is signed only after whoever knows their approvals was asked (`authorisation`).
 
 Old rows are read again and again in the background, a bounded number a time (`reread`), because an edit far back is
-seen by nobody else. What the notary may find, and how it tells one finding from the other, is in `findings`.
+seen by nobody else; and beside them the tables that follow the journal (`tables`). While what was found there is still
+so, nothing new is signed. What the notary may find, and how it tells one finding from the other, is in `findings`.
 """
 
 import fcntl
@@ -42,6 +43,7 @@ from ringfence.database.connection import Connection
 from ringfence.database.refusals import refusing
 from ringfence.evidence.authorisation import Audit, Authorised, nobody, rows_to_authorise
 from ringfence.evidence.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from ringfence.evidence.cosignature import signed_time
 from ringfence.evidence.findings import (
     CHECKPOINT_WAS_EDITED,
     ID_IS_REPEATED,
@@ -61,6 +63,7 @@ from ringfence.evidence.note import NOTE_IS_NOT_SIGNED_BY_KNOWN_KEY, Signer
 from ringfence.evidence.queries import QUERIES
 from ringfence.evidence.replay import ROW_IS_MALFORMED, Replay
 from ringfence.evidence.snapshot import keep_snapshot, newest_snapshot
+from ringfence.evidence.tables import Tables
 from ringfence.evidence.tiles import (
     EMPTY_EDGE,
     LOG_FILE_IS_UNREADABLE,
@@ -137,6 +140,8 @@ class Notary:
         self._replay = Replay()
         self._unrecorded: list[int] = []  # sizes that were published and are not in evidence.checkpoint
         self._interrupted = True  # the log may be ahead of what is known here
+        self._in_doubt = False  # something that was signed is not so any more: `reread` found it
+        self._tables = Tables(book, log, signer.verifier)
         self._lock = _lock(log)
 
     @property
@@ -179,6 +184,8 @@ class Notary:
                 block = self._read(connection, head)
                 yield "read"
                 if block is not None:
+                    if self._in_doubt:
+                        self._reread(connection, head, REREAD_ROWS)
                     self._check_ids(connection, block)
                     undo = self._take(connection, block)
             if block is not None:
@@ -213,18 +220,25 @@ class Notary:
         with self._alarming(at):
             if self._interrupted:
                 self._recover()
-            first = self.position if self.position < self.checkpoint.size else 0
-            self._kept = self._kept if first else kept_checkpoints(self.log)
-            last, sizes = some_of(self._kept, first, min(first + rows, self.checkpoint.size))
             with self._snapshot() as connection:
-                self._check_extent(connection)
-                self._compare(connection, first, last)
-            check_checkpoints(self.log, self._tiles(), sizes, self._open_note)
-            if last == self.checkpoint.size:
-                check_edge(self.log, self._signed.edge)
-                self._leave_key()
-        self.position = last if last < self.checkpoint.size else 0
+                self._reread(connection, self._check_extent(connection), rows)
         return self.position
+
+    def _reread(self, connection: Connection, head: int, rows: int) -> None:
+        self._in_doubt = True
+        first = self.position if self.position < self.checkpoint.size else 0
+        self._kept = self._kept if first else kept_checkpoints(self.log)
+        last, sizes = some_of(self._kept, first, min(first + rows, self.checkpoint.size))
+        size = self.checkpoint.size
+        records = self._compare(connection, first, last)
+        check_checkpoints(self.log, self._tiles(), sizes, self._open_note)
+        self._tables.check_checkpoints(connection, first, last, sizes, self._unrecorded, size)
+        self._tables.check(connection, head, self._replay.balances, size, records, first)
+        if last == size:
+            check_edge(self.log, self._signed.edge)
+            self._leave_key()
+        self.position = last if last < size else 0
+        self._in_doubt = False
 
     @contextmanager
     def _alarming(self, at: datetime) -> Iterator[None]:
@@ -283,6 +297,10 @@ class Notary:
             recorded = connection.execute(QUERIES.last_checkpoint, {"book": self.book}).fetchone()
         size, note = (recorded[0], recorded[2]) if recorded else (-1, "")
         if size > checkpoint.size:
+            try:
+                self._open_note(note.encode())
+            except Refused as refused:  # it was not this notary who said that
+                raise CHECKPOINT_WAS_EDITED(size=size) from refused
             raise LOG_IS_OLDER_THAN_SIGNED(size=checkpoint.size, recorded=size)
         if size >= 0 and read_file(self.log, f"checkpoints/{size}") != note.encode():
             raise CHECKPOINT_WAS_EDITED(size=size)
@@ -371,17 +389,17 @@ class Notary:
         size = self.checkpoint.size
         self._compare(connection, max(0, (size - 1) // WIDTH * WIDTH), size)
 
-    def _compare(self, connection: Connection, first: int, last: int) -> None:
-        """Are these signed rows in the journal as they were signed?"""
+    def _compare(self, connection: Connection, first: int, last: int) -> list[bytes]:
+        """Are these signed rows in the journal as they were signed? Returns them."""
         if first == last:
-            return
+            return []
         signed = list(self._tiles().records(first, last))
         block = self._read_rows(connection, first, last)
         if misspelled := self._misspelled(connection, first, last):
             raise ROW_WAS_EDITED(sequence=misspelled[0], fields=misspelled[1])
         found = list(leaves(self.book, first, block.posted_at, block.batch))
         if found == signed:
-            return
+            return signed
         if self._id_changed(connection, self.checkpoint.size - 1):
             raise JOURNAL_WAS_REPLACED(sequence=self._replaced_from(connection), signed=self.checkpoint.size)
         at = next(index for index, (one, other) in enumerate(zip(found, signed, strict=True)) if one != other)
@@ -486,8 +504,9 @@ class Notary:
         with connection.transaction():
             for size in self._unrecorded:
                 note = read_file(self.log, f"checkpoints/{size}")
-                root = self._open_note(note).root
-                row = {"book": self.book, "size": size, "root": root, "note": note.decode(), "at": at}
+                root, said = self._open_note(note).root, signed_time(note, self.signer.verifier)
+                signed_at = at if said in (None, at.replace(microsecond=0)) else said  # of a kill: then, not now
+                row = {"book": self.book, "size": size, "root": root, "note": note.decode(), "at": signed_at}
                 connection.execute(QUERIES.record_checkpoint, row)
         self._unrecorded = []
 

@@ -15,6 +15,16 @@ class Queries(NamedQueries):
     misspelled_row: Query
     repeated_id: Query
     sequences_of: Query
+    book_and_entries: Query
+    accounts_named: Query
+    accounts_after: Query
+    accounts_moved_since: Query
+    accounts_restated_since: Query
+    entries_after: Query
+    shifted_after: Query
+    shifted_missing: Query
+    totals_of: Query
+    checkpoints_between: Query
 
 
 QUERIES: Final = load(Queries, "ringfence.evidence")

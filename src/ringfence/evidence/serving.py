@@ -11,6 +11,7 @@ it who did not mean to, and a proxy decides who comes in. The core does not serv
 checked here.
 """
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +19,13 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.evidence.tiles import LOG_FILE_IS_MISSING, read_file
 from ringfence.refusal import Refused
 
-REQUESTS_AT_ONCE: Final = 64
+REQUESTS_AT_ONCE: Final = 256
+SILENCE_SECONDS_MAX: Final = 10.0
 KEPT_FOR_GOOD: Final = "public, max-age=31536000, immutable"
 KEPT_SHORTLY: Final = "public, max-age=2"
 TILES_TYPE: Final = "application/octet-stream"
@@ -67,7 +70,27 @@ def _nothing() -> Response:
     return PlainTextResponse("not found\n", 404)
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+class Impatient(H11Protocol):
+    """A connection that is closed unless it asks something within a few seconds. Without a proxy in front, those who
+    say nothing would keep out those who do.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.loop.call_later(SILENCE_SECONDS_MAX, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self._look_again()
+
+
+def serve(app: FastAPI, host: str, port: int, at_once: int = REQUESTS_AT_ONCE, **settings: Any) -> None:
     """Answer until stopped."""
-    settings: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
-    uvicorn.Server(uvicorn.Config(app, host=host, port=port, limit_concurrency=REQUESTS_AT_ONCE, **settings)).run()
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "http": Impatient}
+    quiet |= {"limit_concurrency": at_once, **settings}
+    uvicorn.Server(uvicorn.Config(app, host=host, port=port, **quiet)).run()

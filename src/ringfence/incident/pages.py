@@ -61,9 +61,7 @@ def _indicators(visit: Visit) -> dict[str, Any]:
 
 
 def _release(visit: Visit, proposal_id: UUID) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete:
+    if proposals.is_complete(visit.core, proposal_id):
         brake.release(visit.core, proposal_id)
 
 

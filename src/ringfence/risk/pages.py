@@ -47,9 +47,7 @@ def propose(
 
 
 def _carry_out(visit: Visit, proposal_id: UUID) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete:
+    if proposals.is_complete(visit.core, proposal_id):
         rule_packs.change(visit.core, proposal_id)
 
 

@@ -100,9 +100,9 @@ SELECT sequence, kind, debit_account, credit_account, amount, payload, posted_at
 SELECT sequence, code, posted_at, payload FROM ledger.journal
  WHERE book_id = %(book)s AND id = %(id)s AND kind = 16;
 
--- When somebody else than the core first vouched for a row: the notary's clock, in a table that only the notary writes.
+-- When somebody else than the core first vouched for a row. The table says where to look: what counts is the note.
 -- name: first_signed
-SELECT signed_at FROM evidence.checkpoint WHERE book_id = %(book)s AND size > %(sequence)s ORDER BY size LIMIT 1;
+SELECT signed_at, note FROM evidence.checkpoint WHERE book_id = %(book)s AND size > %(sequence)s ORDER BY size LIMIT 1;
 
 -- name: resolution_of
 SELECT kind FROM ledger.journal WHERE book_id = %(book)s AND refers_to = %(id)s AND kind BETWEEN 3 AND 6;

@@ -41,7 +41,5 @@ def propose(
 
 
 def carry_out(visit: Visit, proposal_id: UUID) -> None:
-    with visit.core.connection() as connection:
-        complete = proposals.proposal_of(connection, visit.book, proposal_id).state == "complete"
-    if complete:
+    if proposals.is_complete(visit.core, proposal_id):
         corrections.carry_out(visit.core, proposal_id)

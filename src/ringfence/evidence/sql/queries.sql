@@ -1,5 +1,7 @@
+-- A time that is no time would be no answer: whoever edits one gets 1970, which no note says.
 -- name: last_checkpoint
-SELECT size, root, note, signed_at FROM evidence.checkpoint
+SELECT size, root, note, CASE WHEN isfinite(signed_at) THEN signed_at ELSE 'epoch' END AS signed_at
+  FROM evidence.checkpoint
  WHERE book_id = %(book)s ORDER BY size DESC LIMIT 1;
 
 -- name: record_checkpoint
@@ -48,3 +50,100 @@ SELECT n.sequence, n.id, o.sequence FROM ledger.journal n
 -- name: sequences_of
 SELECT id, sequence FROM ledger.journal
  WHERE book_id = %(book)s AND id = ANY(%(ids)s) AND sequence < %(before)s;
+
+-- The tables that follow the journal, beside it (`tables`). Sums are compared as numeric: an edited one may overflow.
+
+-- name: book_and_entries
+SELECT b.name, coalesce((SELECT p.sequence FROM ledger.projection p WHERE p.book_id = b.book_id AND p.name = 'entry'), 0)
+  FROM ledger.book b WHERE b.book_id = %(book)s;
+
+-- name: accounts_named
+SELECT account, name, currency, side, owner, pool, opened, closed FROM ledger.account
+ WHERE book_id = %(book)s AND account = ANY(%(accounts)s);
+
+-- Accounts in their order, with what they had before the row `reached`.
+-- name: accounts_after
+SELECT a.account, a.opened, a.minimum, a.maximum, a.closed,
+       coalesce(e.balance, 0), coalesce(e.held, 0), coalesce(e.expected, 0)
+  FROM ledger.account a
+  LEFT JOIN LATERAL (SELECT balance, held, expected FROM ledger.entry e
+                      WHERE e.book_id = a.book_id AND e.account = a.account AND e.sequence < %(reached)s
+                      ORDER BY e.sequence DESC LIMIT 1) e ON true
+ WHERE a.book_id = %(book)s AND a.account > %(after)s AND a.account <= %(last)s
+ ORDER BY a.account LIMIT 100000;
+
+-- Whom signed rows have moved whose entries are still to come.
+-- name: accounts_moved_since
+SELECT DISTINCT m.account FROM ledger.journal j, unnest(ARRAY[j.debit_account, j.credit_account]) AS m (account)
+ WHERE j.book_id = %(book)s AND j.sequence >= %(reached)s AND j.sequence < %(size)s AND j.kind <= 6;
+
+-- Whom rows that are not signed yet close or limit.
+-- name: accounts_restated_since
+SELECT DISTINCT j.debit_account FROM ledger.journal j
+ WHERE j.book_id = %(book)s AND j.sequence >= %(size)s AND j.kind IN (8, 9);
+
+-- Entries from one on, in the order of their index; `wrong` is the first column that does not follow from the entry before
+-- and from the row of the journal. Of the first nothing before it is known.
+-- name: entries_after
+WITH piece AS (
+    SELECT e.account, e.sequence, e.change, e.balance::numeric, e.held::numeric, e.expected::numeric FROM ledger.entry e
+     WHERE e.book_id = %(book)s AND (e.account, e.sequence) >= (%(account)s, %(sequence)s) AND e.sequence < %(reached)s
+     ORDER BY e.account, e.sequence LIMIT %(limit)s
+), beside AS (
+    SELECT p.account, p.sequence, p.change, j.sequence IS NOT NULL AND a.account IS NOT NULL AS known,
+           p.balance - coalesce(lag(p.balance) OVER run, 0) AS balance, p.held - coalesce(lag(p.held) OVER run, 0) AS held,
+           p.expected - coalesce(lag(p.expected) OVER run, 0) AS expected,
+           (p.account = j.credit_account) = (a.side = 'credit') AS normal,
+           CASE WHEN j.kind IN (1, 3, 6) THEN j.amount ELSE 0 END AS posted,
+           CASE WHEN j.kind = 2 THEN j.amount WHEN j.kind IN (3, 4, 5) THEN -h.amount ELSE 0 END AS pending
+      FROM piece p
+      LEFT JOIN ledger.account a ON a.book_id = %(book)s AND a.account = p.account
+      LEFT JOIN ledger.journal j ON j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind <= 6
+                                AND p.account IN (j.debit_account, j.credit_account)
+      LEFT JOIN ledger.journal h ON j.kind IN (3, 4, 5) AND h.book_id = %(book)s AND h.id = j.refers_to AND h.kind = 2
+    WINDOW run AS (PARTITION BY p.account ORDER BY p.sequence)
+)
+SELECT account, sequence,
+       CASE WHEN NOT known THEN 'sequence'
+            WHEN change <> CASE WHEN normal THEN posted ELSE -posted END THEN 'change'
+            WHEN balance <> change THEN 'balance'
+            WHEN held <> CASE WHEN normal THEN 0 ELSE pending END THEN 'held'
+            WHEN expected <> CASE WHEN normal THEN pending ELSE 0 END THEN 'expected' END AS wrong
+  FROM beside ORDER BY account, sequence;
+
+-- name: shifted_after
+WITH piece AS (
+    SELECT e.account, e.shift, e.value_date, e.sequence, e.total::numeric FROM ledger.shifted_entry e
+     WHERE e.book_id = %(book)s AND e.sequence < %(reached)s
+       AND (e.account, e.shift, e.value_date, e.sequence) >= (%(account)s, %(shift)s, %(day)s, %(sequence)s)
+     ORDER BY e.account, e.shift, e.value_date, e.sequence LIMIT %(limit)s
+), beside AS (
+    SELECT p.account, p.shift, p.value_date, p.sequence,
+           p.total - coalesce(lag(p.total) OVER (PARTITION BY p.account, p.shift ORDER BY p.value_date, p.sequence), 0) AS change,
+           j.value_date = p.value_date AND p.shift = j.value_date - (j.posted_at AT TIME ZONE 'UTC')::date AS known,
+           CASE WHEN (p.account = j.credit_account) = (a.side = 'credit') THEN j.amount ELSE -j.amount END AS moved
+      FROM piece p
+      LEFT JOIN ledger.account a ON a.book_id = %(book)s AND a.account = p.account
+      LEFT JOIN ledger.journal j ON j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind IN (1, 3, 6)
+                                AND p.account IN (j.debit_account, j.credit_account)
+)
+SELECT account, shift, value_date::text, sequence,
+       CASE WHEN known IS NOT TRUE THEN 'value_date' WHEN change <> moved THEN 'total' END AS wrong
+  FROM beside ORDER BY account, shift, value_date, sequence;
+
+-- name: shifted_missing
+SELECT j.sequence, m.account
+  FROM ledger.journal j, unnest(ARRAY[j.debit_account, j.credit_account]) AS m (account)
+ WHERE j.book_id = %(book)s AND j.sequence >= %(first)s AND j.sequence < %(last)s AND j.kind IN (1, 3, 6)
+   AND j.value_date <> (j.posted_at AT TIME ZONE 'UTC')::date
+   AND NOT EXISTS (SELECT FROM ledger.shifted_entry e
+                    WHERE e.book_id = j.book_id AND e.account = m.account AND e.value_date = j.value_date
+                      AND e.shift = j.value_date - (j.posted_at AT TIME ZONE 'UTC')::date AND e.sequence = j.sequence)
+ ORDER BY j.sequence LIMIT 1;
+
+-- name: totals_of
+SELECT owner_class, pool, currency, side, balance, held, expected FROM ledger.total WHERE book_id = %(book)s;
+
+-- name: checkpoints_between
+SELECT size, root, note, CASE WHEN isfinite(signed_at) THEN signed_at ELSE 'epoch' END FROM evidence.checkpoint
+ WHERE book_id = %(book)s AND (size > %(first)s AND size <= %(last)s OR size > %(end)s) ORDER BY size LIMIT 2000;

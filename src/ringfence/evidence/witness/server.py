@@ -4,20 +4,24 @@ It needs no database, no login and no more memory than one request. Requests of 
 signature is verified; those that it does watch are for its log's key to make. TLS is a proxy's.
 """
 
+import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from ringfence.evidence.cosignature import time_of
 from ringfence.evidence.note import Verifier, encode_base64
-from ringfence.evidence.witness.requests import REQUEST_BYTES_MAX, REQUEST_TO_WITNESS_IS_MALFORMED, Answer
+from ringfence.evidence.serving import serve as serve_quietly
+from ringfence.evidence.witness.requests import REQUEST_BYTES_MAX, Answer
 from ringfence.evidence.witness.witness import Witness
 
 BACKLOG: Final = 64
-REQUESTS_AT_ONCE: Final = 32
+REQUESTS_AT_ONCE: Final = 128
+BODY_SECONDS_MAX: Final = 10.0
 
 
 def application(witness: Witness, logs: list[Verifier]) -> FastAPI:
@@ -26,11 +30,14 @@ def application(witness: Witness, logs: list[Verifier]) -> FastAPI:
 
     @app.post("/add-checkpoint")
     async def add_checkpoint(request: Request) -> Response:
+        """A body that is too long, or does not end, is none; whoever went away hears nothing."""
         body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > REQUEST_BYTES_MAX:
-                return _response(Answer(400, f"{REQUEST_TO_WITNESS_IS_MALFORMED(line=1)}\n".encode()))
+        with suppress(ClientDisconnect, TimeoutError):
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > REQUEST_BYTES_MAX:
+                        break
         return _response(await run_in_threadpool(witness.add_checkpoint, bytes(body)))
 
     @app.get("/logs")
@@ -52,8 +59,7 @@ def last_signed(witness: Witness, log: Verifier) -> dict[str, Any]:
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Answer until stopped."""
-    settings: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "backlog": BACKLOG}
-    uvicorn.Server(uvicorn.Config(app, host=host, port=port, limit_concurrency=REQUESTS_AT_ONCE, **settings)).run()
+    serve_quietly(app, host, port, REQUESTS_AT_ONCE, backlog=BACKLOG)
 
 
 def _response(answer: Answer) -> Response:

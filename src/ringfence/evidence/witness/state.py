@@ -1,7 +1,8 @@
 """What a witness has signed last, by log: one file each, the note with the witness's own lines below it.
 
     <home>/witness/signed/<SHA-256 of the origin>
-    <home>/witness/contradictions/<SHA-256 of the note>     signed by the log, and no continuation of the last
+    <home>/witness/contradictions/<SHA-256 of the text>     signed by the log, of a size signed before with another root
+    <home>/witness/unproven/<SHA-256 of the text>           signed by the log, and came with a proof that does not hold
 
 A file is durable before the signature leaves the program, and is replaced as a whole. The lock beside the files is the
 one program's that signs with this state: two of them could sign two histories. A witness whose files are gone, while
@@ -11,16 +12,19 @@ mark is made once, with the key.
 
 import fcntl
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from ringfence.database.files import private_folder, write_once
+from ringfence.evidence.note import parse_note
 from ringfence.evidence.tiles import LOG_FILE_IS_MISSING, LOG_FILE_IS_UNREADABLE, File, read_file, replace_file
 from ringfence.refusal import Fault, Refused, refusal
 
 FOLDER: Final = "witness"
 CONTRADICTIONS_MAX: Final = 1_000
+CONTRADICTIONS, UNPROVEN = "contradictions", "unproven"
 _MARK: Final = "state"
 _MARKED: Final = "what a witness has signed; see the manual before this folder is moved or restored"
 
@@ -87,14 +91,39 @@ class State:
         replace_file(self.folder, File(_path(origin), note))
 
     def keep_contradiction(self, note: bytes) -> None:
-        """Keep a note that the log signed and that was not cosigned. A log that signs many fills no disk."""
-        folder = self.folder / "contradictions"
-        if not folder.is_dir() or len(list(folder.iterdir())) < CONTRADICTIONS_MAX:
-            replace_file(self.folder, File(f"contradictions/{sha256(note).hexdigest()}", note))
+        """Keep a note that the log signed of a size of which it has signed another root: both show two histories."""
+        self._keep_aside(CONTRADICTIONS, note)
+
+    def keep_unproven(self, note: bytes) -> None:
+        """Keep a note that the log signed and of which nobody showed that it continues the last. It shows nothing by
+        itself: anybody can send a log's checkpoint with a wrong proof. `proven` lets go of it.
+        """
+        self._keep_aside(UNPROVEN, note)
+
+    def proven(self, note: bytes) -> None:
+        """What this note says does continue what was signed."""
+        with suppress(OSError):
+            (self.folder / UNPROVEN / _name(note)).unlink(missing_ok=True)
 
     def contradictions(self) -> list[Path]:
-        folder = self.folder / "contradictions"
+        return self._aside(CONTRADICTIONS)
+
+    def unproven(self) -> list[Path]:
+        return self._aside(UNPROVEN)
+
+    def _keep_aside(self, kind: str, note: bytes) -> None:
+        """One file a text, whatever stands below it. A log that signs many fills no disk."""
+        folder = self.folder / kind
+        if not folder.is_dir() or len(list(folder.iterdir())) < CONTRADICTIONS_MAX:
+            replace_file(self.folder, File(f"{kind}/{_name(note)}", note))
+
+    def _aside(self, kind: str) -> list[Path]:
+        folder = self.folder / kind
         return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _name(note: bytes) -> str:
+    return sha256(parse_note(note).text.encode()).hexdigest()
 
 
 def _path(origin: str) -> str:

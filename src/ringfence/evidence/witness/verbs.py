@@ -30,7 +30,7 @@ def init(
         screen.result({"name": name, "keys": keys})
         screen.say("Give these lines to whoever runs the log:", "请将以下公钥行交给日志运行方：")
         for key in keys:
-            screen.show(key)
+            screen.line(key)
 
 
 @witness.command("add")
@@ -88,8 +88,8 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         state = State(screen.settings.home, to_read=True)
         one = Witness(state, cosigners, logs, lambda: datetime.now(UTC))
         told: list[dict[str, Any]] = [last_signed(one, log) for log in logs]
-        against = [str(path) for path in state.contradictions()]
-        screen.result({"name": cosigners[0].name, "logs": told, "contradictions": against})
+        against, open_ = ([str(path) for path in each] for each in (state.contradictions(), state.unproven()))
+        screen.result({"name": cosigners[0].name, "logs": told, "contradictions": against, "unproven": open_})
         rows = []
         for each in told:
             at = datetime.fromtimestamp(each["signed_at"], UTC).strftime("%Y-%m-%d %H:%M:%S") if each["size"] else "-"
@@ -97,6 +97,11 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         screen.table((("log", "日志"), ("rows", "行数"), ("signed (UTC)", "签名时间（UTC）")), rows)
         for path in against:
             screen.say(
-                f"[bold red]signed by its log, and no continuation: {path}[/]",
-                f"[bold red]日志已签名但与既往不一致：{path}[/]",
+                f"[bold red]signed by its log, which signed another tree of that size before: {path}[/]",
+                f"[bold red]日志此前已为同一大小签过另一棵树：{path}[/]",
+            )
+        for path in open_:
+            screen.say(
+                f"signed by its log, and came with a proof that does not hold: {path}",
+                f"日志已签名，但所附证明不成立：{path}",
             )

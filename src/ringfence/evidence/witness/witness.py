@@ -110,6 +110,7 @@ class Witness:
             self._state.keep(
                 checkpoint.origin, write_note(Note(text, (*self._log_lines(request, checkpoint.origin), *lines)))
             )
+            self._state.proven(request.note)
         return Answer(200, "".join(map(str, lines)).encode())
 
     def _signed_by_its_log(self, request: AddCheckpoint) -> Checkpoint:
@@ -120,8 +121,8 @@ class Witness:
         return open_checkpoint(request.note, origin, trusted)
 
     def _check_continues(self, request: AddCheckpoint, last: Checkpoint, checkpoint: Checkpoint) -> None:
-        """The tree that was signed last is the beginning of the new one. What the log signed, and is not so, is kept:
-        together with what it signed before it shows that the log has two histories.
+        """The tree that was signed last is the beginning of the new one. What the log signed, and of which that was not
+        shown, is kept: if it never is, the log has two histories.
         """
         if last.size in (0, checkpoint.size):
             if request.proof:
@@ -130,7 +131,7 @@ class Witness:
         try:
             check_tree(request.proof, last.size, last.root, checkpoint.size, checkpoint.root)
         except Refused:
-            self._state.keep_contradiction(request.note)
+            self._state.keep_unproven(request.note)
             raise
 
     def _log_lines(self, request: AddCheckpoint, origin: str) -> Iterator[Signature]:
