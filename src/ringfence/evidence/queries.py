@@ -15,6 +15,7 @@ class Queries(NamedQueries):
     misspelled_row: Query
     repeated_id: Query
     sequences_of: Query
+    look_up_by_index: Query
     book_and_entries: Query
     accounts_named: Query
     accounts_after: Query

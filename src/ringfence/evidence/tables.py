@@ -37,7 +37,7 @@ from ringfence.ledger.model import Kind
 from ringfence.refusal import Fault, Refused, refusal
 
 ACCOUNTS_AT_ONCE: Final = 2_048
-ENTRIES_AT_ONCE: Final = 8_192
+ENTRIES_AT_ONCE: Final = 2_048
 BEHIND_ROWS_MAX: Final = 65_536  # entries that are further behind are not compared with the replay
 _HEAD_BYTES: Final = LEAF.itemsize
 
@@ -66,6 +66,7 @@ class Tables:
         """Look at what the signed rows `first` and following say of the tables, and at some of each. `balances` are
         those of the replay after `size` rows, `head` is the book's.
         """
+        connection.execute(QUERIES.look_up_by_index)
         name, reached = self._one(connection, QUERIES.book_and_entries)
         if name != self._key.name.rpartition("/")[2]:
             raise TABLE_CONTRADICTS_LOG(table="ledger.book", row=self._book, fields="name")

@@ -53,6 +53,12 @@ SELECT id, sequence FROM ledger.journal
 
 -- The tables that follow the journal, beside it (`tables`). Sums are compared as numeric: an edited one may overflow.
 
+-- What is joined below is looked up row by row by an index, also while the planner knows nothing yet of tables that have
+-- just grown: each LATERAL with its LIMIT is a look of its own.
+-- name: look_up_by_index
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+
 -- name: book_and_entries
 SELECT b.name, coalesce((SELECT p.sequence FROM ledger.projection p WHERE p.book_id = b.book_id AND p.name = 'entry'), 0)
   FROM ledger.book b WHERE b.book_id = %(book)s;
@@ -97,10 +103,14 @@ WITH piece AS (
            CASE WHEN j.kind IN (1, 3, 6) THEN j.amount ELSE 0 END AS posted,
            CASE WHEN j.kind = 2 THEN j.amount WHEN j.kind IN (3, 4, 5) THEN -h.amount ELSE 0 END AS pending
       FROM piece p
-      LEFT JOIN ledger.account a ON a.book_id = %(book)s AND a.account = p.account
-      LEFT JOIN ledger.journal j ON j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind <= 6
-                                AND p.account IN (j.debit_account, j.credit_account)
-      LEFT JOIN ledger.journal h ON j.kind IN (3, 4, 5) AND h.book_id = %(book)s AND h.id = j.refers_to AND h.kind = 2
+      LEFT JOIN LATERAL (SELECT a.account, a.side FROM ledger.account a
+                          WHERE a.book_id = %(book)s AND a.account = p.account LIMIT 1) a ON true
+      LEFT JOIN LATERAL (SELECT j.sequence, j.kind, j.debit_account, j.credit_account, j.amount,
+                                CASE WHEN j.kind IN (3, 4, 5) THEN j.refers_to END AS hold
+                           FROM ledger.journal j WHERE j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind <= 6
+                            AND p.account IN (j.debit_account, j.credit_account) LIMIT 1) j ON true
+      LEFT JOIN LATERAL (SELECT h.amount FROM ledger.journal h
+                          WHERE h.book_id = %(book)s AND h.id = j.hold AND h.kind = 2 LIMIT 1) h ON true
     WINDOW run AS (PARTITION BY p.account ORDER BY p.sequence)
 )
 SELECT account, sequence,
@@ -123,9 +133,11 @@ WITH piece AS (
            j.value_date = p.value_date AND p.shift = j.value_date - (j.posted_at AT TIME ZONE 'UTC')::date AS known,
            CASE WHEN (p.account = j.credit_account) = (a.side = 'credit') THEN j.amount ELSE -j.amount END AS moved
       FROM piece p
-      LEFT JOIN ledger.account a ON a.book_id = %(book)s AND a.account = p.account
-      LEFT JOIN ledger.journal j ON j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind IN (1, 3, 6)
-                                AND p.account IN (j.debit_account, j.credit_account)
+      LEFT JOIN LATERAL (SELECT a.side FROM ledger.account a
+                          WHERE a.book_id = %(book)s AND a.account = p.account LIMIT 1) a ON true
+      LEFT JOIN LATERAL (SELECT j.value_date, j.posted_at, j.credit_account, j.amount FROM ledger.journal j
+                          WHERE j.book_id = %(book)s AND j.sequence = p.sequence AND j.kind IN (1, 3, 6)
+                            AND p.account IN (j.debit_account, j.credit_account) LIMIT 1) j ON true
 )
 SELECT account, shift, value_date::text, sequence,
        CASE WHEN known IS NOT TRUE THEN 'value_date' WHEN change <> moved THEN 'total' END AS wrong
@@ -136,9 +148,9 @@ SELECT j.sequence, m.account
   FROM ledger.journal j, unnest(ARRAY[j.debit_account, j.credit_account]) AS m (account)
  WHERE j.book_id = %(book)s AND j.sequence >= %(first)s AND j.sequence < %(last)s AND j.kind IN (1, 3, 6)
    AND j.value_date <> (j.posted_at AT TIME ZONE 'UTC')::date
-   AND NOT EXISTS (SELECT FROM ledger.shifted_entry e
-                    WHERE e.book_id = j.book_id AND e.account = m.account AND e.value_date = j.value_date
-                      AND e.shift = j.value_date - (j.posted_at AT TIME ZONE 'UTC')::date AND e.sequence = j.sequence)
+   AND (SELECT e.sequence FROM ledger.shifted_entry e
+         WHERE e.book_id = j.book_id AND e.account = m.account AND e.value_date = j.value_date
+           AND e.shift = j.value_date - (j.posted_at AT TIME ZONE 'UTC')::date AND e.sequence = j.sequence LIMIT 1) IS NULL
  ORDER BY j.sequence LIMIT 1;
 
 -- name: totals_of
