@@ -18,13 +18,14 @@ from ringfence.evidence.checkpoint import open_checkpoint
 from ringfence.evidence.cosignature import ML_DSA_44, Cosigner, time_of
 from ringfence.evidence.export import export
 from ringfence.evidence.keys import load_key, read_verifier, signer_for
-from ringfence.evidence.notary import run
 from ringfence.evidence.note import Note, Signer, parse_note, write_note
 from ringfence.evidence.tree import EMPTY, append, record_hashes, root
+from ringfence.evidence.work import Pauses, work
 from ringfence.ledger.encoding import leaves
 from ringfence.ledger.journal import Unit
 from ringfence.ledger.model import Account, Kind
 from ringfence.ledger.storage import read_block
+from ringfence.refusal import Refused
 
 
 @pytest.fixture
@@ -530,10 +531,10 @@ def test_a_database_that_is_lost_is_refused_and_taken_up_again(world):
 
 
 def test_the_notary_works_until_it_is_told_to_stop(world):
-    """It signs what comes, reads old rows again when nothing does, and reports refusals without ending."""
+    """It signs what comes, reads old rows again, and reports refusals without ending."""
     notary = world.notary()
     stop, reports = threading.Event(), []
-    thread = threading.Thread(target=run, args=(notary, stop, lambda: at(50), reports.append, 0.01))
+    thread = threading.Thread(target=work, args=(notary, stop.is_set, lambda: at(50), reports.append, QUICK))
     thread.start()
     try:
         world.open_accounts()
@@ -546,6 +547,26 @@ def test_the_notary_works_until_it_is_told_to_stop(world):
     finally:
         stop.set()
         thread.join()
+
+
+def test_old_rows_are_read_again_also_while_something_new_always_comes(world):
+    """Every step finds a row; an old one is edited meanwhile."""
+    world.open_accounts()
+    world.deposits(1, 100, 300)
+    notary, reports, ids = world.notary(), [], iter(range(1_000, 1_100))
+
+    def stopped():
+        world.deposits(1, next(ids), 1)
+        if len(reports) == 3:
+            world.tamper("UPDATE ledger.journal SET code = 7 WHERE sequence = 5")
+        return bool(reports) and isinstance(reports[-1], Refused)
+
+    work(notary, stopped, lambda: at(50), reports.append, QUICK)
+    assert reports[-1].name == "row_was_edited"
+    assert [each.size for each in reports[:-1]] == list(range(304, 303 + len(reports)))
+
+
+QUICK = Pauses(step=0.01, many=0.01, look=0.01, round=0.01)
 
 
 def wait_for(condition, seconds=10.0):

@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,11 +32,13 @@ from ringfence.console.application import LOCAL_HOSTS, application
 from ringfence.core import wall_clock
 from ringfence.database.server import Server
 from ringfence.diligence.provider import CONFIGURATION, SIMULATED
+from ringfence.evidence.checkpoint import Checkpoint
 from ringfence.evidence.findings import raise_alarm
 from ringfence.evidence.notary import Notary
 from ringfence.evidence.routes import Log
 from ringfence.evidence.timestamping import Stamping
 from ringfence.evidence.witness.asking import Asking
+from ringfence.evidence.work import work
 from ringfence.incident.routes import Lookout
 from ringfence.incident.thresholds import default_toml, read_thresholds
 from ringfence.ledger.entries import Follower
@@ -48,9 +49,7 @@ from ringfence.refusal import Refused
 from ringfence.rounds import Pause, Rounds, core_round, figures
 from ringfence.settings import Settings
 
-NOTARY_PAUSE_SECONDS: Final = 0.2
 PAUSE_OF_PROVING_SECONDS: Final = 0.02  # between pieces of a tree of some 20 ms each
-REREAD_SECONDS: Final = 10.0  # at the latest so long after the last time some old rows are read again
 NOTARY_NICENESS: Final = 14  # it gives way to those who post, and is not starved (measured: 19 may be)
 
 Stopped = Callable[[], bool]
@@ -161,26 +160,19 @@ def serve_notary(settings: Settings, server: Server, book: str) -> None:
     def put_aside(refused: Refused) -> None:
         logger.warning("notary snapshot put aside", refused=refused.name, sentence=refused.sentence())
 
+    def report(found: Checkpoint | Refused) -> None:
+        if isinstance(found, Refused):
+            logger.info("notary refuses", refused=found.name, sentence=found.sentence())
+        else:
+            logger.info("notary signed", size=found.size)
+
     with (
         installation.notary_of(settings, server, book, put_aside) as notary,
         asking_others(settings, server, notary, logger.info),
         until_told() as stopped,
     ):
         freeze()
-        pause, read_again_at = NOTARY_PAUSE_SECONDS, 0.0
-        while not stopped():
-            try:
-                signed = notary.step(wall_clock())
-                if signed is not None:
-                    logger.info("notary signed", size=signed.size)
-                if signed is None or time.monotonic() >= read_again_at:  # also while something new always comes
-                    notary.reread(wall_clock())
-                    read_again_at = time.monotonic() + REREAD_SECONDS
-                pause = NOTARY_PAUSE_SECONDS
-            except Refused as refused:
-                logger.info("notary refuses", refused=refused.name, sentence=refused.sentence())
-                pause = min(pause * 2, 5.0)
-            time.sleep(pause)
+        work(notary, stopped, wall_clock, report)
 
 
 def freeze() -> None:

@@ -31,7 +31,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Event
 from typing import Final
 from uuid import UUID
 
@@ -127,7 +126,7 @@ class Notary:
         self._authorised = authorised
         self._audits = audits
         self._put_aside = put_aside
-        self._block_rows = block_rows
+        self.block_rows = block_rows
         self._snapshot_rows = snapshot_rows
         self._snapshot_size = 0  # rows under the last snapshot
         self.log = log
@@ -316,7 +315,7 @@ class Notary:
         waiting: list[bytes] = []
         for record in self._tiles().records(self._replay.rows, self.checkpoint.size):
             waiting.append(record)
-            if len(waiting) >= self._block_rows and not record[3] & LINKED:
+            if len(waiting) >= self.block_rows and not record[3] & LINKED:
                 self._replay.restore(waiting)
                 waiting = []
         if waiting:
@@ -428,7 +427,7 @@ class Notary:
         first = self.checkpoint.size
         if head == first:
             return None
-        rows = self._block_rows
+        rows = self.block_rows
         while True:
             block = self._read_rows(connection, first, min(head, first + rows + 1))
             if len(block.batch) <= rows:
@@ -514,29 +513,6 @@ class Notary:
         """Note a finding for people. If the database is what failed, there is nowhere to note it."""
         with suppress(psycopg.Error, Refused):
             raise_alarm(self._connected(), self.book, self.checkpoint.size, refused, at)
-
-
-def run(
-    notary: Notary,
-    stop: Event,
-    clock: Callable[[], datetime],
-    report: Callable[[Checkpoint | Refused], None],
-    idle_seconds: float = 1.0,
-) -> None:
-    """Work until `stop` is set: sign while there is something new, else read some old rows again every `idle_seconds`.
-
-    A refusal is reported and tried again; what it names is for people to look at.
-    """
-    while not stop.is_set():
-        try:
-            signed = notary.step(clock())
-            if signed is not None:
-                report(signed)
-                continue
-            notary.reread(clock())
-        except Refused as refused:
-            report(refused)
-        stop.wait(idle_seconds)
 
 
 def _lock(log: Path) -> int:
