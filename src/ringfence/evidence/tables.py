@@ -67,19 +67,19 @@ class Tables:
         those of the replay after `size` rows, `head` is the book's.
         """
         connection.execute(QUERIES.look_up_by_index)
-        name, reached = self._one(connection, QUERIES.book_and_entries)
+        name, followed = self._one(connection, QUERIES.book_and_entries)
         if name != self._key.name.rpartition("/")[2]:
             raise TABLE_CONTRADICTS_LOG(table="ledger.book", row=self._book, fields="name")
-        if reached > head:
+        if followed > head:
             raise TABLE_CONTRADICTS_LOG(table="ledger.projection", row="entry", fields="sequence")
-        reached = min(reached, size)
+        reached = min(followed, size)
         self._check_opened_and_closed(connection, records, first)
         self._check_shifted_are_there(connection, first, min(first + len(records), reached))
         self._follow_entries(connection, reached)
         self._follow_shifted(connection, reached)
         if size - reached <= BEHIND_ROWS_MAX:
             self._check_accounts(connection, balances, size, reached, head)
-        if reached == size and self._totals_due:
+        if followed == size and self._totals_due:  # sums over rows that are not signed yet are not judged
             self._check_totals(connection, balances)
 
     def check_checkpoints(
