@@ -191,6 +191,25 @@ def test_entries_that_are_still_to_come_are_not_missed(mended):
     assert first_finding(notary, 12) is None
 
 
+def test_tables_that_are_ahead_of_what_is_signed_are_not_judged_by_it(tmp_path, database):
+    """The core has followed rows that nobody has signed yet: no alarm, and they are signed."""
+    world = World(database, tmp_path / "home")
+    world.open_accounts()
+    notary = world.notary()
+    notary.step(at(0))
+    world.deposits(1, 100, 20)
+    world.append(2, [moved(1000, ALICE, BANK, 30, Kind.PENDING)], [value_of(1002, date(2026, 1, 3))])
+    with world.database.server.connect("core", world.database.name) as connection:
+        connection.autocommit = True
+        Entries(world.book.book_id).follow(connection)
+    for _ in range(3):
+        notary.reread(at(3))
+    assert notary.step(at(3)).size == 25
+    assert first_finding(notary, 4) is None
+    assert world.alarms() == []
+    world.close()
+
+
 def test_nothing_new_is_signed_while_something_old_is_not_what_was_signed(tmp_path, database):
     """A row far back, then a table: found by reading again, and from then on no step signs, until it is mended."""
     world = World(database, tmp_path / "home")
