@@ -136,6 +136,7 @@ def test_times_without_an_offset_are_the_banks():
         (edited("pain", "pain")[:-10], "status_report_is_not_xml"),
         (edited("<Document", "<!DOCTYPE a>\n<Document"), "status_report_is_not_xml"),
         (edited("pain.002.001.10", "camt.054.001.08"), "status_report_is_another_message"),
+        (edited("urn:iso:std", "u}n:iso:std"), "status_report_is_not_xml"),
         (edited("pain.002.001.10", "pain.002.001.99"), "status_report_is_another_message"),
         (edited("CstmrPmtStsRpt", "BkToCstmrStmt"), "status_report_is_another_message"),
         (edited("<OrgnlMsgId>M-1</OrgnlMsgId>", ""), "status_report_lacks_an_element"),

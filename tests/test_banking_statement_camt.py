@@ -583,6 +583,10 @@ def test_a_file_cut_anywhere_is_refused():
     }
 
 
+def test_a_namespace_with_a_brace_in_it_is_none_that_we_know():
+    assert refusal_of(PLAIN.replace("urn:iso:std", "u}n:iso:std")) == "message_is_unknown"
+
+
 @given(st.data())
 def test_a_file_with_any_byte_changed_is_read_or_refused_and_never_worse(data):
     changed = bytearray(PLAIN.encode())

@@ -55,6 +55,12 @@ def parsed_instant(text: str, zone: tzinfo) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
+def name_of(element: etree._Element) -> tuple[str, str]:
+    """A stranger's namespace ("" for none) and local name. XML allows a brace in a namespace, lxml's QName does not."""
+    namespace, _, local = str(element.tag).rpartition("}")
+    return namespace[1:], local
+
+
 def parsed(content: bytes) -> etree._Element:
     """The root element of a stranger's bytes, without comments and processing instructions."""
     parser = etree.XMLParser(

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from lxml import etree
 
+from ringfence.banking.iso20022 import name_of
 from ringfence.refusal import Fault, Refused, refusal
 
 Element = etree._Element  # noqa: SLF001 - lxml gives its elements' class no other name
@@ -144,16 +145,16 @@ def opened(stream: BinaryIO) -> Message:
     document, root = _first_elements(stream, head)
     if document is None:
         raise MESSAGE_IS_UNKNOWN(found="XML without a Document element" if head else "nothing")
-    name = etree.QName(document)
-    if not name.namespace:
-        raise MESSAGE_HAS_NO_NAMESPACE(element=name.localname)
-    if (match := _NAMESPACE.fullmatch(name.namespace)) is None:
-        raise MESSAGE_IS_UNKNOWN(found=name.namespace[:100])
+    namespace, name = name_of(document)
+    if not namespace:
+        raise MESSAGE_HAS_NO_NAMESPACE(element=name)
+    if (match := _NAMESPACE.fullmatch(namespace)) is None:
+        raise MESSAGE_IS_UNKNOWN(found=namespace[:100])
     kind = match["kind"]
-    if root is not None and etree.QName(root).namespace != name.namespace:
+    if root is not None and name_of(root)[0] != namespace:
         raise MESSAGE_CONTRADICTS_ITS_NAMESPACE(message=kind, found=str(root.tag)[:100])
-    local = None if root is None else etree.QName(root).localname
-    return Message(kind, kind + match["version"], name.namespace, local, chain(head, _chunks(stream)))
+    local = None if root is None else local_name(root)
+    return Message(kind, kind + match["version"], namespace, local, chain(head, _chunks(stream)))
 
 
 def local_name(element: Element) -> str:

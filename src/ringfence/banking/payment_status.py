@@ -41,6 +41,7 @@ from ringfence.banking.iso20022 import (
     add,
     document,
     instant,
+    name_of,
     parsed,
     parsed_instant,
     serialised,
@@ -272,11 +273,11 @@ def _root(content: bytes) -> etree._Element:
         whole = parsed(content)
     except NotSafeXmlError as broken:
         raise STATUS_REPORT_IS_NOT_XML(reason=str(broken)) from None
-    name = etree.QName(whole)
+    namespace, name = name_of(whole)
     report = whole[0] if len(whole) == 1 else None
-    is_report = report is not None and etree.QName(report) == etree.QName(name.namespace, "CstmrPmtStsRpt")
-    if name.localname != "Document" or name.namespace not in READABLE or report is None or not is_report:
-        raise STATUS_REPORT_IS_ANOTHER_MESSAGE(found=(name.namespace or name.localname).removeprefix(PREFIX)[:120])
+    is_report = report is not None and name_of(report) == (namespace, "CstmrPmtStsRpt")
+    if name != "Document" or namespace not in READABLE or report is None or not is_report:
+        raise STATUS_REPORT_IS_ANOTHER_MESSAGE(found=(namespace or name).removeprefix(PREFIX)[:120])
     return report
 
 

@@ -19,7 +19,7 @@ from decimal import Decimal
 from lxml import etree
 
 from ringfence.banking.account_number import Scheme
-from ringfence.banking.iso20022 import PREFIX, NotSafeXmlError, parsed
+from ringfence.banking.iso20022 import PREFIX, NotSafeXmlError, name_of, parsed
 from ringfence.money import Currency, currency, parse_minor
 from ringfence.refusal import Refused
 
@@ -139,7 +139,7 @@ def read_orders(content: bytes) -> FileReceived | FileRejected:
     except NotSafeXmlError as broken:
         return FileRejected("FF01", str(broken)[:105])
     names = {"": PREFIX + MESSAGE}
-    if etree.QName(root) != etree.QName(names[""], "Document"):
+    if name_of(root) != (names[""], "Document"):
         return FileRejected("FF01", f"not a {MESSAGE}")
     message_id = root.findtext("CstmrCdtTrfInitn/GrpHdr/MsgId", "", names)
     answerable_id = message_id if _FORMS["MsgId"].fullmatch(message_id) else "NOTPROVIDED"
@@ -164,13 +164,13 @@ def _check_form(element: etree._Element, parent: str, name: str) -> None:
     if attributes != allowed_attributes:
         raise _FlawError("FF01", f"wrong attributes at {key}")
     if len(element) and layout is not None:
-        children = [etree.QName(child) for child in element]
-        strange = any(child.namespace != PREFIX + MESSAGE for child in children)
+        children = [name_of(child) for child in element]
+        strange = any(namespace != PREFIX + MESSAGE for namespace, _ in children)
         between = (element.text or "") + "".join(child.tail or "" for child in element)
-        if strange or between.strip() or not layout.fullmatch("".join(f"{child.localname} " for child in children)):
+        if strange or between.strip() or not layout.fullmatch("".join(f"{local} " for _, local in children)):
             raise _FlawError("FF01", f"wrong content at {key}")
-        for child, qualified in zip(element, children, strict=True):
-            _check_form(child, name, qualified.localname)
+        for child, (_, local) in zip(element, children, strict=True):
+            _check_form(child, name, local)
     elif len(element) or form is None or not form.fullmatch(element.text or ""):
         raise _FlawError("FF01", f"wrong content at {key}")
 
