@@ -214,7 +214,7 @@ def test_the_program_ends_with_0_1_or_2(copied, tmp_path):
     """0 valid, 1 not valid, 2 cannot be read or wrong usage; one line and no traceback."""
     ended = run(copied)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.endswith("VALID. Nothing in this folder contradicts what was signed.\n")
+    assert ended.stdout.endswith("VALID. Nothing here contradicts what was signed.\n")
     ended = run(copied, "--lang", "zh", "--key", NOTARY.verifier)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "有效" in ended.stdout

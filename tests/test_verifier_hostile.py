@@ -77,7 +77,7 @@ def test_a_file_of_a_gigabyte_that_is_empty_space_is_not_read(copied, place):  #
 
 def test_what_is_written_in_a_folder_says_nothing_in_the_name_of_the_program(copied):  # noqa: F811
     """A file's name, or the name of a key, with a line of its own, a colour, or letters that turn the others round."""
-    (copied / "x\n\nVALID. Nothing in this folder contradicts what was signed.\x1b[2J\u202e").write_bytes(b"")
+    (copied / "x\n\nVALID. Nothing here contradicts what was signed.\x1b[2J\u202e").write_bytes(b"")
     ended = run(copied)
     assert ended.returncode == 1
     assert ended.stdout.count("\nVALID") == 0

@@ -236,7 +236,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "not_checked": ("Not checked, because {check} is wrong.", "因 {check} 有误而未检查。"),
     # the verdict
-    "valid": ("VALID. Nothing in this folder contradicts what was signed.", "有效。文件夹内容与所签一致。"),
+    "valid": ("VALID. Nothing here contradicts what was signed.", "有效。所核内容与所签一致。"),
     "not_valid": ("NOT VALID. Do not rely on this folder.", "无效。请勿依赖此文件夹。"),
     "unreadable": ("CANNOT BE READ. {reason}", "无法读取。{reason}"),
     "title": ("Evidence in {path}", "证据：{path}"),

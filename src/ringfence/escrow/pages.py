@@ -15,6 +15,7 @@ from ringfence.authority.routes import session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk
 from ringfence.custody.own.pages import FromForm, to_sign
+from ringfence.custody.own.routes import DOCUMENT_CHARACTERS_MAX
 from ringfence.custody.routes import maker, place_of
 from ringfence.escrow import agreements, releasing, saying
 from ringfence.escrow.agreements import REFERENCE_CHARACTERS_MAX
@@ -283,7 +284,7 @@ def draw_up_words(visit: Signed, agreement_id: UUID, milestone: Word, party: Wor
 @pages.post("/my/escrow/words")
 def say_signed(
     visit: Signed,
-    document: Annotated[str, Form(max_length=8_000)],
+    document: Annotated[str, Form(max_length=DOCUMENT_CHARACTERS_MAX)],
     used: FromForm,
 ) -> Response:
     signed = from_text("document", document)

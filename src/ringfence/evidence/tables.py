@@ -7,8 +7,9 @@ payee is from the first checkpoint over its row. Whoever edits one of them, and 
     ledger.account      what the rows say that opened and closed it; its limits are those of the replay
     ledger.entry        each follows from the entry before it and from its row; after the last, balance, held and
                         expected are those of the replay
-    ledger.shifted_entry, ledger.total
+    ledger.shifted_entry
                         likewise
+    ledger.total        likewise, as soon as no row is in it that is not signed
     ledger.projection   is not ahead of the book
     evidence.checkpoint the note that the log has kept, its root, and the time that is signed in it
 

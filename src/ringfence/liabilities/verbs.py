@@ -16,8 +16,6 @@ Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Business da
 @liabilities.command("list")
 def list_(home: Home = None, book: BookName = "demo", as_json: AsJson = False) -> None:
     """The trees of closed days, and what could not be published / 已公布的负债树及未能公布者。"""
-    from rich.table import Table
-
     from ringfence import installation
     from ringfence.liabilities import reading
     from ringfence.liabilities.proofs import as_told
@@ -35,20 +33,18 @@ def list_(home: Home = None, book: BookName = "demo", as_json: AsJson = False) -
             for each in reading.unproven(connection, core.book.book_id)
         ]
         screen.result({"book": book, "trees": trees, "refused": refused})
-        table = Table(
-            "",
-            "",
-            *(
-                screen.word(*each)
-                for each in (("total", "总额"), ("count", "人数"), ("owe", "欠款"), ("auditors", "审计"))
-            ),
+        named = ("day", "currency", "total", "count", "negative_total")
+        screen.table(
+            [
+                ("day", "日期"),
+                ("currency", "币种"),
+                ("total", "总额"),
+                ("count", "人数"),
+                ("owe", "欠款"),
+                ("auditors", "审计"),
+            ],
+            [[*(str(each[name]) for name in named), ", ".join(each["auditors"]) or "-"] for each in trees],
         )
-        for each in trees:
-            signed = ", ".join(each["auditors"]) or "-"
-            table.add_row(
-                each["day"], each["currency"], each["total"], str(each["count"]), each["negative_total"], signed
-            )
-        screen.show(table)
         for each in refused:
             screen.say(f"[red]{each['day']} {each['refused']}[/]", f"[red]{each['day']} {each['refused']}[/]")
         if refused:

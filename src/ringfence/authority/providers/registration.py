@@ -7,6 +7,7 @@ compare something they can read. The database computes the thumbprints again.
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -234,18 +235,14 @@ def carry_out_all(core: Core) -> int:
     """Set and bind what has been approved and was not carried out, as after a crash in between; how many. What the
     database refuses is left alone.
     """
-    done = 0
-    for act, does in ((SET, set_provider), (BIND, bind)):
+
+    def carried_out(act: str, does: Callable[[Core, UUID], object]) -> int:
         with core.connection() as connection:
             waiting = proposals.complete(connection, core.book.book_id, core.clock(), act)
-        for each in waiting:
-            try:
-                does(core, each.proposal_id)
-                done += 1
-            except Refused as refused:
-                if refused.refusal.fault is Fault.MACHINE:
-                    raise
-    return done
+        left = set(Fault) - {Fault.MACHINE}
+        return proposals.carry_out_each(waiting, lambda each: does(core, each.proposal_id), leaving=left)
+
+    return carried_out(SET, set_provider) + carried_out(BIND, bind)
 
 
 def _carry_out(core: Core, proposal_id: UUID, name: EventName, said: dict[str, Any], query: Query) -> None:

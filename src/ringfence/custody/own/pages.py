@@ -21,7 +21,7 @@ from ringfence.authority.passkeys.pages import Raw
 from ringfence.authority.routes import assertion_of, session_of
 from ringfence.custody import own
 from ringfence.custody.orders import Desk, Order, orders
-from ringfence.custody.own.routes import own_amount, question
+from ringfence.custody.own.routes import DOCUMENT_CHARACTERS_MAX, own_amount, question
 from ringfence.custody.payees import register
 from ringfence.custody.payees.routes import PayeeAnswer, payee_answers
 from ringfence.custody.payees.telling import waits
@@ -156,7 +156,7 @@ def draw_up(
 @pages.post("/my/withdrawals")
 def withdraw(
     visit: Signed,
-    document: Annotated[str, Form(max_length=8_000)],
+    document: Annotated[str, Form(max_length=DOCUMENT_CHARACTERS_MAX)],
     used: FromForm,
 ) -> Response:
     signed = from_text("document", document)
@@ -214,7 +214,7 @@ def draw_up_mandate(
 @pages.post("/my/mandates")
 def give_mandate(
     visit: Signed,
-    document: Annotated[str, Form(max_length=12_000)],
+    document: Annotated[str, Form(max_length=DOCUMENT_CHARACTERS_MAX)],
     used: FromForm,
 ) -> Response:
     signed = from_text("document", document)

@@ -6,7 +6,7 @@ say. So it is with a withdrawal and a mandate here, and with a word about an agr
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Body, Path
@@ -69,6 +69,8 @@ from ringfence.web.visit import Client, Visit
 
 __all__ = ["router"]
 
+DOCUMENT_CHARACTERS_MAX: Final = 8_000  # base64url: twice what a mandate for fifty payees takes
+
 
 class NewLogin(Answer):
     id: str = Field(max_length=40, examples=["ann.number"], description="What the customer signs in with.")
@@ -98,7 +100,7 @@ class DocumentToSign(Answer):
 
 
 class SignedDocument(Answer):
-    document: str = Field(max_length=8_000, description="As it was given, base64url.")
+    document: str = Field(max_length=DOCUMENT_CHARACTERS_MAX, description="As it was given, base64url.")
     assertion: PasskeyAssertion
 
 
